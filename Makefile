@@ -1,0 +1,42 @@
+# make demo: the main job on real MNIST, from nothing to a report. make test: everything that CI runs.
+PYTHON ?= python3.11
+REQUIREMENTS := $(if $(filter Darwin-arm64,$(shell uname -sm | tr ' ' -)),requirements-mac.txt,requirements-cloud.txt)
+RUN := .venv/bin/python
+
+.PHONY: demo test lint format requirements clean
+
+demo: .venv/installed
+	$(RUN) src/prepare_data.py
+	$(RUN) src/train_cnn.py --name demo_cnn --epochs 3 --output-dir reports/demo
+	$(RUN) src/predict.py reports/data/samples --show-input reports/demo/inputs
+	$(RUN) src/evaluate.py --models reports/demo/demo_cnn.keras mnist_cnn mnist_advanced mnist_logistic --output-dir reports/demo
+
+test: .venv/installed lint
+	$(RUN) -m pytest
+
+lint: .venv/installed
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+
+format: .venv/installed
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+.venv/installed: requirements-cloud.txt requirements-mac.txt requirements-dev.txt
+	test -x $(RUN) || $(PYTHON) -m venv .venv
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS) -r requirements-dev.txt
+	touch $@
+
+# Resolves the choices in pyproject.toml anew, and checks that the result can be installed on each platform it is for.
+COMPILE := .venv/bin/uv pip compile --quiet --upgrade --no-config --python-version 3.11 --no-annotate \
+  --custom-compile-command 'make requirements'
+requirements: .venv/installed
+	$(COMPILE) pyproject.toml --group cloud --universal --output-file requirements-cloud.txt
+	$(COMPILE) pyproject.toml --group mac --python-platform aarch64-apple-darwin --output-file requirements-mac.txt
+	$(COMPILE) --group dev --universal --output-file requirements-dev.txt
+	for check in linux:cloud windows:cloud aarch64-apple-darwin:mac; do \
+	  .venv/bin/uv pip compile --quiet --no-config --python-version 3.11 --python-platform $${check%:*} \
+	    --only-binary :all: --output-file /dev/null requirements-$${check#*:}.txt requirements-dev.txt || exit 1; done
+
+clean:
+	rm -rf .venv reports

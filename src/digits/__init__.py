@@ -1,0 +1,1 @@
+"""The library behind the scripts and the app; see CONTRIBUTING.md for its floors."""

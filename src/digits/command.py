@@ -1,0 +1,75 @@
+"""What every script shares: its options, and errors in one line with exit status 2."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from digits import paths
+
+Options = TypeVar("Options")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """What the trainers share; each states its own recipe as defaults."""
+
+    name: str
+    """Name of the checkpoint."""
+    data_dir: Path = paths.DATA
+    """Folder with mnist.npz."""
+    output_dir: Path = paths.MODELS
+    """Folder for the checkpoint, its twin and its card."""
+    report_dir: Path = paths.REPORTS
+    """Folder for the training history, its curves, and what --resume needs."""
+    epochs: int
+    """Passes over the training digits."""
+    batch_size: int = 256
+    """Digits a step."""
+    learning_rate: float
+    """Largest learning rate of the schedule."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay of AdamW."""
+    label_smoothing: float = 0.0
+    """Probability taken from the true class and shared by all ten."""
+    averaging: float = 0.99
+    """Momentum of the moving average of the weights that is evaluated and kept."""
+    augmentation: Literal["none", "light", "strong"]
+    """How the digits are changed while training."""
+    patience: int
+    """Stop after so many epochs without a better validation accuracy."""
+    random_seed: int = 0
+    """Seed of the weights, the order, the augmentation and the dropout."""
+    limit: int | None = None
+    """Train on the first so many digits only, for a quick try."""
+    resume: bool = False
+    """Go on where a killed run with the same options stopped."""
+
+
+def run(main: Callable[[Options], None], options_type: type[Options], description: str) -> None:
+    """Parse the command line and call `main` with it; an error that a user can cause becomes one line."""
+    import tyro
+
+    options = tyro.cli(options_type, description=description.strip())
+    # Said aloud, oneDNN's default on x86 goes without its notice.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with one_line_errors():
+        main(options)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Print a ValueError or OSError in one line and exit with status 2; DIGITS_TRACEBACK=1 shows where it arose."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if os.environ.get("DIGITS_TRACEBACK"):
+            raise
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,66 @@
+"""Where the project keeps things, and writing a file so that it is never seen half-written."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "data"
+MODELS = ROOT / "models"
+MY_DIGITS = ROOT / "my_digits"
+REPORTS = ROOT / "reports"
+
+
+def output_folder(folder: Path) -> Path:
+    """Make `folder` and check that files can be created in it.
+
+    Raises:
+        ValueError: the folder can't be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise ValueError(f"can't write to the output folder {folder}: {error.strerror}") from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` that takes its place when the block ends well, and is deleted when it fails.
+
+    The temporary name keeps the suffix, because Keras and Pillow choose the format by it.
+    """
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` as UTF-8, all of it or nothing."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_png(path: Path, image: "np.ndarray") -> None:
+    """Write a grey image, uint8 (height, width), as PNG, all of it or nothing."""
+    from PIL import Image
+
+    with replacing(path) as temporary:
+        Image.fromarray(image).save(temporary)
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,114 @@
+"""Recognising digits: every checkpoint looks the same through a `Recognizer`, and none of them needs TensorFlow."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from digits import cards, paths, preprocess
+
+# Bounds the memory of one call; larger blocks are no faster.
+BLOCK = 500
+CHECKPOINT_SUFFIXES = (".keras", ".onnx", ".skops")
+
+
+@dataclass(frozen=True)
+class Recognizer:
+    """A checkpoint, ready to recognise.
+
+    Attributes:
+        name: the checkpoint's name.
+        card: its card; empty for a file that came without one.
+        function: float32 (N, 28, 28, 1), ink 0 to 1, to probabilities (N, 10).
+    """
+
+    name: str
+    card: dict
+    function: Callable[[np.ndarray], np.ndarray]
+
+    def predict_proba(self, images: np.ndarray) -> np.ndarray:
+        """Probabilities of the ten digits, float32 (N, 10), of `images`, uint8 (N, 28, 28), ink 255 on paper 0.
+
+        Raises:
+            ValueError: the images have another shape or dtype.
+        """
+        images = np.asarray(images)
+        if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (28, 28):
+            raise ValueError(f"expected images as uint8 (N, 28, 28), got {images.dtype} {images.shape}")
+        blocks = [
+            self.function(preprocess.to_input(images[start : start + BLOCK])) for start in range(0, len(images), BLOCK)
+        ]
+        return np.concatenate([np.empty((0, 10)), *blocks]).astype(np.float32)
+
+
+def load(model: str | Path, models_dir: Path = paths.MODELS) -> Recognizer:
+    """Load a checkpoint by its name in `models_dir`, or by the path of a `.keras`, `.onnx` or `.skops` file.
+
+    Raises:
+        FileNotFoundError: there is no such name or file.
+        ValueError: the file is damaged, isn't a digit classifier, or isn't the one that its card describes.
+    """
+    path = Path(model)
+    if path.suffix not in CHECKPOINT_SUFFIXES:
+        names = cards.available(models_dir)
+        if str(model) not in names:
+            known = ", ".join(names) or "none yet: train one"
+            raise FileNotFoundError(f"no model called {model} in {models_dir}; there are: {known}")
+        path = models_dir / cards.read(models_dir / f"{model}.json")["checkpoint"]["file"]
+    elif not path.is_file():
+        raise FileNotFoundError(f"no checkpoint {path}")
+
+    card_path = path.with_suffix(".json")
+    card = {}
+    if card_path.is_file():
+        card = cards.read(card_path)
+        cards.verify(card, path.parent)
+    if path.suffix == ".skops":
+        return Recognizer(path.stem, card, _forest_function(path))
+    if path.suffix == ".keras":
+        path = path.with_suffix(".onnx") if "twin" in card else _cached_twin(path)
+    return Recognizer(Path(model).stem, card, _onnx_function(path))
+
+
+def _onnx_function(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # A thread that spins while it waits for work takes a core from whoever else draws.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        input_name = session.get_inputs()[0].name
+        shape = session.run(["probabilities"], {input_name: np.zeros((1, 28, 28, 1), np.float32)})[0].shape
+    # ONNX Runtime raises exceptions of its own, without a common base.
+    except Exception as error:
+        raise ValueError(f"{path} can't be opened as an ONNX digit classifier: {error}") from error
+    if shape != (1, 10):
+        raise ValueError(f"expected ten probabilities from {path}, got {shape}")
+    return lambda ink: session.run(["probabilities"], {input_name: ink})[0]
+
+
+def _forest_function(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    from digits import checkpoints
+
+    forest = checkpoints.load_forest(path)
+    return lambda ink: forest.predict_proba(ink.reshape(len(ink), -1))
+
+
+def _cached_twin(source: Path) -> Path:
+    """The twin of a `.keras` file that came without one, made once in a child process and found again by its hash."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "digit-workbench"
+    twin = cache / f"{paths.sha256(source)}.onnx"
+    if not twin.is_file():
+        paths.output_folder(cache)
+        command = [sys.executable, "-m", "digits.conversion", str(source), str(twin)]
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+        child = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if child.returncode:
+            reason = child.stderr.strip().splitlines() or ["the conversion was killed"]
+            raise ValueError(reason[-1].removeprefix("error: "))
+    return twin

@@ -1,0 +1,208 @@
+"""Training a Keras model on digits: batches augmented beside the step, a history, and a state to resume from."""
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+
+from digits import command, paths, preprocess
+from digits.augmentation import BY_NAME
+from digits.data import Digits, Splits
+
+Augment = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training: the best model by validation accuracy, and how it went, epoch by epoch.
+
+    Attributes:
+        history: `loss`, `accuracy`, `val_loss`, `val_accuracy`, `learning_rate` and `seconds` (of the epoch with its
+            validation), each a list with one number an epoch.
+        best_epoch: the epoch whose weights the model has, counted from 1.
+    """
+
+    model: keras.Model
+    history: dict[str, list[float]]
+    best_epoch: int
+
+
+def batches(
+    digits: Digits, batch_size: int, seed: int, augment: Augment | None, first_epoch: int = 0
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Endless training batches: ink float32 (batch, 28, 28, 1) and one-hot labels float32 (batch, 10).
+
+    Order and augmentation of an epoch depend on `seed` and the epoch alone, so that a resumed run sees what an
+    uninterrupted one would. The digits left over after the last whole batch sit the epoch out.
+    """
+    for epoch in itertools.count(first_epoch):
+        rng = np.random.default_rng([seed, epoch])
+        order = rng.permutation(len(digits))
+        for start in range(0, len(digits) - batch_size + 1, batch_size):
+            chosen = order[start : start + batch_size]
+            images = digits.images[chosen]
+            yield preprocess.to_input(augment(images, rng) if augment else images), one_hot(digits.labels[chosen])
+
+
+def one_hot(labels: np.ndarray) -> np.ndarray:
+    """Labels (N,) as float32 (N, 10)."""
+    return np.eye(10, dtype=np.float32)[labels]
+
+
+def fit(
+    build: Callable[[], keras.Model],
+    schedule: Callable[[int], keras.optimizers.schedules.LearningRateSchedule],
+    splits: Splits,
+    options: command.TrainingOptions,
+) -> Trained:
+    """Train by the options' recipe: AdamW on the cross-entropy, the epoch with the best validation accuracy kept.
+
+    Keeps `history.json`, `best.keras`, `final.keras` and `state.keras` (to resume from) under
+    `options.report_dir / options.name`.
+
+    Args:
+        build: makes the untrained model.
+        schedule: takes the number of steps an epoch, gives the learning rate.
+
+    Raises:
+        FileNotFoundError: the options ask to resume, and there is nothing to resume from.
+        ValueError: the run to resume had other options.
+    """
+    folder = paths.output_folder(options.report_dir / options.name)
+    digits = splits.train.first(options.limit)
+    batch_size = min(options.batch_size, len(digits))
+    steps = len(digits) // batch_size
+    keras.utils.set_random_seed(options.random_seed)
+    if options.resume:
+        model, history = _restore(folder, options, steps)
+    else:
+        model, history = build(), {}
+        model.compile(
+            keras.optimizers.AdamW(
+                schedule(steps),
+                weight_decay=options.weight_decay,
+                use_ema=options.averaging > 0,
+                ema_momentum=options.averaging,
+            ),
+            keras.losses.CategoricalCrossentropy(label_smoothing=options.label_smoothing),
+            metrics=["accuracy"],
+            # XLA compiles convolutions for this processor several times slower than oneDNN runs them.
+            jit_compile=False,
+        )
+        paths.write_text(folder / "recipe.json", json.dumps(recipe(options), indent=1))
+
+    log = _Log(folder, options.patience, history)
+    if log.epochs < options.epochs and not log.out_of_patience:
+        # OpenCV's own threads would fight the training step for the cores.
+        cv2.setNumThreads(1)
+        model.fit(
+            batches(digits, batch_size, options.random_seed, BY_NAME[options.augmentation], log.epochs),
+            epochs=options.epochs,
+            initial_epoch=log.epochs,
+            steps_per_epoch=steps,
+            shuffle=False,
+            validation_data=(preprocess.to_input(splits.validation.images), one_hot(splits.validation.labels)),
+            validation_batch_size=500,
+            callbacks=[keras.callbacks.SwapEMAWeights(swap_on_epoch=True), log] if options.averaging else [log],
+        )
+        model.save(folder / "final.keras")
+    return Trained(keras.saving.load_model(folder / "best.keras", compile=False), history, log.best_epoch)
+
+
+def recipe(options: command.TrainingOptions) -> dict:
+    """What decides the result of a training: the options less the folders, with the augmentation's strengths."""
+    kept = {key: value for key, value in asdict(options).items() if key not in ("resume", *_folders(options))}
+    augment = BY_NAME[options.augmentation]
+    return kept | {"augmentation_strengths": asdict(augment) if augment else {}}
+
+
+def facts(trained: Trained, options: command.TrainingOptions) -> dict:
+    """What the card says of a training."""
+    return {
+        "architecture": trained.model.name,
+        "parameters": trained.model.count_params(),
+        "recipe": recipe(options),
+        "training": {
+            "seconds": round(sum(trained.history["seconds"]), 1),
+            "epochs": len(trained.history["seconds"]),
+            "best_epoch": trained.best_epoch,
+            "history": trained.history,
+        },
+    }
+
+
+class _Log(keras.callbacks.Callback):
+    """Keeps the history, the best model and the state to resume from on disk, and stops when patience is out.
+
+    It follows SwapEMAWeights in the list of callbacks: that puts the averaged weights in the model at an epoch's end,
+    when the best are kept, and the raw ones back at the next one's beginning, when the state is saved.
+    """
+
+    def __init__(self, folder: Path, patience: int, history: dict[str, list[float]]):
+        super().__init__()
+        self.folder = folder
+        self.patience = patience
+        self.history = history
+
+    @property
+    def epochs(self) -> int:
+        return len(self.history.get("val_accuracy", []))
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch of the highest validation accuracy, of several the one with the lowest loss, counted from 1."""
+        ranked = zip(self.history["val_accuracy"], [-loss for loss in self.history["val_loss"]], strict=True)
+        return 1 + max(enumerate(ranked), key=lambda item: item[1])[0]
+
+    @property
+    def out_of_patience(self) -> bool:
+        return self.epochs > 0 and self.epochs - self.best_epoch >= self.patience
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.started = time.perf_counter()
+        if self.epochs:
+            _replace_model(self.model, self.folder / "state.keras")
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        numbers = dict(logs) | {
+            "learning_rate": float(self.model.optimizer.learning_rate),
+            "seconds": time.perf_counter() - self.started,
+        }
+        for name, number in numbers.items():
+            self.history.setdefault(name, []).append(float(number))
+        paths.write_text(self.folder / "history.json", json.dumps(self.history, indent=1))
+        if self.best_epoch == self.epochs:
+            _replace_model(self.model, self.folder / "best.keras")
+        self.model.stop_training = self.out_of_patience
+
+
+def _restore(folder: Path, options: command.TrainingOptions, steps: int) -> tuple[keras.Model, dict[str, list[float]]]:
+    """The model and history of a run that was stopped, as they were after its last whole epoch."""
+    state = folder / "state.keras"
+    if not state.is_file():
+        raise FileNotFoundError(f"nothing to resume: no {state}; leave out --resume")
+    earlier = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+    if changed := [key for key, value in recipe(options).items() if earlier.get(key) != value]:
+        raise ValueError(
+            f"the run in {folder} had another {', '.join(changed)}; use its options, or leave out --resume"
+        )
+    model = keras.saving.load_model(state)
+    # The history is written before the state, so a kill between them leaves it an epoch ahead.
+    epochs = int(model.optimizer.iterations) // steps
+    history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+    return model, {name: numbers[:epochs] for name, numbers in history.items()}
+
+
+def _folders(options: command.TrainingOptions) -> list[str]:
+    return [key for key, value in asdict(options).items() if isinstance(value, Path)]
+
+
+def _replace_model(model: keras.Model, path: Path) -> None:
+    with paths.replacing(path) as temporary:
+        model.save(temporary)

@@ -1,0 +1,42 @@
+"""Evaluate checkpoints side by side, on MNIST's test digits or on any folder or .npz of labelled digits."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from digits import command, paths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    models: tuple[str, ...] = ("mnist_cnn", "mnist_advanced")
+    """Names in the models folder, or paths of checkpoints."""
+    images: Path | None = None
+    """A folder with subfolders 0 to 9, or an .npz with x_test and y_test; MNIST's test digits if left out."""
+    data_dir: Path = paths.DATA
+    """Folder with mnist.npz."""
+    models_dir: Path = paths.MODELS
+    """Folder in which models are looked up by name."""
+    output_dir: Path = paths.REPORTS / "evaluation"
+    """Folder for the report."""
+
+
+def main(options: Options) -> None:
+    from tqdm import tqdm
+
+    from digits import data, evaluation, recognizer, report
+
+    folder = paths.output_folder(options.output_dir)
+    recognisers = [recognizer.load(model, options.models_dir) for model in options.models]
+    if options.images:
+        digits, source = data.load_labelled(options.images), str(options.images)
+    else:
+        digits, source = data.load_test(options.data_dir), "MNIST's 10,000 test digits"
+
+    evaluations = [evaluation.evaluate(recogniser, digits) for recogniser in tqdm(recognisers, unit="model")]
+    page = report.write_evaluation(evaluations, source, folder)
+    print(report.evaluation_summary(evaluations, source))
+    print(f"report: {page}")
+
+
+if __name__ == "__main__":
+    command.run(main, Options, __doc__)

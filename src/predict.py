@@ -1,0 +1,110 @@
+"""Recognise the digit in each of some image files, of any size, mode and polarity."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional
+
+from digits import command, paths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    images: Annotated[tuple[str, ...], Positional] = ()
+    """Image files, folders (read recursively) and globs."""
+    model: str = "mnist_advanced"
+    """Name in the models folder, or path of a checkpoint."""
+    top: int = 3
+    """How many digits to name, most probable first."""
+    json: bool = False
+    """Print one JSON object a line."""
+    save_plot: Path | None = None
+    """Write the probabilities as pictures: a .png for one image, else a folder."""
+    show_input: Path | None = None
+    """Write what the model saw, 28×28: a .png for one image, else a folder."""
+    samples: int = 0
+    """Instead of files, read so many random test digits and write them as a grid."""
+    random_seed: int = 0
+    """Seed of the choice of samples."""
+    data_dir: Path = paths.DATA
+    """Folder with mnist.npz, for the samples."""
+    models_dir: Path = paths.MODELS
+    """Folder in which the model is looked up by name."""
+    output_dir: Path = paths.REPORTS / "predictions"
+    """Folder for the grid of samples."""
+
+
+def main(options: Options) -> None:
+    from digits import prediction, recognizer
+
+    if not options.images and not options.samples:
+        raise ValueError("nothing to read: name image files, folders or globs, or ask for --samples 9")
+    if not 1 <= options.top <= 10:
+        raise ValueError(f"--top must be 1 to 10, got {options.top}")
+    recogniser = recognizer.load(options.model, options.models_dir)
+    if options.samples:
+        write_samples(options, recogniser)
+    files = list(prediction.find_images(options.images))
+    failed = False
+    for answer in prediction.answer_all(files, recogniser):
+        failed |= bool(answer.error)
+        if options.json:
+            print(json.dumps(answer.as_json()), flush=True)
+        elif answer.error:
+            print(f"error: {answer.error}", file=sys.stderr)
+        else:
+            print(prediction.describe(answer, options.top), flush=True)
+        if not answer.error:
+            write_pictures(answer, options, alone=len(files) == 1)
+    if failed:
+        sys.exit(2)
+
+
+def write_pictures(answer, options: Options, alone: bool) -> None:
+    if options.show_input:
+        paths.write_png(picture_path(options.show_input, answer.path, alone), answer.prepared.image)
+        if not options.json:
+            print(f"  {'; '.join(answer.prepared.steps)}")
+    if options.save_plot:
+        from digits import plots, report
+
+        title = f"{answer.path.name}: {answer.probabilities.argmax()}"
+        figure = plots.probability_bars(answer.prepared.image, answer.probabilities, title)
+        report.save_figure(figure, picture_path(options.save_plot, answer.path, alone))
+
+
+def picture_path(target: Path, image: Path, alone: bool) -> Path:
+    """Where the picture about `image` goes: `target` itself if it names a PNG, else a file in the folder `target`."""
+    if target.suffix.lower() != ".png":
+        # The folders in the name keep a/1.png and b/1.png apart.
+        parts = [part for part in image.with_suffix(".png").parts if part not in (image.anchor, "..")]
+        return paths.output_folder(target) / "-".join(parts)
+    if not alone:
+        raise ValueError(f"{target} is one file, and there are several images: name a folder")
+    return paths.output_folder(target.parent) / target.name
+
+
+def write_samples(options: Options, recogniser) -> None:
+    """Read random test digits and write them as a grid, titled with their answers."""
+    import numpy as np
+
+    from digits import data, plots, report
+
+    digits = data.load_test(options.data_dir)
+    chosen = np.random.default_rng(options.random_seed).choice(
+        len(digits), min(options.samples, len(digits)), replace=False
+    )
+    images, labels = digits.images[chosen], digits.labels[chosen]
+    probabilities = recogniser.predict_proba(images)
+    answers = probabilities.argmax(axis=1)
+    titles = [f"{answer}, {most:.0%}" for answer, most in zip(answers, probabilities.max(axis=1), strict=True)]
+    grid = plots.digit_grid(images, titles, columns=min(3, len(images)), wrong=answers != labels)
+    path = report.save_figure(grid, paths.output_folder(options.output_dir) / "samples.png")
+    print(f"{np.sum(answers == labels)} of {len(labels)} right: {path}")
+
+
+if __name__ == "__main__":
+    command.run(main, Options, __doc__)

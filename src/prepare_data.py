@@ -1,0 +1,41 @@
+"""Verify MNIST or fetch it, split it, cache the splits, and show what the digits look like."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from digits import command, paths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    source: Literal["embedded", "keras"] = "embedded"
+    """The file in the data folder, or a download through keras.datasets into the output folder."""
+    data_dir: Path = paths.DATA
+    """Folder with mnist.npz."""
+    output_dir: Path = paths.REPORTS / "data"
+    """Folder for the cached splits and the pictures."""
+    augmentation: Literal["light", "strong"] = "strong"
+    """Which augmentation the sheet shows."""
+    random_seed: int = 0
+    """Seed of the augmented samples."""
+
+
+def main(options: Options) -> None:
+    from digits import data, report
+
+    folder = paths.output_folder(options.output_dir)
+    data_dir = options.data_dir
+    if options.source == "keras":
+        data_dir = data.download_mnist(folder).parent
+        print(f"downloaded and verified {data_dir / 'mnist.npz'}")
+    splits, from_cache = data.cached_splits(data_dir, folder / "splits.npz")
+    print(f"{'reused' if from_cache else 'verified, split and cached'}: {folder / 'splits.npz'}")
+    for part, digits in (("train", splits.train), ("validation", splits.validation), ("test", splits.test)):
+        print(f"  {part:<10} {len(digits):>6,} digits")
+    for path in report.write_data_pictures(splits, options.augmentation, options.random_seed, folder):
+        print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    command.run(main, Options, __doc__)

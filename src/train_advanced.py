@@ -1,0 +1,48 @@
+"""Train the depthwise-separable CNN: strong augmentation, warm restarts, label smoothing, averaged weights."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from digits import command
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(command.TrainingOptions):
+    name: str = "mnist_advanced"
+    epochs: int = 35
+    learning_rate: float = 3e-3
+    label_smoothing: float = 0.05
+    averaging: float = 0.995
+    augmentation: Literal["none", "light", "strong"] = "strong"
+    patience: int = 35
+    first_cycle: int = 5
+    """Epochs of the first cosine cycle; each of the next is twice as long."""
+
+
+def main(options: Options) -> None:
+    import keras
+
+    from digits import architectures, data, publishing, report, training
+
+    splits = data.load_splits(options.data_dir)
+
+    def schedule(steps_an_epoch: int) -> keras.optimizers.schedules.LearningRateSchedule:
+        return keras.optimizers.schedules.CosineDecayRestarts(
+            options.learning_rate, options.first_cycle * steps_an_epoch, t_mul=2.0, m_mul=0.8
+        )
+
+    trained = training.fit(architectures.separable_cnn, schedule, splits, options)
+    report.write_training_curves(trained.history, options.report_dir / options.name)
+    card = publishing.publish(
+        trained.model,
+        options.name,
+        options.output_dir,
+        splits,
+        description="Depthwise-separable residual CNN: strong augmentation, warm restarts, averaged weights",
+        **training.facts(trained, options),
+    )
+    print(publishing.summary(card))
+
+
+if __name__ == "__main__":
+    command.run(main, Options, __doc__)

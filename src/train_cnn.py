@@ -1,0 +1,48 @@
+"""Train the standard CNN on MNIST with light augmentation and a warmed-up cosine schedule; the best epoch is kept."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from digits import command
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(command.TrainingOptions):
+    name: str = "mnist_cnn"
+    epochs: int = 12
+    learning_rate: float = 3e-3
+    averaging: float = 0
+    augmentation: Literal["none", "light", "strong"] = "light"
+    patience: int = 6
+
+
+def main(options: Options) -> None:
+    import keras
+
+    from digits import architectures, data, publishing, report, training
+
+    splits = data.load_splits(options.data_dir)
+
+    def schedule(steps_an_epoch: int) -> keras.optimizers.schedules.LearningRateSchedule:
+        return keras.optimizers.schedules.CosineDecay(
+            options.learning_rate / 10,
+            decay_steps=(options.epochs - 1) * steps_an_epoch,
+            warmup_target=options.learning_rate,
+            warmup_steps=steps_an_epoch,
+        )
+
+    trained = training.fit(architectures.cnn, schedule, splits, options)
+    report.write_training_curves(trained.history, options.report_dir / options.name)
+    card = publishing.publish(
+        trained.model,
+        options.name,
+        options.output_dir,
+        splits,
+        description="Standard CNN: convolution, BatchNorm, ReLU, pooling, dropout; light affine augmentation",
+        **training.facts(trained, options),
+    )
+    print(publishing.summary(card))
+
+
+if __name__ == "__main__":
+    command.run(main, Options, __doc__)

@@ -1,0 +1,43 @@
+"""Train the classroom network on MNIST: two dense hidden layers, a cosine schedule; the best epoch is kept."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from digits import command
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(command.TrainingOptions):
+    name: str = "mnist_mlp"
+    epochs: int = 20
+    learning_rate: float = 1e-3
+    averaging: float = 0
+    augmentation: Literal["none", "light", "strong"] = "none"
+    patience: int = 10
+
+
+def main(options: Options) -> None:
+    import keras
+
+    from digits import architectures, data, publishing, report, training
+
+    splits = data.load_splits(options.data_dir)
+
+    def schedule(steps_an_epoch: int) -> keras.optimizers.schedules.LearningRateSchedule:
+        return keras.optimizers.schedules.CosineDecay(options.learning_rate, options.epochs * steps_an_epoch)
+
+    trained = training.fit(architectures.mlp, schedule, splits, options)
+    report.write_training_curves(trained.history, options.report_dir / options.name)
+    card = publishing.publish(
+        trained.model,
+        options.name,
+        options.output_dir,
+        splits,
+        description="Classroom network: two dense hidden layers of 128 and 64 units",
+        **training.facts(trained, options),
+    )
+    print(publishing.summary(card))
+
+
+if __name__ == "__main__":
+    command.run(main, Options, __doc__)
