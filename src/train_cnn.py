@@ -9,9 +9,10 @@ from digits import command
 @dataclass(frozen=True, kw_only=True)
 class Options(command.TrainingOptions):
     name: str = "mnist_cnn"
-    epochs: int = 12
+    epochs: int = 10
+    batch_size: int = 128
     learning_rate: float = 3e-3
-    averaging: float = 0
+    averaging: float = 0.98
     augmentation: Literal["none", "light", "strong"] = "light"
     patience: int = 6
 

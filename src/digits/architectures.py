@@ -18,14 +18,17 @@ def mlp() -> Model:
 
 
 def cnn() -> Model:
-    """The standard CNN: blocks of convolution, BatchNorm, ReLU, pooling and dropout."""
-    hidden = ink = _ink()
-    for filters in (24, 48):
-        hidden = _convolution(hidden, filters)
-        hidden = layers.MaxPooling2D()(hidden)
-        hidden = layers.Dropout(0.1)(hidden)
+    """The standard CNN: blocks of convolution, BatchNorm, ReLU, pooling and dropout, sized for two cores.
+
+    Few filters while the image is large, and no padding there, is where training time is saved.
+    """
+    ink = _ink()
+    hidden = _convolution(ink, 16, padding="valid")
+    hidden = layers.Dropout(0.1)(layers.MaxPooling2D()(hidden))
+    hidden = _convolution(hidden, 48, padding="valid")
+    hidden = layers.Dropout(0.1)(layers.MaxPooling2D()(hidden))
     hidden = _convolution(hidden, 96)
-    hidden = layers.GlobalAveragePooling2D()(hidden)
+    hidden = layers.Dropout(0.3)(layers.Flatten()(hidden))
     return _classifier("cnn", ink, hidden)
 
 
@@ -50,9 +53,9 @@ def _ink() -> KerasTensor:
     return layers.Input((28, 28, 1), name="ink")
 
 
-def _convolution(hidden: KerasTensor, filters: int) -> KerasTensor:
+def _convolution(hidden: KerasTensor, filters: int, padding: str = "same") -> KerasTensor:
     # BatchNorm's own shift makes the convolution's bias redundant.
-    hidden = layers.Conv2D(filters, 3, padding="same", use_bias=False)(hidden)
+    hidden = layers.Conv2D(filters, 3, padding=padding, use_bias=False)(hidden)
     return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(hidden))
 
 

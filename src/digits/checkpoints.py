@@ -18,7 +18,7 @@ TWIN_TOLERANCE = 1e-5
 FOREST_TYPES = ("sklearn._loss.link.Interval", "sklearn.tree._tree.Tree")
 
 
-def save_keras(model, path: Path, probe: np.ndarray) -> None:
+def save_keras(model, path: Path, probe: np.ndarray) -> float:
     """Save a Keras model at `path` (`NAME.keras`) and its twin beside it (`NAME.onnx`).
 
     Args:
@@ -29,7 +29,7 @@ def save_keras(model, path: Path, probe: np.ndarray) -> None:
     """
     with paths.replacing(path) as temporary:
         model.save(temporary)
-    export_twin(model, path.with_suffix(".onnx"), probe)
+    return export_twin(model, path.with_suffix(".onnx"), probe)
 
 
 def export_twin(model, path: Path, probe: np.ndarray) -> float:

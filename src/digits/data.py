@@ -21,6 +21,7 @@ OFFICIAL_SHA256 = {
 }
 VALIDATION_SIZE = 5_000
 SPLIT_SEED = 20_260_101
+RETRY_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def download_mnist(data_dir: Path, tries: int = 3) -> Path:
                 raise ConnectionError(
                     f"can't download MNIST after {tries} tries ({error}); use `--source embedded`"
                 ) from error
-            time.sleep(attempt)
+            time.sleep(RETRY_SECONDS * attempt)
     arrays = {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
     _verify(arrays, "the download; use `--source embedded`")
     paths.output_folder(data_dir)
@@ -208,7 +209,8 @@ def _verify(arrays: dict[str, np.ndarray], what: str) -> None:
 
 def _read_npz(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # A file that NumPy opens by itself stays open when it turns out to be broken.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in names}
     except KeyError as error:
         raise ValueError(f"expected the arrays {', '.join(names)} in {path}") from error

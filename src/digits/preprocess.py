@@ -1,5 +1,6 @@
 """From anyone's picture of a digit to the 28×28 image that MNIST would have made of it, and an account of how."""
 
+import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -64,15 +65,21 @@ def read_grey(source: Path | bytes) -> np.ndarray:
     """
     if isinstance(source, Path) and not source.is_file():
         raise FileNotFoundError(f"no image {source}")
+    too_large = f"over {LARGEST_PIXELS // 10**6} million pixels; scale it down"
     try:
-        with Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as picture:
+        with warnings.catch_warnings():
+            # Pillow warns from 89 million pixels; the limit here is lower, and an error.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            opened = Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
+        with opened as picture:
             width, height = picture.size
             if width * height > LARGEST_PIXELS:
-                raise ValueError(f"{width}×{height} is over {LARGEST_PIXELS // 10**6} million pixels; scale it down")
+                raise ValueError(f"{width}×{height} is {too_large}")
             picture.draft("L", (WORKING_SIDE, WORKING_SIDE))
-            picture = ImageOps.exif_transpose(picture)
-            return _grey(picture)
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+            return _grey(ImageOps.exif_transpose(picture))
+    except Image.DecompressionBombError as error:
+        raise ValueError(too_large) from error
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
         raise ValueError(f"not a whole {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image") from error
 
 
@@ -153,7 +160,7 @@ def _without_specks(mask: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def _centred(digit: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-    """`digit` in 28×28 with its centre of mass in the middle, as far as it fits; and how far off its box's centre is."""
+    """Set `digit` in 28×28 with its centre of mass in the middle as far as it fits; also its box's shift, (x, y)."""
     height, width = digit.shape
     moments = cv2.moments(digit)
     left = round(MIDDLE - moments["m10"] / moments["m00"])

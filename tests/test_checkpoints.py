@@ -1,0 +1,253 @@
+"""Checkpoints: exact exports, equal twins, and saves that are whole or not at all."""
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.svm import LinearSVC
+
+from digits import architectures, baselines, cards, checkpoints, paths, preprocess, publishing, recognizer
+
+
+def logits(model, images: np.ndarray) -> np.ndarray:
+    return keras.Model(model.input, model.get_layer("logits").output).predict(preprocess.to_input(images), verbose=0)
+
+
+@pytest.mark.parametrize("classifier", [LogisticRegression(max_iter=50, tol=0.1), LinearSVC(dual=False, tol=0.1)])
+def test_linear_export_has_scikit_learns_scores(classifier, some_digits):
+    pixels = some_digits.images.reshape(-1, 784) / 255
+    classifier.fit(pixels, some_digits.labels)
+    model = checkpoints.linear_as_keras(classifier.coef_, classifier.intercept_)
+    np.testing.assert_allclose(
+        logits(model, some_digits.images), classifier.decision_function(pixels), rtol=1e-5, atol=1e-5
+    )
+    if isinstance(classifier, LogisticRegression):
+        probabilities = model.predict(preprocess.to_input(some_digits.images), verbose=0)
+        np.testing.assert_allclose(probabilities, classifier.predict_proba(pixels), atol=1e-5)
+
+
+def test_eight_by_eight_counts_ink_as_area_averaging_does(some_digits):
+    """OpenCV's area interpolation of the middle 20×20 is the oracle, on the set's scale of 0 to 16."""
+    front = keras.Sequential([keras.layers.Input((28, 28, 1)), *checkpoints.eight_by_eight()])
+    counts = front.predict(preprocess.to_input(some_digits.images[:100]), verbose=0)[..., 0]
+    for image, count in zip(some_digits.images, counts, strict=False):
+        ink = image[4:24, 4:24].astype(np.float32) / 255
+        np.testing.assert_allclose(count, 16 * cv2.resize(ink, (8, 8), interpolation=cv2.INTER_AREA), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", architectures.ARCHITECTURES)
+def test_architectures_keep_the_contract_and_have_equal_twins(name, tmp_path, some_digits):
+    model = architectures.ARCHITECTURES[name]()
+    assert model.input_shape == (None, 28, 28, 1)
+    assert [layer.name for layer in model.layers[-2:]] == ["logits", "probabilities"]
+    assert model.count_params() <= 500_000
+    path = tmp_path / f"{name}.keras"
+    difference = checkpoints.save_keras(model, path, some_digits.images[:200])
+    assert difference <= 1e-5
+
+    # The file opens without the project's code, and the twin agrees on digits that the export never saw.
+    reopened = keras.saving.load_model(path)
+    expected = reopened.predict(preprocess.to_input(some_digits.images[200:]), verbose=0)
+    twin = recognizer.load(path.with_suffix(".onnx")).predict_proba(some_digits.images[200:])
+    np.testing.assert_allclose(twin, expected, atol=1e-5)
+
+
+def test_twin_offers_logits_and_the_last_feature_map(tmp_path, some_digits):
+    import onnxruntime
+
+    model = architectures.cnn()
+    checkpoints.export_twin(model, tmp_path / "cnn.onnx", some_digits.images[:10])
+    session = onnxruntime.InferenceSession(tmp_path / "cnn.onnx")
+    ink = preprocess.to_input(some_digits.images[:10])
+    by_name = dict(zip([output.name for output in session.get_outputs()], session.run(None, {"ink": ink}), strict=True))
+    assert set(by_name) == {"probabilities", "logits", "feature_map"}
+    np.testing.assert_allclose(by_name["logits"], logits(model, some_digits.images[:10]), atol=1e-4)
+    assert by_name["feature_map"].ndim == 4
+
+
+def test_model_of_another_shape_is_refused(tmp_path, some_digits):
+    model = keras.Sequential([keras.layers.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    with pytest.raises(ValueError, match=r"expected a model from \(28, 28, 1\) to 10 classes, got \(32, 32, 3\)"):
+        checkpoints.export_twin(model, tmp_path / "x.onnx", some_digits.images[:10])
+    assert not list(tmp_path.iterdir())
+
+
+def test_twin_that_differs_is_refused_and_not_kept(tmp_path, some_digits, monkeypatch):
+    monkeypatch.setattr(checkpoints, "TWIN_TOLERANCE", -1.0)
+    with pytest.raises(ValueError, match="differs by"):
+        checkpoints.export_twin(architectures.mlp(), tmp_path / "mlp.onnx", some_digits.images[:10])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def forest(some_digits):
+    return baselines.random_forest(some_digits, trees=5, leaf_samples=2, seed=0)
+
+
+def test_forest_survives_its_file_exactly(forest, tmp_path, some_digits):
+    checkpoints.save_forest(forest.model, tmp_path / "forest.skops")
+    expected = forest.model.predict_proba(some_digits.images.reshape(1000, -1).astype(np.float32) / np.float32(255))
+    loaded = recognizer.load(tmp_path / "forest.skops")
+    np.testing.assert_allclose(loaded.predict_proba(some_digits.images), expected, atol=1e-6)
+
+
+def test_skops_file_with_anything_else_is_refused(tmp_path):
+    import skops.io
+
+    path = tmp_path / "other.skops"
+    skops.io.dump(subprocess.Popen, path)
+    with pytest.raises(ValueError, match="can't be opened as a forest"):
+        recognizer.load(path)
+    path.write_bytes(b"PK\x03\x04 broken")
+    with pytest.raises(ValueError, match="can't be opened as a forest"):
+        recognizer.load(path)
+
+
+def publish(forest, folder, splits, **more):
+    return publishing.publish(forest.model, "forest", folder, splits, **(forest.facts | more))
+
+
+def test_published_card_tells_the_truth(forest, tmp_path, splits):
+    card = publish(forest, tmp_path, splits, recipe={"trees": 5})
+    assert card == cards.read(tmp_path / "forest.json")
+    pixels = splits.test.images.reshape(10_000, -1) / np.float32(255)
+    right = int(np.sum(forest.model.predict(pixels) == splits.test.labels))
+    assert card["scores"]["test"]["correct"] == right
+    assert card["scores"]["test"]["n"] == 10_000
+    assert card["checkpoint"]["sha256"] == paths.sha256(tmp_path / "forest.skops")
+    assert card["recipe"] == {"trees": 5}
+    assert card["split"]["train"] == 55_000
+    assert card["versions"]["scikit-learn"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["forest.json", "forest.skops"]
+
+
+def test_failed_save_leaves_the_earlier_files_whole(forest, tmp_path, splits, monkeypatch):
+    publish(forest, tmp_path, splits)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cards, "write", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        publish(forest, tmp_path, splits, note="second")
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+LIMITED_SAVE = """
+import resource, signal, sys
+from pathlib import Path
+from digits import architectures, checkpoints, command
+import numpy as np
+model = architectures.mlp()
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+with command.one_line_errors():
+    checkpoints.save_keras(model, Path(sys.argv[1]), np.zeros((1, 28, 28), np.uint8))
+"""
+
+
+def test_disk_that_fills_up_during_a_save_is_one_line_and_harmless(tmp_path):
+    """A limit on the file size stands in for the full disk: the write itself fails half-way."""
+    assert resource.RLIM_INFINITY
+    path = tmp_path / "model.keras"
+    path.write_bytes(b"the earlier model")
+    process = subprocess.run(
+        [sys.executable, "-c", LIMITED_SAVE, path], cwd=paths.ROOT / "src", capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 2, process.stderr
+    assert process.stderr.startswith("error: ")
+    assert process.stderr.count("\n") == 1
+    assert path.read_bytes() == b"the earlier model"
+    assert [file.name for file in tmp_path.iterdir()] == ["model.keras"]
+
+
+@pytest.fixture
+def models_dir(tmp_path):
+    """A folder with a copy of the shipped CNN."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for suffix in (".keras", ".onnx", ".json"):
+        shutil.copy(paths.MODELS / f"mnist_cnn{suffix}", folder)
+    return folder
+
+
+def test_checkpoint_loads_by_name_and_by_path(models_dir, some_digits):
+    by_name = recognizer.load("mnist_cnn", models_dir)
+    by_path = recognizer.load(models_dir / "mnist_cnn.keras")
+    assert by_name.name == by_path.name == "mnist_cnn"
+    assert by_name.card == by_path.card
+    expected = keras.saving.load_model(models_dir / "mnist_cnn.keras").predict(
+        preprocess.to_input(some_digits.images), verbose=0
+    )
+    np.testing.assert_allclose(by_name.predict_proba(some_digits.images), expected, atol=1e-5)
+
+
+def test_answers_do_not_depend_on_the_block(models_dir, some_digits):
+    recognise = recognizer.load("mnist_cnn", models_dir)
+    whole = recognise.predict_proba(some_digits.images)
+    parts = [recognise.predict_proba(some_digits.images[i : i + 7]) for i in range(0, 1000, 7)]
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-6)
+    assert recognise.predict_proba(some_digits.images[:0]).shape == (0, 10)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".onnx"])
+def test_file_that_differs_from_its_card_is_refused(models_dir, suffix):
+    path = models_dir / f"mnist_cnn{suffix}"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="SHA-256 differs"):
+        recognizer.load("mnist_cnn", models_dir)
+
+
+def test_bad_cards_and_names_are_explained(models_dir):
+    with pytest.raises(FileNotFoundError, match=r"no model called mnist_cmn .* there are: mnist_cnn"):
+        recognizer.load("mnist_cmn", models_dir)
+    with pytest.raises(FileNotFoundError, match="no checkpoint"):
+        recognizer.load(models_dir / "other.keras")
+    (models_dir / "mnist_cnn.onnx").unlink()
+    with pytest.raises(FileNotFoundError, match="which its card names"):
+        recognizer.load("mnist_cnn", models_dir)
+    (models_dir / "mnist_cnn.json").write_text(json.dumps({"name": "mnist_cnn"}))
+    with pytest.raises(ValueError, match="is not a model card"):
+        recognizer.load("mnist_cnn", models_dir)
+
+
+@pytest.mark.parametrize(
+    "images", [np.zeros((5, 28, 28)), np.zeros((28, 28), np.uint8), np.zeros((1, 32, 32), np.uint8)]
+)
+def test_images_of_another_kind_are_refused(models_dir, images):
+    with pytest.raises(ValueError, match=r"expected images as uint8 \(N, 28, 28\)"):
+        recognizer.load("mnist_cnn", models_dir).predict_proba(images)
+
+
+def test_stray_keras_file_gets_a_twin_once(tmp_path, some_digits, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    # A model as a stranger would write it: no layer called logits, softmax fused into the last one.
+    model = keras.Sequential(
+        [keras.layers.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
+    )
+    model.save(tmp_path / "mine.keras")
+    recognise = recognizer.load(tmp_path / "mine.keras")
+    expected = model.predict(preprocess.to_input(some_digits.images), verbose=0)
+    np.testing.assert_allclose(recognise.predict_proba(some_digits.images), expected, atol=1e-5)
+    assert recognise.card == {}
+
+    monkeypatch.setattr(subprocess, "run", None)  # a second conversion would fail
+    recognizer.load(tmp_path / "mine.keras")
+
+
+def test_broken_keras_file_is_one_clear_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "broken.keras").write_bytes(b"not a zip")
+    with pytest.raises(ValueError, match=r"broken.keras can't be opened as a Keras model") as raised:
+        recognizer.load(tmp_path / "broken.keras")
+    assert "\n" not in str(raised.value)

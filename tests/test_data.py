@@ -1,0 +1,155 @@
+"""MNIST, its split, its cache, and other people's digits."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digits import data, paths
+
+
+def test_embedded_file_is_official_mnist_with_its_published_counts():
+    arrays = data.load_mnist()
+    # Counts of each digit among the 60,000, as published with the data.
+    counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert np.bincount(arrays["y_train"]).tolist() == counts
+    assert {name: data.idx_sha256(array) for name, array in arrays.items()} == data.OFFICIAL_SHA256
+
+
+def test_one_changed_pixel_is_noticed(tmp_path):
+    arrays = data.load_mnist()
+    arrays["x_test"][1234, 5, 6] ^= 1
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    with pytest.raises(ValueError, match="x_test has not the SHA-256"):
+        data.load_mnist(tmp_path)
+
+
+def test_truncated_file_is_noticed(tmp_path):
+    (tmp_path / "mnist.npz").write_bytes((paths.DATA / "mnist.npz").read_bytes()[:1_000_000])
+    with pytest.raises(ValueError, match="not a whole"):
+        data.load_mnist(tmp_path)
+
+
+def test_missing_file_says_how_to_get_it_back(tmp_path):
+    with pytest.raises(FileNotFoundError, match="git checkout"):
+        data.load_mnist(tmp_path)
+
+
+def test_split_is_stratified_disjoint_and_always_the_same(splits):
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [55_000, 5_000, 10_000]
+    whole = np.bincount(np.concatenate([splits.train.labels, splits.validation.labels]))
+    assert np.abs(np.bincount(splits.validation.labels) - whole / 12).max() <= 1
+    # A digest of the parts: another split would make every card's validation score incomparable.
+    assert data.idx_sha256(splits.validation.images) == VALIDATION_SHA256
+    together = np.concatenate([splits.train.images, splits.validation.images]).reshape(60_000, -1)
+    original = data.load_mnist()["x_train"].reshape(60_000, -1)
+    assert np.array_equal(np.sort(together.sum(axis=1)), np.sort(original.sum(axis=1)))
+    assert len(np.unique(together, axis=0)) == len(np.unique(original, axis=0))
+
+
+VALIDATION_SHA256 = "c9be2288adac2ae4ecb99e47a586ec777287bcc734d29268f8761d54414de325"
+
+
+def test_cache_is_reused_and_rebuilt_when_stale_or_damaged(tmp_path, splits, monkeypatch):
+    cache = tmp_path / "splits.npz"
+    assert data.cached_splits(paths.DATA, cache)[1] is False
+    cached, from_cache = data.cached_splits(paths.DATA, cache)
+    assert from_cache
+    np.testing.assert_array_equal(cached.validation.images, splits.validation.images)
+    np.testing.assert_array_equal(cached.test.labels, splits.test.labels)
+
+    cache.write_bytes(cache.read_bytes()[:5000])
+    assert data.cached_splits(paths.DATA, cache)[1] is False
+    monkeypatch.setattr(data, "SPLIT_SEED", data.SPLIT_SEED + 1)
+    assert data.cached_splits(paths.DATA, cache)[1] is False
+
+
+def test_download_is_retried_verified_and_kept(tmp_path, monkeypatch):
+    import keras
+
+    arrays = data.load_mnist()
+    tries = []
+
+    def flaky():
+        tries.append(1)
+        if len(tries) < 3:
+            raise Exception("URL fetch failure")
+        return (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])
+
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", flaky)
+    monkeypatch.setattr(data, "RETRY_SECONDS", 0)
+    data.download_mnist(tmp_path)
+    assert len(tries) == 3
+    np.testing.assert_array_equal(data.load_mnist(tmp_path)["x_test"], arrays["x_test"])
+
+
+def test_download_of_something_else_is_refused_and_not_kept(tmp_path, monkeypatch):
+    import keras
+
+    arrays = data.load_mnist()
+    other = (arrays["x_train"], arrays["y_train"][::-1]), (arrays["x_test"], arrays["y_test"])
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", lambda: other)
+    with pytest.raises(ValueError, match="y_train has not the SHA-256"):
+        data.download_mnist(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_download_without_network_gives_up_with_advice(tmp_path, monkeypatch):
+    import keras
+
+    def unreachable():
+        raise Exception("URL fetch failure: Name or service not known")
+
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", unreachable)
+    monkeypatch.setattr(data, "RETRY_SECONDS", 0)
+    with pytest.raises(ConnectionError, match="--source embedded"):
+        data.download_mnist(tmp_path)
+
+
+def test_folder_of_digits_is_read_in_order_with_its_labels(tmp_path, some_digits):
+    for index in range(20):
+        folder = tmp_path / str(some_digits.labels[index])
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(255 - some_digits.images[index]).save(folder / f"{index:02}.{'png' if index % 2 else 'JPG'}")
+    (tmp_path / "3").mkdir(exist_ok=True)
+    (tmp_path / "3" / "notes.txt").write_text("not an image")
+    loaded = data.load_labelled(tmp_path)
+    assert np.array_equal(loaded.labels, np.sort(some_digits.labels[:20]))
+    assert loaded.images.shape == (20, 28, 28)
+
+
+def test_npz_is_read_as_it_is_and_checked(tmp_path, some_digits):
+    path = tmp_path / "digits.npz"
+    np.savez(path, x_test=some_digits.images, y_test=some_digits.labels.astype(np.int64))
+    np.testing.assert_array_equal(data.load_labelled(path).images, some_digits.images)
+    for wrong, message in (
+        (
+            {"x_test": some_digits.images[:, :20], "y_test": some_digits.labels},
+            r"expected x_test as uint8 \(N, 28, 28\)",
+        ),
+        ({"x_test": some_digits.images / 255.0, "y_test": some_digits.labels}, "expected x_test as uint8"),
+        ({"x_test": some_digits.images, "y_test": some_digits.labels[:5]}, "expected y_test as 1000 labels"),
+        ({"x_test": some_digits.images, "y_test": some_digits.labels + 1}, "labels from 0 to 9"),
+        ({"images": some_digits.images}, "expected the arrays x_test, y_test"),
+    ):
+        np.savez(path, **wrong)
+        with pytest.raises(ValueError, match=message):
+            data.load_labelled(path)
+
+
+def test_what_holds_no_digits_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no folder or \.npz"):
+        data.load_labelled(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="subfolders 0 to 9"):
+        data.load_labelled(tmp_path)
+    text = tmp_path / "notes.txt"
+    text.write_text("hello")
+    with pytest.raises(ValueError, match=r"expected a folder or an \.npz"):
+        data.load_labelled(text)
+
+
+def test_representative_samples_go_from_typical_to_unusual(splits):
+    chosen = data.representative(splits.train, 7, 10)
+    assert (splits.train.labels[chosen] == 7).all()
+    sevens = splits.train.images[splits.train.labels == 7].astype(float)
+    distances = np.linalg.norm(splits.train.images[chosen] - sevens.mean(axis=0), axis=(1, 2))
+    assert np.all(np.diff(distances) > 0)

@@ -1,0 +1,96 @@
+"""Evaluation and its report against counts made by hand on real digits."""
+
+import json
+
+import numpy as np
+import pytest
+import sklearn.metrics
+from PIL import Image
+
+from conftest import folder_bytes
+from digits import evaluation, report
+
+
+@pytest.fixture
+def two(some_digits) -> list[evaluation.Evaluation]:
+    """Two models with known mistakes: `good` misreads every twentieth digit by one, `bad` every fifth."""
+
+    def answers(name: str, every: int) -> evaluation.Evaluation:
+        answered = some_digits.labels.astype(int).copy()
+        answered[::every] = (answered[::every] + 1) % 10
+        probabilities = np.full((1000, 10), 0.02, np.float32)
+        probabilities[np.arange(1000), answered] = 0.82
+        return evaluation.Evaluation(name, some_digits, probabilities)
+
+    return [answers("good", 20), answers("bad", 5)]
+
+
+def test_figures_are_those_counted(two, some_digits):
+    good, bad = two
+    assert good.scores()["correct"] == 950
+    assert bad.scores()["correct"] == 800
+    assert good.scores()["ece"] == pytest.approx(0.95 - 0.82, abs=1e-6)
+    assert good.scores()["mean_confidence"] == pytest.approx(0.82)
+    np.testing.assert_array_equal(
+        bad.confusion, sklearn.metrics.confusion_matrix(some_digits.labels, bad.predictions, labels=range(10))
+    )
+    comparison = evaluation.compare_all(two)["good", "bad"]
+    # Every twentieth is also a fifth: bad alone misreads 150, good alone none.
+    assert (comparison.only_a, comparison.only_b) == (150, 0)
+    assert comparison.difference == pytest.approx(0.15)
+
+
+def test_errors_are_ordered_by_confidence(some_digits, rng):
+    probabilities = rng.dirichlet(np.ones(10), 1000).astype(np.float32)
+    one = evaluation.Evaluation("random", some_digits, probabilities)
+    errors = one.errors()
+    assert set(errors) == set(np.flatnonzero(one.predictions != some_digits.labels))
+    assert np.all(np.diff(one.confidence[errors]) <= 0)
+    fours_as_nines = one.examples(4, 9)
+    assert (some_digits.labels[fours_as_nines] == 4).all()
+    assert (one.predictions[fours_as_nines] == 9).all()
+    assert len(fours_as_nines) == one.confusion[4, 9]
+
+
+def test_report_is_whole_and_self_contained(two, tmp_path):
+    page = report.write_evaluation(two, "a thousand digits", tmp_path)
+    html = page.read_text(encoding="utf-8")
+    assert "95.00 %" in html
+    assert "80.00 %" in html
+    assert 'src="data:image/png' in html
+    assert "http" not in html
+
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["models"]["good"]["scores"]["accuracy"] == 0.95
+    assert len(results["models"]["bad"]["errors"]) == 200
+    assert results["comparisons"][0]["only_a"] == 150
+    assert np.array(results["models"]["good"]["confusion"]).sum() == 1000
+
+    for name in ("summary.txt", "label_map.txt", "reliability.png", "good/classification_report.txt"):
+        assert (tmp_path / name).stat().st_size > 0
+    for picture in tmp_path.rglob("*.png"):
+        with Image.open(picture) as opened:
+            opened.verify()
+    assert "95.00%" in (tmp_path / "summary.txt").read_text()
+
+
+def test_perfect_answers_and_absent_digits_make_a_report_too(some_digits, tmp_path):
+    threes = type(some_digits)(some_digits.images[some_digits.labels == 3], some_digits.labels[some_digits.labels == 3])
+    one = evaluation.Evaluation("perfect", threes, np.eye(10, dtype=np.float32)[threes.labels])
+    report.write_evaluation([one], "only threes", tmp_path)
+    assert "Not one mistake" in (tmp_path / "report.html").read_text()
+    assert one.scores()["accuracy"] == 1.0
+
+
+def test_a_report_that_fails_leaves_the_earlier_page(two, tmp_path, monkeypatch):
+    report.write_evaluation(two, "first", tmp_path)
+    page = folder_bytes(tmp_path)["report.html"]
+
+    def broken(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(report, "_render", broken)
+    with pytest.raises(OSError, match="No space left"):
+        report.write_evaluation(two, "second", tmp_path)
+    assert folder_bytes(tmp_path)["report.html"] == page
+    assert not list(tmp_path.glob(".*"))

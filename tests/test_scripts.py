@@ -1,0 +1,170 @@
+"""Every script, run as a user runs it, with what a user gets wrong."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import assert_one_line_error, folder_bytes
+from digits import paths
+
+
+@pytest.fixture
+def pictures(tmp_path, some_digits):
+    """A folder of six pictures of test-like digits, two of them in a folder of its own."""
+    folder = tmp_path / "pictures"
+    (folder / "more").mkdir(parents=True)
+    for index in range(6):
+        large = 255 - cv2.resize(some_digits.images[index], (140, 140), interpolation=cv2.INTER_CUBIC)
+        Image.fromarray(large).save(folder / ("more" if index > 3 else ".") / f"{index}.png")
+    return folder
+
+
+def test_predict_reads_files_folders_and_globs_in_order(run_script, pictures, some_digits):
+    process = run_script("predict", "--json", pictures / "3.png", pictures / "more", f"{pictures}/[01].png")
+    lines = [json.loads(line) for line in process.stdout.splitlines()]
+    assert [line["path"].rsplit("/", 1)[1] for line in lines] == ["3.png", "4.png", "5.png", "0.png", "1.png"]
+    assert [line["prediction"] for line in lines] == some_digits.labels[[3, 4, 5, 0, 1]].tolist()
+    for line in lines:
+        assert set(line) == {"path", "prediction", "confidence", "probabilities"}
+        assert sum(line["probabilities"]) == pytest.approx(1, abs=1e-5)
+        assert line["confidence"] == max(line["probabilities"])
+
+
+def test_predict_goes_on_past_what_it_cannot_read(run_script, pictures):
+    (pictures / "text.png").write_text("not an image")
+    Image.new("L", (50, 50), 255).save(pictures / "blank.png")
+    names = [pictures / name for name in ("0.png", "text.png", "missing.png", "blank.png", "1.png")]
+    process = run_script("predict", "--json", *names, check=False)
+    assert process.returncode == 2
+    lines = [json.loads(line) for line in process.stdout.splitlines()]
+    assert [line["path"] for line in lines] == [str(name) for name in names]
+    assert ["error" in line for line in lines] == [False, True, True, True, False]
+    assert "nothing is drawn" in lines[3]["error"]
+    assert all(set(line) == {"path", "error"} for line in lines[1:4])
+    plain = run_script("predict", *names, check=False)
+    assert plain.returncode == 2
+    assert plain.stderr.count("error: ") == 3
+    assert "Traceback" not in plain.stderr
+
+
+def test_predict_writes_what_it_saw_and_how_sure_it_is(run_script, pictures, tmp_path):
+    process = run_script(
+        "predict",
+        pictures / "2.png",
+        "--show-input",
+        tmp_path / "seen.png",
+        "--save-plot",
+        tmp_path / "plots",
+        "--top=2",
+    )
+    assert "dark ink on light paper" in process.stdout
+    assert np.asarray(Image.open(tmp_path / "seen.png")).shape == (28, 28)
+    (plot,) = (tmp_path / "plots").iterdir()
+    assert np.asarray(Image.open(plot)).std() > 10
+    assert process.stdout.splitlines()[0].count("%") == 2
+
+
+def test_predict_reads_samples_with_any_model(run_script, tmp_path):
+    for model in ("mnist_random_forest", "mnist_cnn", "digits_8x8_logistic"):
+        process = run_script("predict", "--samples", 9, "--model", model, "--output_dir", tmp_path / model)
+        assert "of 9 right" in process.stdout
+        assert (tmp_path / model / "samples.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], ["nothing to read"]),
+        (["x.png", "--model", "mnist_best"], ["no model called mnist_best", "mnist_cnn", "mnist_mlp"]),
+        (["x.png", "--model", "gone.keras"], ["no checkpoint gone.keras"]),
+        (["x.png"], ["no image x.png"]),
+        (["*.png"], ["no image *.png"]),
+        (["x.png", "--top", "0"], ["--top must be 1 to 10, got 0"]),
+        (["--samples", "3", "--data-dir", "nowhere"], ["no nowhere/mnist.npz"]),
+    ],
+)
+def test_predict_explains_mistakes_in_one_line(run_script, arguments, words):
+    assert_one_line_error(run_script("predict", *arguments, check=False), *words)
+
+
+def test_evaluate_compares_models_on_a_folder(run_script, tmp_path, some_digits):
+    for index in range(60):
+        folder = tmp_path / "digits" / str(some_digits.labels[index])
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(some_digits.images[index]).save(folder / f"{index}.png")
+    process = run_script(
+        "evaluate", "--models", "mnist_cnn", "mnist_logistic", "--images", tmp_path / "digits", "--output-dir", "out"
+    )
+    assert "60 digits" in process.stdout
+    assert "mnist_cnn minus mnist_logistic" in process.stdout
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert results["models"]["mnist_cnn"]["scores"]["accuracy"] > 0.9
+    assert (tmp_path / "out" / "mnist_logistic" / "confusion.png").is_file()
+
+
+def test_evaluate_on_mnist_gives_the_accuracy_on_the_card(run_script, tmp_path):
+    run_script("evaluate", "--models", "mnist_mlp", "--output-dir", "out")
+    measured = json.loads((tmp_path / "out" / "results.json").read_text())["models"]["mnist_mlp"]["scores"]
+    card = json.loads((paths.MODELS / "mnist_mlp.json").read_text())["scores"]["test"]
+    assert measured["correct"] == card["correct"]
+    assert measured["interval"] == pytest.approx(card["interval"])
+
+
+def test_evaluate_explains_mistakes_in_one_line(run_script, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    for arguments, words in (
+        (["--images", "nowhere"], ["no folder or .npz file nowhere"]),
+        (["--images", "empty"], ["subfolders 0 to 9"]),
+        (["--models", "mnist_cnn", "typo"], ["no model called typo"]),
+        (["--output-dir", "file/out"], ["can't write to the output folder file/out"]),
+    ):
+        assert_one_line_error(run_script("evaluate", *arguments, check=False), *words)
+
+
+def test_prepare_data_writes_its_pictures_and_reuses_its_cache(run_script, tmp_path):
+    first = run_script("prepare_data", "--output-dir", "out")
+    assert "verified, split and cached" in first.stdout
+    assert "55,000 digits" in first.stdout
+    samples = sorted((tmp_path / "out" / "samples").iterdir())
+    assert [sample.name for sample in samples] == [f"{digit}_{rank}.png" for digit in range(10) for rank in range(10)]
+    for name in ("samples.png", "classes.png", "augmented.png"):
+        assert np.asarray(Image.open(tmp_path / "out" / name)).std() > 10
+    before = folder_bytes(tmp_path / "out")
+    assert "reused" in run_script("prepare_data", "--output-dir", "out").stdout
+    assert folder_bytes(tmp_path / "out") == before
+
+
+def test_trainer_makes_a_model_that_predict_can_use(run_script, tmp_path, pictures):
+    small = ("--limit", 512, "--epochs", 1, "--output-dir", "models", "--report-dir", "reports")
+    process = run_script("train_mlp", *small, "--name", "quick")
+    assert "of 10,000 test digits" in process.stdout
+    assert sorted(file.name for file in (tmp_path / "models").iterdir()) == ["quick.json", "quick.keras", "quick.onnx"]
+    assert (tmp_path / "reports" / "quick" / "curves.png").is_file()
+    card = json.loads((tmp_path / "models" / "quick.json").read_text())
+    assert card["recipe"]["limit"] == 512
+    assert card["training"]["epochs"] == 1
+    run_script("predict", pictures / "0.png", "--model", "quick", "--models-dir", "models")
+    assert_one_line_error(
+        run_script("train_mlp", *small, "--name", "other", "--resume", check=False), "nothing to resume"
+    )
+
+
+def test_trainers_explain_a_damaged_mnist_in_one_line(run_script, tmp_path):
+    (tmp_path / "mnist.npz").write_bytes((paths.DATA / "mnist.npz").read_bytes()[:100_000])
+    process = run_script("train_baseline", "--data-dir", tmp_path, "--output-dir", "out", check=False)
+    assert_one_line_error(process, "mnist.npz is not a whole .npz file")
+    assert not (tmp_path / "out").exists()
+
+
+def test_baselines_are_trained_compared_and_shipped_as_plain_files(run_script, tmp_path):
+    process = run_script("train_baseline", "--limit", 2000, "--output-dir", "models", "--report-dir", "reports")
+    assert process.stdout.count("test digits") == 4
+    assert "| `mnist_random_forest` |" in process.stdout
+    assert (tmp_path / "reports" / "comparison.png").is_file()
+    card = json.loads((tmp_path / "models" / "digits_8x8_logistic.json").read_text())
+    assert card["own_held_out"]["accuracy"] >= 0.95
+    assert card["own_held_out"]["n"] == 360

@@ -1,0 +1,46 @@
+"""The shipped checkpoints are what their cards say, and reach what they must."""
+
+import keras
+import numpy as np
+import pytest
+
+from digits import cards, paths, preprocess, recognizer
+
+NAMES = cards.available(paths.MODELS)
+LEAST_TEST_ACCURACY = {
+    "mnist_logistic": 0.923,
+    "mnist_linear_svm": 0.915,
+    "mnist_random_forest": 0.965,
+    "mnist_mlp": 0.978,
+    "mnist_cnn": 0.994,
+    "mnist_advanced": 0.996,
+}
+
+
+def test_every_family_is_shipped():
+    assert set(NAMES) == {*LEAST_TEST_ACCURACY, "digits_8x8_logistic"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_card_matches_the_file_and_the_answers(name, splits):
+    recogniser = recognizer.load(name)
+    card = recogniser.card
+    for part, digits in (("validation", splits.validation), ("test", splits.test)):
+        right = int(np.sum(recogniser.predict_proba(digits.images).argmax(axis=1) == digits.labels))
+        assert right == card["scores"][part]["correct"]
+    assert card["scores"]["test"]["accuracy"] >= LEAST_TEST_ACCURACY.get(name, 0)
+    assert card["split"] == {"seed": 20_260_101, "train": 55_000, "validation": 5_000, "test": 10_000}
+    assert card["commit"]
+    assert (paths.MODELS / card["checkpoint"]["file"]).stat().st_size <= 15_000_000
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if (paths.MODELS / f"{name}.keras").is_file()])
+def test_twin_answers_as_the_checkpoint_does(name, some_digits):
+    model = keras.saving.load_model(paths.MODELS / f"{name}.keras")
+    assert model.count_params() == cards.read(paths.MODELS / f"{name}.json")["parameters"] <= 500_000
+    expected = model.predict(preprocess.to_input(some_digits.images), verbose=0)
+    np.testing.assert_allclose(recognizer.load(name).predict_proba(some_digits.images), expected, atol=1e-5)
+
+
+def test_8x8_logistic_reaches_its_own_goal():
+    assert cards.read(paths.MODELS / "digits_8x8_logistic.json")["own_held_out"]["accuracy"] >= 0.95

@@ -1,0 +1,77 @@
+"""The house rules that can be checked: imports point down, scripts start at once, recognising needs no TensorFlow."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+from digits import paths
+
+FLOORS = (
+    {"paths", "preprocess", "metrics", "statistics", "cards", "command"},
+    {"data", "augmentation", "architectures", "checkpoints", "plots"},
+    {"recognizer", "training", "baselines", "conversion"},
+    {"evaluation", "prediction", "publishing"},
+    {"report"},
+)
+LIBRARY = paths.ROOT / "src" / "digits"
+SCRIPTS = sorted(path.stem for path in (paths.ROOT / "src").glob("*.py") if path.stem != "__init__")
+
+
+def imported_modules(path) -> set[str]:
+    """Names of the library's modules that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "digits":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("digits."):
+            found.add(node.module.split(".")[1])
+    return found
+
+
+def test_every_module_has_its_floor():
+    assert {path.stem for path in LIBRARY.glob("*.py")} - {"__init__"} == set.union(*FLOORS)
+
+
+@pytest.mark.parametrize("floor", range(len(FLOORS)))
+def test_modules_import_only_from_floors_below(floor):
+    # Every floor stands on `paths`.
+    below = {"paths"}.union(*FLOORS[:floor])
+    for name in FLOORS[floor]:
+        upward = imported_modules(LIBRARY / f"{name}.py") - below
+        assert not upward, f"digits.{name} (floor {floor}) imports {upward}"
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_imports_nothing_heavy(script, run_script):
+    assert "usage:" in run_script(script, "--help").stdout
+    heavy = "keras tensorflow numpy cv2 matplotlib sklearn onnxruntime"
+    probe = (
+        f"import runpy, sys; sys.argv = ['{script}', '--help']\n"
+        f"try: runpy.run_path(r'{paths.ROOT / 'src' / script}.py', run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        f"print('HEAVY', [m for m in '{heavy}'.split() if m in sys.modules])"
+    )
+    output = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout
+    assert output.strip().endswith("HEAVY []")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_run_as_modules_too(script, run_script):
+    assert "usage:" in run_script(script, "--help", as_module=True).stdout
+
+
+def test_recognising_imports_no_tensorflow():
+    code = (
+        "import sys, numpy as np; from digits import recognizer\n"
+        "recognizer.load('mnist_cnn').predict_proba(np.zeros((1, 28, 28), np.uint8))\n"
+        "assert not {'tensorflow', 'keras', 'sklearn', 'matplotlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT / "src", check=True)
+
+
+def test_no_file_is_too_large_for_the_project():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=paths.ROOT, capture_output=True, text=True, check=True)
+    sizes = {name: (paths.ROOT / name).stat().st_size for name in listed.stdout.split("\0") if name}
+    assert all(size <= 15_000_000 for size in sizes.values())

@@ -1,0 +1,110 @@
+"""Training on a few real digits: it learns, repeats itself, and goes on after a kill as if nothing had happened."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import train_cnn
+from digits import architectures, command, data, preprocess, training
+
+
+@pytest.fixture
+def few(splits) -> data.Splits:
+    return data.Splits(splits.train.first(1024), splits.validation.first(500), splits.test)
+
+
+def options(folder, **changes) -> command.TrainingOptions:
+    return train_cnn.Options(
+        **({"report_dir": folder, "output_dir": folder, "epochs": 3, "batch_size": 128, "averaging": 0.9} | changes)
+    )
+
+
+def fit(few, chosen: command.TrainingOptions) -> training.Trained:
+    def schedule(steps):
+        return keras.optimizers.schedules.CosineDecay(3e-3, 3 * steps)
+
+    return training.fit(architectures.cnn, schedule, few, chosen)
+
+
+def answers(model, few) -> np.ndarray:
+    return model.predict(preprocess.to_input(few.validation.images), verbose=0)
+
+
+class KilledError(Exception):
+    pass
+
+
+def test_training_learns_repeats_and_resumes(few, tmp_path, monkeypatch, capsys):
+    whole = fit(few, options(tmp_path / "whole"))
+    assert whole.history["val_accuracy"][-1] > 0.5
+    assert len(whole.history["seconds"]) == 3
+    assert whole.history["learning_rate"][0] > whole.history["learning_rate"][-1]
+
+    again = fit(few, options(tmp_path / "again"))
+    np.testing.assert_array_equal(answers(again.model, few), answers(whole.model, few))
+
+    def kill(self, epoch, logs=None):
+        begin(self, epoch, logs)
+        if epoch == 2:
+            raise KilledError
+
+    begin = training._Log.on_epoch_begin
+    monkeypatch.setattr(training._Log, "on_epoch_begin", kill)
+    with pytest.raises(KilledError):
+        fit(few, options(tmp_path / "cut"))
+    monkeypatch.setattr(training._Log, "on_epoch_begin", begin)
+    resumed = fit(few, options(tmp_path / "cut", resume=True))
+    np.testing.assert_allclose(answers(resumed.model, few), answers(whole.model, few), atol=1e-5)
+    np.testing.assert_allclose(resumed.history["val_loss"], whole.history["val_loss"], rtol=1e-5)
+    assert resumed.best_epoch == whole.best_epoch
+    written = json.loads((tmp_path / "cut" / "mnist_cnn" / "history.json").read_text())
+    assert written["loss"] == resumed.history["loss"]
+    capsys.readouterr()
+
+
+def test_the_best_epoch_is_kept_not_the_last(few, tmp_path, capsys):
+    # A rate that wrecks the model after its first epoch.
+    def schedule(steps):
+        return keras.optimizers.schedules.PiecewiseConstantDecay([steps], [1e-3, 100.0])
+
+    trained = training.fit(architectures.mlp, schedule, few, options(tmp_path, averaging=0, patience=2, epochs=6))
+    assert trained.best_epoch == 1
+    assert len(trained.history["loss"]) == 3, "patience of 2 stops after two worse epochs"
+    right = np.mean(answers(trained.model, few).argmax(axis=1) == few.validation.labels)
+    assert right == pytest.approx(trained.history["val_accuracy"][0], abs=1e-6)
+    final = keras.saving.load_model(tmp_path / "mnist_cnn" / "final.keras")
+    assert np.mean(answers(final, few).argmax(axis=1) == few.validation.labels) < right
+    capsys.readouterr()
+
+
+def test_batches_cover_every_digit_once_an_epoch(few):
+    stream = training.batches(few.train, 128, seed=3, augment=None)
+    epoch = [next(stream) for _ in range(8)]
+    inks = np.concatenate([ink for ink, _ in epoch])
+    expected = preprocess.to_input(few.train.images)
+    order = np.lexsort(inks.reshape(1024, -1).T), np.lexsort(expected.reshape(1024, -1).T)
+    np.testing.assert_array_equal(inks[order[0]], expected[order[1]])
+    assert (
+        np.concatenate([labels for _, labels in epoch]).sum(axis=0).tolist() == np.bincount(few.train.labels).tolist()
+    )
+
+
+def test_batches_of_an_epoch_do_not_depend_on_the_start(few):
+    from_zero = training.batches(few.train, 256, seed=3, augment=training.BY_NAME["strong"])
+    for _ in range(4):
+        next(from_zero)
+    from_one = training.batches(few.train, 256, seed=3, augment=training.BY_NAME["strong"], first_epoch=1)
+    for _ in range(2):
+        for mine, theirs in zip(next(from_zero), next(from_one), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+
+
+def test_resuming_nothing_or_something_else_is_refused(few, tmp_path, capsys):
+    with pytest.raises(FileNotFoundError, match="nothing to resume"):
+        fit(few, options(tmp_path, resume=True))
+    fit(few, options(tmp_path, epochs=2))
+    with pytest.raises(ValueError, match="had another learning_rate"):
+        fit(few, options(tmp_path, epochs=2, learning_rate=1.0, resume=True))
+    capsys.readouterr()
