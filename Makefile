@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 REQUIREMENTS := $(if $(filter Darwin-arm64,$(shell uname -sm | tr ' ' -)),requirements-mac.txt,requirements-cloud.txt)
 RUN := .venv/bin/python
 
-.PHONY: demo test lint format requirements clean
+.PHONY: demo benchmark readme test lint format requirements clean
 
 demo: .venv/installed
 	$(RUN) src/prepare_data.py
@@ -21,6 +21,14 @@ lint: .venv/installed
 format: .venv/installed
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
+
+# make benchmark NAME=recognition: one of benchmarks/*.py, its result kept in benchmarks/results/.
+benchmark: .venv/installed
+	PYTHONPATH=src TF_CPP_MIN_LOG_LEVEL=3 TF_ENABLE_ONEDNN_OPTS=1 $(RUN) benchmarks/$(NAME).py
+
+# The README's model table and picture come from the cards.
+readme: .venv/installed
+	PYTHONPATH=src $(RUN) -c "from digits import readme; readme.update()"
 
 .venv/installed: requirements-cloud.txt requirements-mac.txt requirements-dev.txt
 	test -x $(RUN) || $(PYTHON) -m venv .venv

@@ -20,17 +20,9 @@ class Options(command.TrainingOptions):
 
 
 def main(options: Options) -> None:
-    import keras
-
     from digits import architectures, data, publishing, report, training
 
     splits = data.load_splits(options.data_dir)
-
-    def schedule(steps_an_epoch: int) -> keras.optimizers.schedules.LearningRateSchedule:
-        return keras.optimizers.schedules.CosineDecayRestarts(
-            options.learning_rate, options.first_cycle * steps_an_epoch, t_mul=2.0, m_mul=0.8
-        )
-
     trained = training.fit(architectures.separable_cnn, schedule, splits, options)
     report.write_training_curves(trained.history, options.report_dir / options.name)
     card = publishing.publish(
@@ -42,6 +34,13 @@ def main(options: Options) -> None:
         **training.facts(trained, options),
     )
     print(publishing.summary(card))
+
+
+def schedule(options: Options, steps_an_epoch: int):
+    """Cosines down to nothing and back up (Loshchilov and Hutter 2017), each twice as long and 0.8 times as high."""
+    from keras.optimizers.schedules import CosineDecayRestarts
+
+    return CosineDecayRestarts(options.learning_rate, options.first_cycle * steps_an_epoch, t_mul=2.0, m_mul=0.8)
 
 
 if __name__ == "__main__":

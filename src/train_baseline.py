@@ -37,7 +37,7 @@ class Options:
 
 
 def main(options: Options) -> None:
-    from digits import baselines, data, publishing, report
+    from digits import baselines, cards, data, publishing, report
 
     splits = data.load_splits(options.data_dir)
     digits, seed = splits.train.first(options.limit), options.random_seed
@@ -50,13 +50,13 @@ def main(options: Options) -> None:
             {"digits": digits, "trees": options.trees, "leaf_samples": options.leaf_samples, "seed": seed},
         ),
     }
-    cards = []
+    published = []
     for name in options.models:
         train, arguments = recipes[name]
         print(f"training {name} …", flush=True)
-        started = time.perf_counter()
+        circumstances, started = cards.circumstances(), time.perf_counter()
         baseline = train(**arguments)
-        cards.append(
+        published.append(
             publishing.publish(
                 baseline.model,
                 name,
@@ -64,12 +64,13 @@ def main(options: Options) -> None:
                 splits,
                 recipe={key: len(value) if value is digits else value for key, value in arguments.items()},
                 training={"seconds": round(time.perf_counter() - started, 1)},
+                circumstances=circumstances,
                 **baseline.facts,
             )
         )
-        print(publishing.summary(cards[-1]), flush=True)
-    print(report.comparison_table(cards))
-    print(report.write_comparison(cards, options.report_dir))
+        print(publishing.summary(published[-1]), flush=True)
+    print(report.comparison_table(published))
+    print(report.write_comparison(published, options.report_dir))
 
 
 if __name__ == "__main__":

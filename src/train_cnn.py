@@ -18,20 +18,9 @@ class Options(command.TrainingOptions):
 
 
 def main(options: Options) -> None:
-    import keras
-
     from digits import architectures, data, publishing, report, training
 
     splits = data.load_splits(options.data_dir)
-
-    def schedule(steps_an_epoch: int) -> keras.optimizers.schedules.LearningRateSchedule:
-        return keras.optimizers.schedules.CosineDecay(
-            options.learning_rate / 10,
-            decay_steps=(options.epochs - 1) * steps_an_epoch,
-            warmup_target=options.learning_rate,
-            warmup_steps=steps_an_epoch,
-        )
-
     trained = training.fit(architectures.cnn, schedule, splits, options)
     report.write_training_curves(trained.history, options.report_dir / options.name)
     card = publishing.publish(
@@ -43,6 +32,18 @@ def main(options: Options) -> None:
         **training.facts(trained, options),
     )
     print(publishing.summary(card))
+
+
+def schedule(options: Options, steps_an_epoch: int):
+    """One epoch of warming up from a tenth of the learning rate, then a cosine down to nothing."""
+    from keras.optimizers.schedules import CosineDecay
+
+    return CosineDecay(
+        options.learning_rate / 10,
+        decay_steps=max(1, options.epochs - 1) * steps_an_epoch,
+        warmup_target=options.learning_rate,
+        warmup_steps=steps_an_epoch,
+    )
 
 
 if __name__ == "__main__":

@@ -17,15 +17,9 @@ class Options(command.TrainingOptions):
 
 
 def main(options: Options) -> None:
-    import keras
-
     from digits import architectures, data, publishing, report, training
 
     splits = data.load_splits(options.data_dir)
-
-    def schedule(steps_an_epoch: int) -> keras.optimizers.schedules.LearningRateSchedule:
-        return keras.optimizers.schedules.CosineDecay(options.learning_rate, options.epochs * steps_an_epoch)
-
     trained = training.fit(architectures.mlp, schedule, splits, options)
     report.write_training_curves(trained.history, options.report_dir / options.name)
     card = publishing.publish(
@@ -37,6 +31,13 @@ def main(options: Options) -> None:
         **training.facts(trained, options),
     )
     print(publishing.summary(card))
+
+
+def schedule(options: Options, steps_an_epoch: int):
+    """A cosine from the learning rate down to nothing."""
+    from keras.optimizers.schedules import CosineDecay
+
+    return CosineDecay(options.learning_rate, options.epochs * steps_an_epoch)
 
 
 if __name__ == "__main__":

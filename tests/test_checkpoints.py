@@ -111,7 +111,9 @@ def test_skops_file_with_anything_else_is_refused(tmp_path):
 
 
 def publish(forest, folder, splits, **more):
-    return publishing.publish(forest.model, "forest", folder, splits, **(forest.facts | more))
+    return publishing.publish(
+        forest.model, "forest", folder, splits, **(forest.facts | {"circumstances": cards.circumstances()} | more)
+    )
 
 
 def test_published_card_tells_the_truth(forest, tmp_path, splits):
@@ -124,7 +126,7 @@ def test_published_card_tells_the_truth(forest, tmp_path, splits):
     assert card["checkpoint"]["sha256"] == paths.sha256(tmp_path / "forest.skops")
     assert card["recipe"] == {"trees": 5}
     assert card["split"]["train"] == 55_000
-    assert card["versions"]["scikit-learn"]
+    assert card["circumstances"]["versions"]["scikit-learn"]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["forest.json", "forest.skops"]
 
 

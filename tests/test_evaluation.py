@@ -8,7 +8,7 @@ import sklearn.metrics
 from PIL import Image
 
 from conftest import folder_bytes
-from digits import evaluation, report
+from digits import evaluation, paths, readme, report
 
 
 @pytest.fixture
@@ -80,6 +80,12 @@ def test_perfect_answers_and_absent_digits_make_a_report_too(some_digits, tmp_pa
     report.write_evaluation([one], "only threes", tmp_path)
     assert "Not one mistake" in (tmp_path / "report.html").read_text()
     assert one.scores()["accuracy"] == 1.0
+
+
+def test_readme_says_what_the_cards_and_the_benchmarks_say():
+    text = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.models(readme.shipped_cards(paths.MODELS)) in text
+    assert readme.speed(paths.ROOT / "benchmarks" / "results") in text
 
 
 def test_a_report_that_fails_leaves_the_earlier_page(two, tmp_path, monkeypatch):

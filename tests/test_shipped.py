@@ -30,7 +30,7 @@ def test_card_matches_the_file_and_the_answers(name, splits):
         assert right == card["scores"][part]["correct"]
     assert card["scores"]["test"]["accuracy"] >= LEAST_TEST_ACCURACY.get(name, 0)
     assert card["split"] == {"seed": 20_260_101, "train": 55_000, "validation": 5_000, "test": 10_000}
-    assert card["commit"]
+    assert card["circumstances"]["commit"]
     assert (paths.MODELS / card["checkpoint"]["file"]).stat().st_size <= 15_000_000
 
 

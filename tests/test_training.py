@@ -22,10 +22,7 @@ def options(folder, **changes) -> command.TrainingOptions:
 
 
 def fit(few, chosen: command.TrainingOptions) -> training.Trained:
-    def schedule(steps):
-        return keras.optimizers.schedules.CosineDecay(3e-3, 3 * steps)
-
-    return training.fit(architectures.cnn, schedule, few, chosen)
+    return training.fit(architectures.cnn, train_cnn.schedule, few, chosen)
 
 
 def answers(model, few) -> np.ndarray:
@@ -66,7 +63,7 @@ def test_training_learns_repeats_and_resumes(few, tmp_path, monkeypatch, capsys)
 
 def test_the_best_epoch_is_kept_not_the_last(few, tmp_path, capsys):
     # A rate that wrecks the model after its first epoch.
-    def schedule(steps):
+    def schedule(_, steps):
         return keras.optimizers.schedules.PiecewiseConstantDecay([steps], [1e-3, 100.0])
 
     trained = training.fit(architectures.mlp, schedule, few, options(tmp_path, averaging=0, patience=2, epochs=6))

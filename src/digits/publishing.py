@@ -19,8 +19,8 @@ def publish(model, name: str, folder: Path, splits: Splits, **facts) -> dict:
 
     Args:
         splits: the validation digits check the twin; the validation and test digits are scored through the recogniser.
-        facts: what the card says besides: `description`, `architecture`, `parameters`, `recipe`, `training`, and
-            anything else worth knowing.
+        facts: what the card says besides: `description`, `architecture`, `parameters`, `recipe`, `training`,
+            `circumstances` (as `cards.circumstances` gives them when the training begins), and anything else.
 
     Returns:
         The card.
@@ -56,7 +56,7 @@ def publish(model, name: str, folder: Path, splits: Splits, **facts) -> dict:
                 "test": _score(recognise, splits.test),
             },
             "created": datetime.now(UTC).date().isoformat(),
-        } | cards.circumstances()
+        }
         cards.write(stage / f"{name}.json", card)
         # The card goes last: until then the old one still refuses the new files.
         for file in sorted(stage.iterdir(), key=lambda file: file.suffix == ".json"):

@@ -60,13 +60,13 @@ def write_training_curves(history: Mapping[str, Sequence[float]], folder: Path) 
     return save_figure(plots.training_curves(history), folder / "curves.png")
 
 
-def comparison_table(cards: Sequence[dict]) -> str:
+def comparison_table(published: Sequence[dict]) -> str:
     """The cards' test scores as a Markdown table, best first; a plain table on a terminal too."""
     lines = [
         "| model | test accuracy | 95 % interval | parameters | trained in |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
-    for card in sorted(cards, key=lambda card: -card["scores"]["test"]["accuracy"]):
+    for card in sorted(published, key=lambda card: -card["scores"]["test"]["accuracy"]):
         test = card["scores"]["test"]
         low, high = test["interval"]
         lines.append(
@@ -76,11 +76,11 @@ def comparison_table(cards: Sequence[dict]) -> str:
     return "\n".join(lines)
 
 
-def write_comparison(cards: Sequence[dict], folder: Path) -> Path:
+def write_comparison(published: Sequence[dict], folder: Path) -> Path:
     """Write `comparison.png`: the cards' test errors as bars."""
-    tests = [card["scores"]["test"] for card in cards]
+    tests = [card["scores"]["test"] for card in published]
     figure = plots.accuracy_bars(
-        [card["name"] for card in cards], [test["accuracy"] for test in tests], [test["interval"] for test in tests]
+        [card["name"] for card in published], [test["accuracy"] for test in tests], [test["interval"] for test in tests]
     )
     return save_figure(figure, paths.output_folder(folder) / "comparison.png")
 

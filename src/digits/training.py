@@ -11,7 +11,7 @@ import cv2
 import keras
 import numpy as np
 
-from digits import command, paths, preprocess
+from digits import cards, command, paths, preprocess
 from digits.augmentation import BY_NAME
 from digits.data import Digits, Splits
 
@@ -26,11 +26,13 @@ class Trained:
         history: `loss`, `accuracy`, `val_loss`, `val_accuracy`, `learning_rate` and `seconds` (of the epoch with its
             validation), each a list with one number an epoch.
         best_epoch: the epoch whose weights the model has, counted from 1.
+        circumstances: device, library versions and commit, as they were when the training began.
     """
 
     model: keras.Model
     history: dict[str, list[float]]
     best_epoch: int
+    circumstances: dict
 
 
 def batches(
@@ -57,7 +59,7 @@ def one_hot(labels: np.ndarray) -> np.ndarray:
 
 def fit(
     build: Callable[[], keras.Model],
-    schedule: Callable[[int], keras.optimizers.schedules.LearningRateSchedule],
+    schedule: Callable[[command.TrainingOptions, int], keras.optimizers.schedules.LearningRateSchedule],
     splits: Splits,
     options: command.TrainingOptions,
 ) -> Trained:
@@ -68,12 +70,13 @@ def fit(
 
     Args:
         build: makes the untrained model.
-        schedule: takes the number of steps an epoch, gives the learning rate.
+        schedule: takes the options and the number of steps an epoch, gives the learning rate.
 
     Raises:
         FileNotFoundError: the options ask to resume, and there is nothing to resume from.
         ValueError: the run to resume had other options.
     """
+    circumstances = cards.circumstances()
     folder = paths.output_folder(options.report_dir / options.name)
     digits = splits.train.first(options.limit)
     batch_size = min(options.batch_size, len(digits))
@@ -85,7 +88,7 @@ def fit(
         model, history = build(), {}
         model.compile(
             keras.optimizers.AdamW(
-                schedule(steps),
+                schedule(options, steps),
                 weight_decay=options.weight_decay,
                 use_ema=options.averaging > 0,
                 ema_momentum=options.averaging,
@@ -112,7 +115,8 @@ def fit(
             callbacks=[keras.callbacks.SwapEMAWeights(swap_on_epoch=True), log] if options.averaging else [log],
         )
         model.save(folder / "final.keras")
-    return Trained(keras.saving.load_model(folder / "best.keras", compile=False), history, log.best_epoch)
+    best = keras.saving.load_model(folder / "best.keras", compile=False)
+    return Trained(best, log.history, log.best_epoch, circumstances)
 
 
 def recipe(options: command.TrainingOptions) -> dict:
@@ -134,6 +138,7 @@ def facts(trained: Trained, options: command.TrainingOptions) -> dict:
             "best_epoch": trained.best_epoch,
             "history": trained.history,
         },
+        "circumstances": trained.circumstances,
     }
 
 

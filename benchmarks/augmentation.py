@@ -1,0 +1,64 @@
+"""What augmentation costs: training steps with it beside the same steps without it, in turn.
+
+Each trainer's own network, batch size and augmentation; the median of the paired ratios over several rounds.
+"""
+
+import statistics
+import time
+
+import cv2
+import keras
+import numpy as np
+
+import harness
+import train_advanced
+import train_cnn
+from digits import architectures, data, training
+from digits.augmentation import BY_NAME
+
+ROUNDS = 5
+STEPS = 60
+
+
+def seconds_of_steps(model: keras.Model, digits: data.Digits, batch_size: int, augment, seed: int) -> float:
+    batches = training.batches(digits, batch_size, seed, augment)
+    started = time.perf_counter()
+    model.fit(batches, steps_per_epoch=STEPS, epochs=1, shuffle=False, verbose=0)
+    return time.perf_counter() - started
+
+
+def measure(model: keras.Model, options, digits: data.Digits) -> dict:
+    model.compile(keras.optimizers.AdamW(1e-3), "categorical_crossentropy", jit_compile=False)
+    augment = BY_NAME[options.augmentation]
+    # Once each, so that the graph is traced before anything is timed.
+    for each in (None, augment):
+        seconds_of_steps(model, digits, options.batch_size, each, seed=0)
+    pairs = []
+    for seed in range(ROUNDS):
+        order = (None, augment) if seed % 2 else (augment, None)
+        seconds = {each: seconds_of_steps(model, digits, options.batch_size, each, seed) for each in order}
+        pairs.append((seconds[augment], seconds[None]))
+    alone = digits.images[:10_000]
+    started = time.perf_counter()
+    for start in range(0, len(alone), options.batch_size):
+        augment(alone[start : start + options.batch_size], np.random.default_rng(start))
+    return {
+        "augmentation": options.augmentation,
+        "batch_size": options.batch_size,
+        "ratio_median": round(statistics.median(with_it / without for with_it, without in pairs), 3),
+        "images_a_second_with": round(options.batch_size * STEPS / statistics.median(pair[0] for pair in pairs)),
+        "images_a_second_without": round(options.batch_size * STEPS / statistics.median(pair[1] for pair in pairs)),
+        "augmented_alone_images_a_second": round(len(alone) / (time.perf_counter() - started)),
+    }
+
+
+if __name__ == "__main__":
+    cv2.setNumThreads(1)
+    digits = data.load_splits().train
+    harness.keep(
+        "augmentation",
+        {
+            "train_cnn": measure(architectures.cnn(), train_cnn.Options(), digits),
+            "train_advanced": measure(architectures.separable_cnn(), train_advanced.Options(), digits),
+        },
+    )

@@ -1,0 +1,76 @@
+"""The README's figures, written into it from the cards and the benchmarks' results: none is typed by hand."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from digits import cards, paths, report
+
+SPEED = """\
+Measured on {cores} CPU cores ({processor}); what is compared ran in the same run.
+
+- One image from a cold shell (`predict.py`): {cold_seconds:.2f} s and {cold_megabytes} MB. Through
+  `keras.models.load_model` and `model.predict`: {keras_seconds:.1f} s and {keras_megabytes} MB, {cold_ratio:.1f} times as
+  long. `make benchmark NAME=recognition`
+- The 10,000 test digits through the CNN: {rate:,} images/s, {rate_ratio:.1f} times the {keras_rate:,} of `model.predict`.
+  Same command.
+- Training to {target} validation accuracy: {train_seconds:.0f} s by `train_cnn.py`, {peer_seconds:.0f} s by the Keras
+  documentation's MNIST convnet. `make benchmark NAME=time_to_accuracy`
+- Training with augmentation takes {light_cost:.2f} times as long as without in `train_cnn.py`, {strong_cost:.2f} times in
+  `train_advanced.py`. `make benchmark NAME=augmentation`"""
+
+
+def update(root: Path = paths.ROOT) -> None:
+    """Write the tables of shipped models and of speeds into the README, and the picture that it shows."""
+    shipped = shipped_cards(root / "models")
+    text = (root / "README.md").read_text(encoding="utf-8")
+    text = _between_comments(text, "models", models(shipped))
+    text = _between_comments(text, "speed", speed(root / "benchmarks" / "results"))
+    paths.write_text(root / "README.md", text)
+    report.write_comparison(shipped, root / "docs")
+
+
+def shipped_cards(models_dir: Path) -> list[dict]:
+    """The cards of the shipped models, the most accurate first."""
+    shipped = [cards.read(models_dir / f"{name}.json") for name in cards.available(models_dir)]
+    return sorted(shipped, key=lambda card: -card["scores"]["test"]["accuracy"])
+
+
+def models(shipped: Sequence[dict]) -> str:
+    """The table of models, and below it what each of them is."""
+    descriptions = "\n".join(f"- `{card['name']}`: {card['description']}." for card in shipped)
+    return f"{report.comparison_table(shipped)}\n\n{descriptions}"
+
+
+def speed(results: Path) -> str:
+    """What the benchmarks measured, each with the command that measures it."""
+    recognition, training, augmentation = (
+        json.loads((results / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("recognition", "time_to_accuracy", "augmentation")
+    )
+    cold, warm = recognition["one_image_cold"], recognition["test_digits_warm"]
+    target, seconds = list(training["seconds"].items())[-1]
+    return SPEED.format(
+        cores=recognition["machine"]["cores"],
+        processor=recognition["machine"]["processor"],
+        cold_seconds=cold["predict.py"]["seconds"],
+        cold_megabytes=cold["predict.py"]["megabytes"],
+        cold_ratio=cold["times_faster"],
+        keras_seconds=cold["keras"]["seconds"],
+        keras_megabytes=cold["keras"]["megabytes"],
+        rate=warm["images_a_second"]["recognizer"],
+        rate_ratio=warm["times_faster"],
+        keras_rate=warm["images_a_second"]["model.predict"],
+        target=target,
+        train_seconds=seconds["train_cnn"],
+        peer_seconds=seconds["keras_documentation"],
+        light_cost=augmentation["train_cnn"]["ratio_median"],
+        strong_cost=augmentation["train_advanced"]["ratio_median"],
+    )
+
+
+def _between_comments(text: str, name: str, content: str) -> str:
+    """`text` with `content` between the lines `<!-- NAME: … -->` and `<!-- NAME end -->`."""
+    begin, end = text.index(f"<!-- {name}:"), text.index(f"<!-- {name} end -->")
+    opening = text[begin : text.index("\n", begin)]
+    return f"{text[:begin]}{opening}\n{content}\n{text[end:]}"
