@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from digits.metrics import Reliability
+from digits.statistics import wilson_interval
 
 INK = "#1b1f24"
 BLUE = "#2563a8"
@@ -118,13 +119,16 @@ def confusion(counts: np.ndarray, title: str) -> Figure:
 
 
 def reliability_diagram(by_model: Mapping[str, Reliability]) -> Figure:
-    """Accuracy against confidence, above how many answers have that confidence."""
+    """Accuracy against confidence with 95 % intervals, above how many answers have that confidence."""
     figure = Figure((6, 5.4), layout="constrained")
     diagram, histogram = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
     diagram.plot([0, 1], [0, 1], color=GREY, linestyle=":", label="perfectly calibrated")
     for (name, bins), colour in zip(by_model.items(), PALETTE, strict=False):
         some = bins.counts > 0
         diagram.plot(bins.confidence[some], bins.accuracy[some], "o-", color=colour, label=name, markersize=4)
+        right = np.round(bins.accuracy[some] * bins.counts[some]).astype(int)
+        bounds = [wilson_interval(*pair) for pair in zip(right.tolist(), bins.counts[some].tolist(), strict=True)]
+        diagram.vlines(bins.confidence[some], *zip(*bounds, strict=True), color=colour, alpha=0.4)
         histogram.stairs(bins.counts, bins.edges, color=colour)
     diagram.set(ylabel="accuracy", ylim=(-0.02, 1.02), title="Is the confidence honest?")
     histogram.set(xlabel="confidence", ylabel="images", yscale="log")

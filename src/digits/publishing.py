@@ -33,15 +33,15 @@ def publish(model, name: str, folder: Path, splits: Splits, **facts) -> dict:
     with tempfile.TemporaryDirectory(prefix=".publishing-", dir=folder) as staging:
         stage = Path(staging)
         if hasattr(model, "export"):
-            path = stage / f"{name}.keras"
-            card["twin_difference"] = checkpoints.save_keras(model, path, splits.validation.images[:PROBE_SIZE])
+            path, answering = stage / f"{name}.keras", stage / f"{name}.onnx"
+            difference = checkpoints.save_keras(model, path, splits.validation.images[:PROBE_SIZE])
             card["checkpoint"] = cards.file_entry(path)
-            card["twin"] = cards.file_entry(path.with_suffix(".onnx"))
+            card["twin"] = cards.file_entry(answering) | {"largest_difference": difference}
         else:
-            path = stage / f"{name}.skops"
+            path = answering = stage / f"{name}.skops"
             checkpoints.save_forest(model, path)
             card["checkpoint"] = cards.file_entry(path)
-        recognise = recognizer.load(path)
+        recognise = recognizer.load(answering)
         card |= {
             "input": cards.INPUT_CONTRACT,
             "data": {"name": "MNIST", "idx_sha256": OFFICIAL_SHA256},

@@ -10,14 +10,14 @@ SPEED = """\
 Measured on {cores} CPU cores ({processor}); what is compared ran in the same run.
 
 - One image from a cold shell (`predict.py`): {cold_seconds:.2f} s and {cold_megabytes} MB. Through
-  `keras.models.load_model` and `model.predict`: {keras_seconds:.1f} s and {keras_megabytes} MB, {cold_ratio:.1f} times as
-  long. `make benchmark NAME=recognition`
-- The 10,000 test digits through the CNN: {rate:,} images/s, {rate_ratio:.1f} times the {keras_rate:,} of `model.predict`.
-  Same command.
+  `keras.models.load_model` and `model.predict`: {keras_seconds:.1f} s and {keras_megabytes} MB,
+  {cold_ratio:.1f} times as long. `make benchmark NAME=recognition`
+- The 10,000 test digits through the CNN: {rate:,} images/s, {rate_ratio:.1f} times the {keras_rate:,} of
+  `model.predict`. Same command.
 - Training to {target} validation accuracy: {train_seconds:.0f} s by `train_cnn.py`, {peer_seconds:.0f} s by the Keras
   documentation's MNIST convnet. `make benchmark NAME=time_to_accuracy`
-- Training with augmentation takes {light_cost:.2f} times as long as without in `train_cnn.py`, {strong_cost:.2f} times in
-  `train_advanced.py`. `make benchmark NAME=augmentation`"""
+- Training with augmentation takes {light_cost:.2f} times as long as without in `train_cnn.py`, {strong_cost:.2f}
+  times in `train_advanced.py`. `make benchmark NAME=augmentation`"""
 
 
 def update(root: Path = paths.ROOT) -> None:
