@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import arg
 
 from digits import command, paths
 
@@ -10,7 +13,7 @@ from digits import command, paths
 class Options:
     models: tuple[str, ...] = ("mnist_cnn", "mnist_advanced")
     """Names in the models folder, or paths of checkpoints."""
-    images: Path | None = None
+    images: Annotated[Path | None, arg(metavar="PATH")] = None
     """A folder with subfolders 0 to 9, or an .npz with x_test and y_test; MNIST's test digits if left out."""
     data_dir: Path = paths.DATA
     """Folder with mnist.npz."""

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from digits import command, paths
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    images: Annotated[tuple[str, ...], Positional] = ()
+    images: Annotated[tuple[str, ...], Positional, arg(metavar="[PATH ...]")] = ()
     """Image files, folders (read recursively) and globs."""
     model: str = "mnist_advanced"
     """Name in the models folder, or path of a checkpoint."""
@@ -21,9 +21,9 @@ class Options:
     """How many digits to name, most probable first."""
     json: bool = False
     """Print one JSON object a line."""
-    save_plot: Path | None = None
+    save_plot: Annotated[Path | None, arg(metavar="PATH")] = None
     """Write the probabilities as pictures: a .png for one image, else a folder."""
-    show_input: Path | None = None
+    show_input: Annotated[Path | None, arg(metavar="PATH")] = None
     """Write what the model saw, 28×28: a .png for one image, else a folder."""
     samples: int = 0
     """Instead of files, read so many random test digits and write them as a grid."""

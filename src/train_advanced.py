@@ -10,9 +10,10 @@ from digits import command
 class Options(command.TrainingOptions):
     name: str = "mnist_advanced"
     epochs: int = 35
+    batch_size: int = 128
     learning_rate: float = 3e-3
-    label_smoothing: float = 0.05
-    averaging: float = 0.995
+    label_smoothing: float = 0.02
+    averaging: float = 0.998
     augmentation: Literal["none", "light", "strong"] = "strong"
     patience: int = 35
     first_cycle: int = 5

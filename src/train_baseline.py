@@ -3,7 +3,9 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
+
+from tyro.conf import arg
 
 from digits import command, paths
 
@@ -32,7 +34,7 @@ class Options:
     """Fewest training digits in a leaf of the forest."""
     random_seed: int = 0
     """Seed of the forest, the SVM's solver and the 8×8 split."""
-    limit: int | None = None
+    limit: Annotated[int | None, arg(metavar="INT")] = None
     """Train on the first so many digits only, for a quick try."""
 
 

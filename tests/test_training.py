@@ -17,7 +17,7 @@ def few(splits) -> data.Splits:
 
 def options(folder, **changes) -> command.TrainingOptions:
     return train_cnn.Options(
-        **({"report_dir": folder, "output_dir": folder, "epochs": 3, "batch_size": 128, "averaging": 0.9} | changes)
+        **({"report_dir": folder, "output_dir": folder, "epochs": 3, "batch_size": 32, "averaging": 0.8} | changes)
     )
 
 

@@ -63,12 +63,12 @@ STRONG = Augmentation(
     scale=0.15,
     shear=0.2,
     shift=2,
-    elastic=1.5,
-    stroke=0.3,
+    elastic=1.2,
+    stroke=0.2,
     contrast=0.5,
-    noise=25,
-    blur=0.8,
-    cutout=0.2,
+    noise=20,
+    blur=0.7,
+    cutout=0.1,
 )
 BY_NAME = {"none": None, "light": LIGHT, "strong": STRONG}
 
@@ -128,9 +128,9 @@ def change_stroke(images: np.ndarray, rng: np.random.Generator, share: float) ->
 
 
 def blur(images: np.ndarray, rng: np.random.Generator, largest_sigma: float) -> np.ndarray:
-    """Blur half of the images by a Gaussian of up to `largest_sigma` pixels."""
+    """Blur a third of the images by a Gaussian of up to `largest_sigma` pixels."""
     blurred = images.copy()
-    chosen = np.flatnonzero(rng.random(len(images)) < 0.5)
+    chosen = np.flatnonzero(rng.random(len(images)) < 1 / 3)
     for index, sigma in zip(chosen, rng.uniform(0.3, max(0.31, largest_sigma), len(chosen)), strict=True):
         cv2.GaussianBlur(images[index], (0, 0), sigma, dst=blurred[index])
     return blurred
@@ -148,14 +148,14 @@ def cut_out(images: np.ndarray, rng: np.random.Generator, share: float) -> np.nd
 
 
 def change_light(images: np.ndarray, rng: np.random.Generator, contrast: float, noise: float) -> np.ndarray:
-    """Lower the contrast of half of the images by up to `contrast`, and add noise of up to `noise` grey levels to half.
+    """Lower the contrast of a third of the images by up to `contrast`, add noise of up to `noise` levels to a third.
 
     What contrast is lost shows as fainter ink or as greyer paper, in random proportion.
     """
     count = len(images)
-    lost = rng.uniform(0, contrast, count) * (rng.random(count) < 0.5)
+    lost = rng.uniform(0, contrast, count) * (rng.random(count) < 1 / 3)
     paper = lost * rng.random(count) * 255
-    sigma = rng.uniform(0, noise, count) * (rng.random(count) < 0.5)
+    sigma = rng.uniform(0, noise, count) * (rng.random(count) < 1 / 3)
     grey = images * (1 - lost[:, None, None]).astype(np.float32) + paper[:, None, None].astype(np.float32)
     grey += sigma[:, None, None].astype(np.float32) * rng.standard_normal(images.shape, np.float32)
     return np.clip(grey + 0.5, 0, 255).astype(np.uint8)

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
+
+import tyro
 
 from digits import paths
 
@@ -43,7 +45,7 @@ class TrainingOptions:
     """Stop after so many epochs without a better validation accuracy."""
     random_seed: int = 0
     """Seed of the weights, the order, the augmentation and the dropout."""
-    limit: int | None = None
+    limit: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """Train on the first so many digits only, for a quick try."""
     resume: bool = False
     """Go on where a killed run with the same options stopped."""
@@ -51,8 +53,6 @@ class TrainingOptions:
 
 def run(main: Callable[[Options], None], options_type: type[Options], description: str) -> None:
     """Parse the command line and call `main` with it; an error that a user can cause becomes one line."""
-    import tyro
-
     options = tyro.cli(options_type, description=description.strip())
     # Said aloud, oneDNN's default on x86 goes without its notice.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

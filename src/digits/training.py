@@ -100,7 +100,7 @@ def fit(
         )
         paths.write_text(folder / "recipe.json", json.dumps(recipe(options), indent=1))
 
-    log = _Log(folder, options.patience, history)
+    log = _Log(folder, options.patience, options.random_seed, history)
     if log.epochs < options.epochs and not log.out_of_patience:
         # OpenCV's own threads would fight the training step for the cores.
         cv2.setNumThreads(1)
@@ -149,10 +149,11 @@ class _Log(keras.callbacks.Callback):
     when the best are kept, and the raw ones back at the next one's beginning, when the state is saved.
     """
 
-    def __init__(self, folder: Path, patience: int, history: dict[str, list[float]]):
+    def __init__(self, folder: Path, patience: int, seed: int, history: dict[str, list[float]]):
         super().__init__()
         self.folder = folder
         self.patience = patience
+        self.seed = seed
         self.history = history
 
     @property
@@ -173,6 +174,10 @@ class _Log(keras.callbacks.Callback):
         self.started = time.perf_counter()
         if self.epochs:
             _replace_model(self.model, self.folder / "state.keras")
+        # Keras saves no dropout counters, so the masks of an epoch are made to depend on the seed and the epoch alone.
+        counters = [variable for variable in self.model.variables if variable.path.endswith("seed_generator_state")]
+        for index, counter in enumerate(counters):
+            counter.assign(np.random.default_rng([self.seed, epoch, index]).integers(2**32, size=2, dtype=np.uint32))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         numbers = dict(logs) | {
