@@ -8,7 +8,7 @@ RUN := .venv/bin/python
 demo: .venv/installed
 	$(RUN) src/prepare_data.py
 	$(RUN) src/train_cnn.py --name demo_cnn --epochs 3 --output-dir reports/demo
-	$(RUN) src/predict.py reports/data/samples --show-input reports/demo/inputs
+	$(RUN) src/predict.py 'reports/data/samples/*_9.png'
 	$(RUN) src/evaluate.py --models reports/demo/demo_cnn.keras mnist_cnn mnist_advanced mnist_logistic --output-dir reports/demo
 
 test: .venv/installed lint

@@ -65,6 +65,7 @@ def test_report_is_whole_and_self_contained(two, tmp_path):
     assert len(results["models"]["bad"]["errors"]) == 200
     assert results["comparisons"][0]["only_a"] == 150
     assert np.array(results["models"]["good"]["confusion"]).sum() == 1000
+    assert sum(results["models"]["good"]["reliability"]["counts"]) == 1000
 
     for name in ("summary.txt", "label_map.txt", "reliability.png", "good/classification_report.txt"):
         assert (tmp_path / name).stat().st_size > 0

@@ -120,6 +120,7 @@ def test_evaluate_explains_mistakes_in_one_line(run_script, tmp_path):
         (["--images", "nowhere"], ["no folder or .npz file nowhere"]),
         (["--images", "empty"], ["subfolders 0 to 9"]),
         (["--models", "mnist_cnn", "typo"], ["no model called typo"]),
+        (["--models", "mnist_cnn", "mnist_cnn"], ["two of the models are called mnist_cnn"]),
         (["--output-dir", "file/out"], ["can't write to the output folder file/out"]),
     ):
         assert_one_line_error(run_script("evaluate", *arguments, check=False), *words)

@@ -144,8 +144,9 @@ def evaluation_summary(evaluations: Sequence[evaluation.Evaluation], source: str
 
 def _write_model(one: evaluation.Evaluation, folder: Path) -> dict:
     """Write a model's own files; give what the page's template shows of it."""
-    text = one.classification_report()
-    paths.write_text(folder / "classification_report.txt", text)
+    for earlier in folder.glob("confused_*.png"):
+        earlier.unlink()
+    paths.write_text(folder / "classification_report.txt", one.classification_report())
     errors = one.errors()[:SHOWN_ERRORS]
     pictures = {
         "confusion": plots.confusion(one.confusion, f"{one.name}: what was taken for what"),
@@ -172,13 +173,15 @@ def _write_model(one: evaluation.Evaluation, folder: Path) -> dict:
 
 
 def _as_json(one: evaluation.Evaluation) -> dict:
-    bins = one.reliability
     return {
         "scores": one.scores(),
         "by_digit": one.classification_report(as_dict=True),
         "confusion": one.confusion.tolist(),
         "most_confused": metrics.most_confused(one.confusion, SHOWN_PAIRS),
-        "reliability": {key: np.nan_to_num(value, nan=-1).tolist() for key, value in asdict(bins).items()},
+        "reliability": {
+            key: [None if np.isnan(number) else float(number) for number in numbers]
+            for key, numbers in asdict(one.reliability).items()
+        },
         "errors": [
             {
                 "index": int(index),

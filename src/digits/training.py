@@ -85,6 +85,8 @@ def fit(
     if options.resume:
         model, history = _restore(folder, options, steps)
     else:
+        for earlier in ("state.keras", "best.keras", "final.keras", "history.json"):
+            (folder / earlier).unlink(missing_ok=True)
         model, history = build(), {}
         model.compile(
             keras.optimizers.AdamW(
