@@ -1,6 +1,8 @@
 """Every script, run as a user runs it, with what a user gets wrong."""
 
 import json
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -48,6 +50,13 @@ def test_predict_goes_on_past_what_it_cannot_read(run_script, pictures):
     assert plain.returncode == 2
     assert plain.stderr.count("error: ") == 3
     assert "Traceback" not in plain.stderr
+
+
+def test_predict_ends_quietly_when_nobody_reads_on(pictures):
+    command = f"'{sys.executable}' '{paths.ROOT}/src/predict.py' '{pictures}' --model mnist_cnn | head -n 1"
+    process = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert process.stdout.count("\n") == 1
+    assert process.stderr == ""
 
 
 def test_predict_writes_what_it_saw_and_how_sure_it_is(run_script, pictures, tmp_path):

@@ -66,6 +66,10 @@ def one_line_errors() -> Iterator[None]:
     """Print a ValueError or OSError in one line and exit with status 2; DIGITS_TRACEBACK=1 shows where it arose."""
     try:
         yield
+    except BrokenPipeError:
+        # Whoever read the output, `head` for one, has had enough; Python must not flush into the closed pipe either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except (ValueError, OSError) as error:
         if os.environ.get("DIGITS_TRACEBACK"):
             raise

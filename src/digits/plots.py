@@ -51,7 +51,7 @@ def class_distribution(labels_by_part: Mapping[str, np.ndarray]) -> Figure:
         axis.bar(np.arange(10) + offset, shares, width, label=f"{part} ({len(labels):,})", color=PALETTE[index])
     axis.axhline(10, color=GREY, linewidth=1, linestyle=":")
     axis.set(xticks=range(10), xlabel="digit", ylabel="share (%)", title="How often each digit occurs")
-    axis.legend(frameon=False, ncols=3, loc="lower center")
+    figure.legend(frameon=False, ncols=3, loc="outside lower center")
     return figure
 
 

@@ -47,9 +47,7 @@ def write_data_pictures(splits: Splits, augmentation: str, seed: int, folder: Pa
         ),
         save_figure(plots.class_distribution(parts), folder / "classes.png"),
         save_figure(
-            plots.digit_grid(
-                np.concatenate([originals, *changed]), title=f"One of each, and nine times {augmentation}"
-            ),
+            plots.digit_grid(np.concatenate([originals, *changed]), title=f"Digits under {augmentation} augmentation"),
             folder / "augmented.png",
         ),
     ]
