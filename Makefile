@@ -24,7 +24,7 @@ format: .venv/installed
 
 # make benchmark NAME=recognition: one of benchmarks/*.py, its result kept in benchmarks/results/.
 benchmark: .venv/installed
-	PYTHONPATH=src TF_CPP_MIN_LOG_LEVEL=3 TF_ENABLE_ONEDNN_OPTS=1 $(RUN) benchmarks/$(NAME).py
+	PYTHONPATH=src TF_CPP_MIN_LOG_LEVEL=3 $(RUN) benchmarks/$(NAME).py
 
 # The README's model table and picture come from the cards.
 readme: .venv/installed

@@ -17,6 +17,7 @@ class Options(command.TrainingOptions):
 
 
 def main(options: Options) -> None:
+    command.load_keras()
     from digits import architectures, data, publishing, report, training
 
     splits = data.load_splits(options.data_dir)

@@ -10,7 +10,6 @@ import pytest
 
 from digits import data, paths
 
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 

@@ -53,9 +53,8 @@ def test_predict_goes_on_past_what_it_cannot_read(run_script, pictures):
 
 
 def test_predict_ends_quietly_when_nobody_reads_on(pictures):
-    command = f"'{sys.executable}' '{paths.ROOT}/src/predict.py' '{pictures}' --model mnist_cnn | head -n 1"
+    command = f"'{sys.executable}' '{paths.ROOT}/src/predict.py' '{pictures}' --model mnist_cnn | true"
     process = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
-    assert process.stdout.count("\n") == 1
     assert process.stderr == ""
 
 
@@ -152,6 +151,7 @@ def test_trainer_makes_a_model_that_predict_can_use(run_script, tmp_path, pictur
     small = ("--limit", 512, "--epochs", 1, "--output-dir", "models", "--report-dir", "reports")
     process = run_script("train_mlp", *small, "--name", "quick")
     assert "of 10,000 test digits" in process.stdout
+    assert process.stderr == ""
     assert sorted(file.name for file in (tmp_path / "models").iterdir()) == ["quick.json", "quick.keras", "quick.onnx"]
     assert (tmp_path / "reports" / "quick" / "curves.png").is_file()
     card = json.loads((tmp_path / "models" / "quick.json").read_text())

@@ -40,9 +40,9 @@ def separable_cnn() -> Model:
     ink = _ink()
     hidden = layers.MaxPooling2D()(_convolution(ink, 32, padding="valid"))
     hidden = layers.MaxPooling2D()(_convolution(hidden, 64, padding="valid"))
-    hidden = _separable(hidden, 192)
+    hidden = _separable(hidden, 224)
     for _ in range(3):
-        hidden = layers.Add()([hidden, _separable(hidden, 192)])
+        hidden = layers.Add()([hidden, _separable(hidden, 224)])
     hidden = layers.GlobalAveragePooling2D()(hidden)
     hidden = layers.Dropout(0.2)(hidden)
     return _classifier("separable_cnn", ink, hidden)

@@ -51,18 +51,19 @@ def export_twin(model, path: Path, probe: np.ndarray) -> float:
         raise ValueError(
             f"expected a model from (28, 28, 1) to 10 classes, got {model.input_shape[1:]} to {model.output_shape[1:]}"
         )
-    outputs = {"probabilities": model.output}
+    # A loaded Sequential has no `output`, only `outputs`.
+    outputs = {"probabilities": model.outputs[0]}
     outputs |= {layer.name: layer.output for layer in model.layers if layer.name == "logits"}
     if spatial := [layer.output for layer in model.layers[1:] if len(layer.output.shape) == 4]:
         outputs["feature_map"] = spatial[-1]
     ink = preprocess.to_input(probe)
-    multiple = keras.Model(model.input, list(outputs.values()))
-    expected = keras.ops.convert_to_numpy(multiple(ink, training=False)[0])
+    # The names in the dictionary become those of the graph's outputs.
+    multiple = keras.Model(model.inputs[0], outputs)
+    expected = keras.ops.convert_to_numpy(multiple(ink, training=False)["probabilities"])
 
     with paths.replacing(path) as temporary:
         with _quiet_export():
             multiple.export(temporary, format="onnx", verbose=False)
-        _name_outputs(temporary, list(outputs))
         session = onnxruntime.InferenceSession(temporary, providers=["CPUExecutionProvider"])
         (probabilities,) = session.run(["probabilities"], {session.get_inputs()[0].name: ink})
         difference = float(np.abs(probabilities - expected).max())
@@ -140,18 +141,3 @@ def _quiet_export() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-
-
-def _name_outputs(path: Path, names: list[str]) -> None:
-    """Give the graph's outputs, which tf2onnx calls `Identity:0` and so on, their names."""
-    import onnx
-
-    proto = onnx.load(path)
-    renamed = {output.name: name for output, name in zip(proto.graph.output, names, strict=True)}
-    for output in proto.graph.output:
-        output.name = renamed[output.name]
-    for node in proto.graph.node:
-        node.input[:] = [renamed.get(name, name) for name in node.input]
-        node.output[:] = [renamed.get(name, name) for name in node.output]
-    onnx.checker.check_model(proto)
-    onnx.save(proto, path)

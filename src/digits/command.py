@@ -42,7 +42,7 @@ class TrainingOptions:
     augmentation: Literal["none", "light", "strong"]
     """How the digits are changed while training."""
     patience: int
-    """Stop after so many epochs without a better validation accuracy."""
+    """Stop after so many epochs without a lower validation loss."""
     random_seed: int = 0
     """Seed of the weights, the order, the augmentation and the dropout."""
     limit: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
@@ -54,11 +54,21 @@ class TrainingOptions:
 def run(main: Callable[[Options], None], options_type: type[Options], description: str) -> None:
     """Parse the command line and call `main` with it; an error that a user can cause becomes one line."""
     options = tyro.cli(options_type, description=description.strip())
-    # Said aloud, oneDNN's default on x86 goes without its notice.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with one_line_errors():
         main(options)
+
+
+def load_keras() -> None:
+    """Import Keras with its backend, without the notices that TensorFlow's libraries print while they load."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    stderr = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import keras  # noqa: F401
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 @contextmanager

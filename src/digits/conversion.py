@@ -19,11 +19,11 @@ def convert(source: Path, target: Path) -> None:
 
     try:
         model = keras.saving.load_model(source, compile=False, safe_mode=True)
-    # A damaged or hostile file can fail anywhere inside Keras, with any exception.
+        checkpoints.export_twin(model, target, probe=data.load_mnist()["x_train"][:100])
+    # A damaged, odd or hostile file can fail anywhere inside Keras, with any exception.
     except Exception as error:
         reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"{source} can't be opened as a Keras model: {reason}") from error
-    checkpoints.export_twin(model, target, probe=data.load_mnist()["x_train"][:100])
+        raise ValueError(f"{source} can't be used as a Keras model: {reason}") from error
 
 
 if __name__ == "__main__":

@@ -64,9 +64,10 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
         axis.plot(epochs, history[key], color=GREY, label="training, as augmented")
         axis.plot(epochs, history[f"val_{key}"], color=BLUE, label="validation")
         axis.set(xlabel="epoch", ylabel=label)
-    best = int(np.argmax(history["val_accuracy"]))
-    accuracy.plot(best + 1, history["val_accuracy"][best], "o", color=BLUE)
-    accuracy.set_title(f"best validation accuracy {history['val_accuracy'][best]:.2%}, epoch {best + 1}", fontsize=10)
+    best = int(np.argmin(history["val_loss"]))
+    for axis, key in ((accuracy, "val_accuracy"), (loss, "val_loss")):
+        axis.plot(best + 1, history[key][best], "o", color=BLUE)
+    figure.suptitle(f"kept: epoch {best + 1}, validation accuracy {history['val_accuracy'][best]:.2%}", color=INK)
     # Early epochs would squeeze the rest into a line.
     accuracy.set_ylim(bottom=min(np.median(history["accuracy"]), np.median(history["val_accuracy"])) - 0.02, top=1.001)
     loss.set_yscale("log")
