@@ -27,6 +27,7 @@ def main(options: Options) -> None:
     folder = paths.output_folder(options.output_dir)
     data_dir = options.data_dir
     if options.source == "keras":
+        command.load_keras()
         data_dir = data.download_mnist(folder).parent
         print(f"downloaded and verified {data_dir / 'mnist.npz'}")
     splits, from_cache = data.cached_splits(data_dir, folder / "splits.npz")

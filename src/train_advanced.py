@@ -5,6 +5,8 @@ from typing import Literal
 
 from digits import command
 
+DESCRIPTION = "Depthwise-separable residual CNN: strong augmentation, warm restarts, averaged weights"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options(command.TrainingOptions):
@@ -22,20 +24,9 @@ class Options(command.TrainingOptions):
 
 def main(options: Options) -> None:
     command.load_keras()
-    from digits import architectures, data, publishing, report, training
+    from digits import architectures, trainer
 
-    splits = data.load_splits(options.data_dir)
-    trained = training.fit(architectures.separable_cnn, schedule, splits, options)
-    report.write_training_curves(trained.history, options.report_dir / options.name)
-    card = publishing.publish(
-        trained.model,
-        options.name,
-        options.output_dir,
-        splits,
-        description="Depthwise-separable residual CNN: strong augmentation, warm restarts, averaged weights",
-        **training.facts(trained, options),
-    )
-    print(publishing.summary(card))
+    trainer.run(architectures.separable_cnn, schedule, options, DESCRIPTION)
 
 
 def schedule(options: Options, steps_an_epoch: int):

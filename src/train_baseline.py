@@ -26,7 +26,7 @@ class Options:
     """Inverse strength of the penalty on the 8×8 digits."""
     logistic_c: float = 0.1
     """Inverse strength of the logistic regression's penalty."""
-    svm_c: float = 0.01
+    svm_c: float = 0.03
     """Inverse strength of the SVM's penalty."""
     trees: int = 60
     """Trees of the forest."""
@@ -39,6 +39,7 @@ class Options:
 
 
 def main(options: Options) -> None:
+    command.load_keras()
     from digits import baselines, cards, data, publishing, report
 
     splits = data.load_splits(options.data_dir)

@@ -5,6 +5,8 @@ from typing import Literal
 
 from digits import command
 
+DESCRIPTION = "Standard CNN: convolution, BatchNorm, ReLU, pooling, dropout; light affine augmentation"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options(command.TrainingOptions):
@@ -19,20 +21,9 @@ class Options(command.TrainingOptions):
 
 def main(options: Options) -> None:
     command.load_keras()
-    from digits import architectures, data, publishing, report, training
+    from digits import architectures, trainer
 
-    splits = data.load_splits(options.data_dir)
-    trained = training.fit(architectures.cnn, schedule, splits, options)
-    report.write_training_curves(trained.history, options.report_dir / options.name)
-    card = publishing.publish(
-        trained.model,
-        options.name,
-        options.output_dir,
-        splits,
-        description="Standard CNN: convolution, BatchNorm, ReLU, pooling, dropout; light affine augmentation",
-        **training.facts(trained, options),
-    )
-    print(publishing.summary(card))
+    trainer.run(architectures.cnn, schedule, options, DESCRIPTION)
 
 
 def schedule(options: Options, steps_an_epoch: int):

@@ -5,6 +5,8 @@ from typing import Literal
 
 from digits import command
 
+DESCRIPTION = "Classroom network: two dense hidden layers of 128 and 64 units"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options(command.TrainingOptions):
@@ -18,20 +20,9 @@ class Options(command.TrainingOptions):
 
 def main(options: Options) -> None:
     command.load_keras()
-    from digits import architectures, data, publishing, report, training
+    from digits import architectures, trainer
 
-    splits = data.load_splits(options.data_dir)
-    trained = training.fit(architectures.mlp, schedule, splits, options)
-    report.write_training_curves(trained.history, options.report_dir / options.name)
-    card = publishing.publish(
-        trained.model,
-        options.name,
-        options.output_dir,
-        splits,
-        description="Classroom network: two dense hidden layers of 128 and 64 units",
-        **training.facts(trained, options),
-    )
-    print(publishing.summary(card))
+    trainer.run(architectures.mlp, schedule, options, DESCRIPTION)
 
 
 def schedule(options: Options, steps_an_epoch: int):

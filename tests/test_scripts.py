@@ -147,9 +147,10 @@ def test_prepare_data_writes_its_pictures_and_reuses_its_cache(run_script, tmp_p
     assert folder_bytes(tmp_path / "out") == before
 
 
-def test_trainer_makes_a_model_that_predict_can_use(run_script, tmp_path, pictures):
+@pytest.mark.parametrize("trainer", ["train_mlp", "train_cnn", "train_advanced"])
+def test_trainer_makes_a_model_that_predict_can_use(trainer, run_script, tmp_path, pictures):
     small = ("--limit", 512, "--epochs", 1, "--output-dir", "models", "--report-dir", "reports")
-    process = run_script("train_mlp", *small, "--name", "quick")
+    process = run_script(trainer, *small, "--name", "quick")
     assert "of 10,000 test digits" in process.stdout
     assert process.stderr == ""
     assert sorted(file.name for file in (tmp_path / "models").iterdir()) == ["quick.json", "quick.keras", "quick.onnx"]
@@ -158,9 +159,11 @@ def test_trainer_makes_a_model_that_predict_can_use(run_script, tmp_path, pictur
     assert card["recipe"]["limit"] == 512
     assert card["training"]["epochs"] == 1
     run_script("predict", pictures / "0.png", "--model", "quick", "--models-dir", "models")
-    assert_one_line_error(
-        run_script("train_mlp", *small, "--name", "other", "--resume", check=False), "nothing to resume"
-    )
+
+
+def test_resuming_what_never_began_is_one_line(run_script):
+    process = run_script("train_mlp", "--report-dir", "reports", "--output-dir", "models", "--resume", check=False)
+    assert_one_line_error(process, "nothing to resume")
 
 
 def test_trainers_explain_a_damaged_mnist_in_one_line(run_script, tmp_path):

@@ -14,7 +14,7 @@ FLOORS = (
     {"recognizer", "training", "baselines", "conversion"},
     {"evaluation", "prediction", "publishing"},
     {"report"},
-    {"readme"},
+    {"readme", "trainer"},
 )
 LIBRARY = paths.ROOT / "src" / "digits"
 SCRIPTS = sorted(path.stem for path in (paths.ROOT / "src").glob("*.py") if path.stem != "__init__")

@@ -79,19 +79,21 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
-def accuracy_bars(names: Sequence[str], accuracies: Sequence[float], intervals: Sequence[Sequence[float]]) -> Figure:
-    """Error rates of several models on one set, with their 95 % intervals, best below."""
+def error_rates(names: Sequence[str], accuracies: Sequence[float], intervals: Sequence[Sequence[float]]) -> Figure:
+    """Error rates of several models on one set with their 95 % intervals, the best on top, on a logarithmic scale."""
     order = np.argsort(accuracies)
-    figure, axis = _single(8, 0.45 * len(names) + 1.2)
-    for place, index in enumerate(order[::-1]):
+    figure, axis = _single(8, 0.42 * len(names) + 1.3)
+    for place, index in enumerate(order):
         error = 100 * (1 - accuracies[index])
         low, high = (100 * (1 - bound) for bound in reversed(intervals[index]))
-        axis.barh(place, error, color=BLUE, height=0.6)
-        axis.plot([low, high], [place, place], color=INK, linewidth=1.5)
-        axis.text(high, place, f"  {error:.2f} %", va="center", fontsize=9, color=INK)
-    axis.set_yticks(range(len(names)), [names[index] for index in order[::-1]])
-    axis.set(xlabel="error on the test digits (%), with 95 % interval", title="How often each model is wrong")
+        axis.plot([low, high], [place, place], color=BLUE, linewidth=3, alpha=0.4, solid_capstyle="round")
+        axis.plot(error, place, "o", color=BLUE)
+        axis.annotate(f"{error:.2f} %", (high, place), (7, 0), textcoords="offset points", va="center", fontsize=9)
+    axis.set_yticks(range(len(names)), [names[index] for index in order])
+    axis.set(xscale="log", xlabel="misread test digits (%), with 95 % interval", ylim=(-0.6, len(names) - 0.4))
+    axis.xaxis.set_major_formatter("{x:g}")
     axis.margins(x=0.12)
+    axis.grid(axis="x", which="both", alpha=0.15)
     return figure
 
 

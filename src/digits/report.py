@@ -75,9 +75,9 @@ def comparison_table(published: Sequence[dict]) -> str:
 
 
 def write_comparison(published: Sequence[dict], folder: Path) -> Path:
-    """Write `comparison.png`: the cards' test errors as bars."""
+    """Write `comparison.png`: the cards' test errors."""
     tests = [card["scores"]["test"] for card in published]
-    figure = plots.accuracy_bars(
+    figure = plots.error_rates(
         [card["name"] for card in published], [test["accuracy"] for test in tests], [test["interval"] for test in tests]
     )
     return save_figure(figure, paths.output_folder(folder) / "comparison.png")

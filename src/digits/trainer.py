@@ -1,0 +1,34 @@
+"""A training from the data to the published checkpoint: what every trainer script runs with a recipe of its own."""
+
+from collections.abc import Callable
+
+import keras
+
+from digits import command, data, paths, publishing, report, training
+
+
+def run(
+    build: Callable[[], keras.Model],
+    schedule: Callable[[command.TrainingOptions, int], keras.optimizers.schedules.LearningRateSchedule],
+    options: command.TrainingOptions,
+    description: str,
+) -> None:
+    """Load, split, train, draw the curves, publish and say how it went; `training.fit` says what the arguments are.
+
+    Args:
+        description: what the card says of the model, in a line.
+    """
+    # A folder that can't be written to is better found before the training than after.
+    paths.output_folder(options.output_dir)
+    splits = data.load_splits(options.data_dir)
+    trained = training.fit(build, schedule, splits, options)
+    report.write_training_curves(trained.history, options.report_dir / options.name)
+    card = publishing.publish(
+        trained.model,
+        options.name,
+        options.output_dir,
+        splits,
+        description=description,
+        **training.facts(trained, options),
+    )
+    print(publishing.summary(card))
