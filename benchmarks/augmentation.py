@@ -16,8 +16,8 @@ import train_cnn
 from digits import architectures, data, training
 from digits.augmentation import BY_NAME
 
-ROUNDS = 5
-STEPS = 60
+ROUNDS = 15
+STEPS = 40
 
 
 def seconds_of_steps(model: keras.Model, digits: data.Digits, batch_size: int, augment, seed: int) -> float:
@@ -38,6 +38,7 @@ def measure(model: keras.Model, options, digits: data.Digits) -> dict:
         order = (None, augment) if seed % 2 else (augment, None)
         seconds = {each: seconds_of_steps(model, digits, options.batch_size, each, seed) for each in order}
         pairs.append((seconds[augment], seconds[None]))
+    ratios = [with_it / without for with_it, without in pairs]
     alone = digits.images[:10_000]
     started = time.perf_counter()
     for start in range(0, len(alone), options.batch_size):
@@ -45,7 +46,8 @@ def measure(model: keras.Model, options, digits: data.Digits) -> dict:
     return {
         "augmentation": options.augmentation,
         "batch_size": options.batch_size,
-        "ratio_median": round(statistics.median(with_it / without for with_it, without in pairs), 3),
+        "ratio_median": round(statistics.median(ratios), 3),
+        "ratio_quartiles": [round(quartile, 3) for quartile in statistics.quantiles(ratios)[::2]],
         "images_a_second_with": round(options.batch_size * STEPS / statistics.median(pair[0] for pair in pairs)),
         "images_a_second_without": round(options.batch_size * STEPS / statistics.median(pair[1] for pair in pairs)),
         "augmented_alone_images_a_second": round(len(alone) / (time.perf_counter() - started)),
