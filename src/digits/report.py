@@ -17,7 +17,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 SAMPLES_A_CLASS = 10
 SHOWN_ERRORS = 40
 SHOWN_PAIRS = 6
-SHOWN_EXAMPLES = 8
+SHOWN_EXAMPLES = 6
 
 
 def save_figure(figure: Figure, path: Path) -> Path:
