@@ -1,5 +1,6 @@
 """What every script shares: its options, and errors in one line with exit status 2."""
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -65,7 +66,7 @@ def load_keras() -> None:
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
-        import keras  # noqa: F401
+        importlib.import_module("keras")
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)

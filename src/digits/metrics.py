@@ -1,4 +1,7 @@
-"""Scores of a classifier on labelled images, from its probabilities (N, 10) and the true digits (N,)."""
+"""Scores of a classifier on labelled images, from its probabilities (N, 10) and the true digits (N,).
+
+Scikit-learn has some of them, but takes seconds to import, which a page that answers at once can't spare.
+"""
 
 from dataclasses import dataclass
 

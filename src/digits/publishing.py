@@ -1,8 +1,6 @@
 """From a trained model to a checkpoint that others can trust: saved, scored, described by its card."""
 
 import tempfile
-from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,7 +27,7 @@ def publish(model, name: str, folder: Path, splits: Splits, **facts) -> dict:
         ValueError: the folder can't be written to, or the twin differs from the model.
     """
     paths.output_folder(folder)
-    card = {"name": name} | {key: _plain(value) for key, value in facts.items()}
+    card = {"name": name} | facts
     with tempfile.TemporaryDirectory(prefix=".publishing-", dir=folder) as staging:
         stage = Path(staging)
         if hasattr(model, "export"):
@@ -81,12 +79,3 @@ def _score(recognise: recognizer.Recognizer, digits: Digits) -> dict:
         "nll": metrics.negative_log_likelihood(probabilities, digits.labels),
         "ece": metrics.expected_calibration_error(probabilities, digits.labels),
     }
-
-
-def _plain(value):
-    """`value` as JSON can hold it."""
-    if is_dataclass(value):
-        value = asdict(value)
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return str(value) if isinstance(value, Path) else value
