@@ -104,6 +104,10 @@ def test_skops_file_with_anything_else_is_refused(tmp_path):
     skops.io.dump(subprocess.Popen, path)
     with pytest.raises(ValueError, match="can't be opened as a forest"):
         recognizer.load(path)
+    # Of a type that skops trusts by itself, and with a `predict_proba`, but no forest.
+    skops.io.dump(LogisticRegression().fit(np.eye(2), [0, 1]), path)
+    with pytest.raises(ValueError, match="holds no random forest"):
+        recognizer.load(path)
     path.write_bytes(b"PK\x03\x04 broken")
     with pytest.raises(ValueError, match="can't be opened as a forest"):
         recognizer.load(path)
@@ -190,6 +194,15 @@ def test_checkpoint_loads_by_name_and_by_path(models_dir, some_digits):
         preprocess.to_input(some_digits.images), verbose=0
     )
     np.testing.assert_allclose(by_name.predict_proba(some_digits.images), expected, atol=1e-5)
+
+
+def test_a_dot_in_a_name_stays_part_of_it(models_dir):
+    for file in list(models_dir.iterdir()):
+        file.rename(models_dir / f"cnn_v1.5{file.suffix}")
+    card = cards.read(models_dir / "cnn_v1.5.json")
+    card["checkpoint"]["file"], card["twin"]["file"] = "cnn_v1.5.keras", "cnn_v1.5.onnx"
+    cards.write(models_dir / "cnn_v1.5.json", card)
+    assert recognizer.load("cnn_v1.5", models_dir).name == "cnn_v1.5"
 
 
 def test_answers_do_not_depend_on_the_block(models_dir, some_digits):

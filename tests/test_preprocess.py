@@ -122,7 +122,7 @@ def test_fully_transparent_picture_is_blank():
         preprocess.prepare_file(as_png(Image.new("RGBA", (100, 100), (0, 0, 0, 0))))
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 2), (3000, 40)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 2), (3000, 40), (1, 3000), (3000, 1)])
 def test_odd_shapes_are_read_or_refused_never_a_crash(shape):
     grey = np.full(shape, 255, np.uint8)
     grey[shape[0] // 2 :, shape[1] // 2 :] = 0
@@ -131,6 +131,14 @@ def test_odd_shapes_are_read_or_refused_never_a_crash(shape):
             preprocess.prepare(grey)
     else:
         assert preprocess.prepare(grey).image.shape == (28, 28)
+
+
+def test_two_far_faint_dots_do_not_round_to_nothing():
+    grey = np.full((400, 400), 200, np.uint8)
+    grey[2, 2] = grey[397, 397] = 180
+    image = preprocess.prepare(grey).image
+    assert image.max() == 255
+    assert np.count_nonzero(image) >= 2
 
 
 def test_what_is_no_image_is_refused(digit, tmp_path):

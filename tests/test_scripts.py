@@ -166,6 +166,24 @@ def test_resuming_what_never_began_is_one_line(run_script):
     assert_one_line_error(process, "nothing to resume")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--limit", "0"], "at least 1 digit"),
+        (["--epochs", "0"], "--epochs and --batch-size of at least 1"),
+        (["--name", "a/b"], "--name without folders"),
+    ],
+)
+def test_trainers_explain_options_out_of_range(run_script, arguments, words):
+    small = ("--report-dir", "reports", "--output-dir", "models")
+    assert_one_line_error(run_script("train_mlp", *small, *arguments, check=False), words)
+
+
+def test_baselines_need_all_ten_classes(run_script):
+    process = run_script("train_baseline", "--limit", 5, "--output-dir", "models", check=False)
+    assert_one_line_error(process, "aren't of all ten classes")
+
+
 def test_trainers_explain_a_damaged_mnist_in_one_line(run_script, tmp_path):
     (tmp_path / "mnist.npz").write_bytes((paths.DATA / "mnist.npz").read_bytes()[:100_000])
     process = run_script("train_baseline", "--data-dir", tmp_path, "--output-dir", "out", check=False)

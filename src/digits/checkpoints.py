@@ -14,8 +14,8 @@ import numpy as np
 from digits import paths, preprocess
 
 TWIN_TOLERANCE = 1e-5
-# What skops may load from a forest's file besides plain arrays; anything else there is refused.
-FOREST_TYPES = ("sklearn._loss.link.Interval", "sklearn.tree._tree.Tree")
+# What skops loads from a forest's file only when told to; any other type that it doesn't know is refused.
+FOREST_TYPES = ("sklearn.tree._tree.Tree",)
 
 
 def save_keras(model, path: Path, probe: np.ndarray) -> float:
@@ -23,6 +23,9 @@ def save_keras(model, path: Path, probe: np.ndarray) -> float:
 
     Args:
         probe: real digits, uint8 (N, 28, 28), on which the twin is checked.
+
+    Returns:
+        The largest difference between the probabilities of the model and of its twin on `probe`.
 
     Raises:
         ValueError: the model isn't a digit classifier, or its twin differs by more than 1e-5.
@@ -118,15 +121,19 @@ def load_forest(path: Path):
     """Load a forest that `save_forest` wrote; a file that holds anything but a forest is refused.
 
     Raises:
-        ValueError: the file is damaged or holds other types.
+        ValueError: the file is damaged or holds something else.
     """
     import skops.io
+    from sklearn.ensemble import RandomForestClassifier
 
     try:
-        return skops.io.load(path, trusted=list(FOREST_TYPES))
+        forest = skops.io.load(path, trusted=list(FOREST_TYPES))
     # skops reports a type it doesn't trust, a broken archive and a missing member by exceptions of many kinds.
     except Exception as error:
         raise ValueError(f"{path} can't be opened as a forest: {error}") from error
+    if not isinstance(forest, RandomForestClassifier) or forest.n_features_in_ != 784 or len(forest.classes_) != 10:
+        raise ValueError(f"{path} can't be opened as a forest: it holds no random forest from 784 pixels to ten digits")
+    return forest
 
 
 @contextmanager

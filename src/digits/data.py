@@ -35,7 +35,13 @@ class Digits:
         return len(self.labels)
 
     def first(self, count: int | None) -> "Digits":
-        """The first `count` digits; all of them for None."""
+        """The first `count` digits; all of them for None.
+
+        Raises:
+            ValueError: `count` is below 1.
+        """
+        if count is not None and count < 1:
+            raise ValueError(f"expected at least 1 digit to train on, got {count}")
         return Digits(self.images[:count], self.labels[:count])
 
 

@@ -1,7 +1,7 @@
 """Where the project keeps things, and writing a file so that it is never seen half-written."""
 
 import hashlib
-import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +38,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     The temporary name keeps the suffix, because Keras and Pillow choose the format by it.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)

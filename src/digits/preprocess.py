@@ -93,8 +93,9 @@ def prepare(grey: np.ndarray) -> Prepared:
     steps = []
     if max(height, width) > WORKING_SIDE:
         shrink = WORKING_SIDE / max(height, width)
-        grey = cv2.resize(grey, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-        steps.append(f"scaled {width}×{height} down to {grey.shape[1]}×{grey.shape[0]}")
+        size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+        steps.append(f"scaled the picture down to {size[0]}×{size[1]}")
 
     ink, is_light = _ink(grey)
     steps.append("light ink on dark paper" if is_light else "dark ink on light paper")
@@ -113,8 +114,9 @@ def prepare(grey: np.ndarray) -> Prepared:
 
     scale = BOX / max(box_width, box_height)
     size = (max(1, round(box_width * scale)), max(1, round(box_height * scale)))
-    digit = cv2.resize(digit, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    digit = cv2.convertScaleAbs(digit, alpha=255 / max(1, int(digit.max())))
+    # In floating point, because thin faint strokes would round to nothing before their ink is made full again.
+    digit = cv2.resize(digit.astype(np.float32), size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    digit = cv2.convertScaleAbs(digit, alpha=255 / float(digit.max()))
     steps.append(f"scaled it to {size[0]}×{size[1]}")
 
     image, shift = _centred(digit)
@@ -123,11 +125,9 @@ def prepare(grey: np.ndarray) -> Prepared:
 
 
 def _grey(picture: Image.Image) -> np.ndarray:
-    if picture.mode.startswith(("I", "F")):
-        values = np.asarray(picture, np.float64)
-        # Pillow reads 16-bit PNGs as I;16 or I; anything beyond is scaled by its own largest value.
-        full = 65535 if values.max() <= 65535 else values.max()
-        return np.clip(values * (255 / full), 0, 255).astype(np.uint8)
+    if picture.mode.startswith("I"):
+        # Pillow reads 16-bit PNGs as I;16 or I, and `convert` would clip them at 255.
+        return (np.asarray(picture, np.float64) / 257).round().astype(np.uint8)
     if not picture.has_transparency_data:
         return np.asarray(picture.convert("L"))
     layers = np.asarray(picture.convert("LA"), np.float64)

@@ -13,7 +13,7 @@ PROBE_SIZE = 1000
 
 
 def publish(model, name: str, folder: Path, splits: Splits, **facts) -> dict:
-    """Save a Keras model or a scikit-learn forest with its twin and card in `folder`, all three or none.
+    """Save a Keras model or a scikit-learn forest with its twin and card, moved into `folder` when all are ready.
 
     Args:
         splits: the validation digits check the twin; the validation and test digits are scored through the recogniser.

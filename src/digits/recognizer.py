@@ -69,9 +69,8 @@ def load(model: str | Path, models_dir: Path = paths.MODELS) -> Recognizer:
         cards.verify(card, path.parent)
     if path.suffix == ".skops":
         return Recognizer(path.stem, card, _forest_function(path))
-    if path.suffix == ".keras":
-        path = path.with_suffix(".onnx") if "twin" in card else _cached_twin(path)
-    return Recognizer(Path(model).stem, card, _onnx_function(path))
+    twin = path if path.suffix == ".onnx" else path.with_suffix(".onnx") if "twin" in card else _cached_twin(path)
+    return Recognizer(path.stem, card, _onnx_function(twin))
 
 
 def _onnx_function(path: Path) -> Callable[[np.ndarray], np.ndarray]:
