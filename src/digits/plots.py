@@ -75,6 +75,7 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     rate.set(xlabel="epoch", ylabel="learning rate at its end")
     accuracy.legend(frameon=False, loc="lower right")
     for axis in (accuracy, loss, rate):
+        axis.xaxis.get_major_locator().set_params(integer=True)
         _tidy(axis)
     return figure
 
