@@ -35,13 +35,14 @@ readme: .venv/installed
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS) -r requirements-dev.txt
 	touch $@
 
-# Resolves the choices in pyproject.toml anew, and checks that the result can be installed on each platform it is for.
+# Resolves the choices in pyproject.toml anew (what the tools share with the product is pinned by the product alone), and checks that the result can be installed on each platform it is for.
 COMPILE := .venv/bin/uv pip compile --quiet --upgrade --no-config --python-version 3.11 --no-annotate \
   --custom-compile-command 'make requirements'
 requirements: .venv/installed
 	$(COMPILE) pyproject.toml --group cloud --universal --output-file requirements-cloud.txt
 	$(COMPILE) pyproject.toml --group mac --python-platform aarch64-apple-darwin --output-file requirements-mac.txt
-	$(COMPILE) --group dev --universal --output-file requirements-dev.txt
+	$(COMPILE) --group dev --universal --constraint requirements-cloud.txt \
+	  $(addprefix --no-emit-package ,numpy pillow scipy) --output-file requirements-dev.txt
 	for check in linux:cloud windows:cloud aarch64-apple-darwin:mac; do \
 	  .venv/bin/uv pip compile --quiet --no-config --python-version 3.11 --python-platform $${check%:*} \
 	    --only-binary :all: --output-file /dev/null requirements-$${check#*:}.txt requirements-dev.txt || exit 1; done
