@@ -9,7 +9,7 @@ import pytest
 from digits import paths
 
 FLOORS = (
-    {"paths", "preprocess", "metrics", "statistics", "cards", "command"},
+    {"paths", "preprocess", "corruptions", "metrics", "statistics", "cards", "command"},
     {"data", "augmentation", "architectures", "checkpoints", "plots"},
     {"recognizer", "training", "baselines", "conversion"},
     {"evaluation", "prediction", "publishing"},
@@ -31,8 +31,14 @@ def imported_modules(path) -> set[str]:
     return found
 
 
+def files_of(module: str) -> list:
+    """The file of a module, or the files of a package."""
+    return list((LIBRARY / module).glob("*.py")) or [LIBRARY / f"{module}.py"]
+
+
 def test_every_module_has_its_floor():
-    assert {path.stem for path in LIBRARY.glob("*.py")} - {"__init__"} == set.union(*FLOORS)
+    packages = {path.parent.name for path in LIBRARY.glob("*/*.py")}
+    assert {path.stem for path in LIBRARY.glob("*.py")} - {"__init__"} | packages == set.union(*FLOORS)
 
 
 @pytest.mark.parametrize("floor", range(len(FLOORS)))
@@ -40,7 +46,7 @@ def test_modules_import_only_from_floors_below(floor):
     # Every floor stands on `paths`.
     below = {"paths"}.union(*FLOORS[:floor])
     for name in FLOORS[floor]:
-        upward = imported_modules(LIBRARY / f"{name}.py") - below
+        upward = set.union(*map(imported_modules, files_of(name))) - below - {name}
         assert not upward, f"digits.{name} (floor {floor}) imports {upward}"
 
 

@@ -8,8 +8,8 @@ import numpy as np
 class Streams:
     """Draws for several images at once, each from the image's own stream.
 
-    Philox (Salmon et al. 2011) computes its numbers from a counter of four words, so any place in its sequence is reached
-    at once. The image's index is the highest word, the number of the draw the second highest.
+    Philox (Salmon et al. 2011) computes its numbers from a counter of four words, so any place in its sequence is
+    reached at once. The image's index is the highest word, the number of the draw the second highest.
 
     Attributes:
         key: 128 bits, the same for all images that belong together.

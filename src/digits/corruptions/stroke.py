@@ -1,0 +1,48 @@
+"""The stroke: wider, thinner, or only its outline."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from digits.corruptions.pixels import SIDE, as_grey
+from digits.corruptions.streams import Streams
+
+# Fractions of a pixel can be asked for on an enlarged image.
+ENLARGEMENT = 4
+
+
+def thicker(images: np.ndarray, pixels: float, streams: Streams) -> np.ndarray:
+    """Widen the stroke by `pixels`: grey dilation by a disc of that diameter."""
+    return _change_stroke(images, pixels, cv2.dilate)
+
+
+def thinner(images: np.ndarray, pixels: float, streams: Streams) -> np.ndarray:
+    """Make the stroke thinner by `pixels`: grey erosion by a disc of that diameter."""
+    return _change_stroke(images, pixels, cv2.erode)
+
+
+def _change_stroke(images: np.ndarray, pixels: float, operation: Callable) -> np.ndarray:
+    large = SIDE * ENLARGEMENT
+    diameter = round(pixels * ENLARGEMENT) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter))
+    changed = np.empty_like(images)
+    for image, target in zip(images, changed, strict=True):
+        enlarged = operation(cv2.resize(image, (large, large), interpolation=cv2.INTER_LINEAR), disc)
+        cv2.resize(enlarged, (SIDE, SIDE), dst=target, interpolation=cv2.INTER_AREA)
+    return changed
+
+
+def canny_edges(images: np.ndarray, percent: float, streams: Streams) -> np.ndarray:
+    """Fade the digit into its outline: `percent` of the way to Canny's edges (sigma 1, thresholds 0.1 and 0.2)."""
+    precision = 4096
+    share = np.float32(percent / 100)
+    faded = np.empty(images.shape, np.float32)
+    for image, target in zip(images, faded, strict=True):
+        smooth = cv2.GaussianBlur(image.astype(np.float32), (0, 0), 1.0, borderType=cv2.BORDER_CONSTANT)
+        across, down = (cv2.Sobel(smooth, cv2.CV_32F, *order, scale=precision / 255) for order in ((1, 0), (0, 1)))
+        edges = cv2.Canny(
+            across.astype(np.int16), down.astype(np.int16), 0.1 * precision, 0.2 * precision, L2gradient=True
+        )
+        np.add(image * (1 - share), edges * share, out=target)
+    return as_grey(faded)
