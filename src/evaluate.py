@@ -30,9 +30,7 @@ def main(options: Options) -> None:
 
     folder = paths.output_folder(options.output_dir)
     recognisers = [recognizer.load(model, options.models_dir) for model in options.models]
-    names = [recogniser.name for recogniser in recognisers]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise ValueError(f"two of the models are called {', '.join(twice)}; rename one, or name each once")
+    recognizer.check_names(recognisers)
     if options.images:
         digits, source = data.load_labelled(options.images), str(options.images)
     else:

@@ -69,11 +69,11 @@ def write_pictures(answer, options: Options, alone: bool) -> None:
         if not options.json:
             print(f"  {'; '.join(answer.prepared.steps)}")
     if options.save_plot:
-        from digits import plots, report
+        from digits import pages, plots
 
         title = f"{answer.path.name}: {answer.probabilities.argmax()}"
         figure = plots.probability_bars(answer.prepared.image, answer.probabilities, title)
-        report.save_figure(figure, picture_path(options.save_plot, answer.path, alone))
+        pages.save_figure(figure, picture_path(options.save_plot, answer.path, alone))
 
 
 def picture_path(target: Path, image: Path, alone: bool) -> Path:
@@ -91,7 +91,7 @@ def write_samples(options: Options, recogniser) -> None:
     """Read random test digits and write them as a grid, titled with their answers."""
     import numpy as np
 
-    from digits import data, plots, report
+    from digits import data, pages, plots
 
     digits = data.load_test(options.data_dir)
     chosen = np.random.default_rng(options.random_seed).choice(
@@ -102,7 +102,7 @@ def write_samples(options: Options, recogniser) -> None:
     answers = probabilities.argmax(axis=1)
     titles = [f"{answer}, {most:.0%}" for answer, most in zip(answers, probabilities.max(axis=1), strict=True)]
     grid = plots.digit_grid(images, titles, columns=min(3, len(images)), wrong=answers != labels)
-    path = report.save_figure(grid, paths.output_folder(options.output_dir) / "samples.png")
+    path = pages.save_figure(grid, paths.output_folder(options.output_dir) / "samples.png")
     print(f"{np.sum(answers == labels)} of {len(labels)} right: {path}")
 
 

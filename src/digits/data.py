@@ -194,6 +194,32 @@ def load_labelled(source: Path) -> Digits:
     return Digits(images, labels.astype(np.uint8))
 
 
+def load_mnist_c(folder: Path) -> dict[str, Digits]:
+    """Read the original MNIST-C (Mu and Gilmer 2019), by the names of its corruptions.
+
+    Args:
+        folder: has a folder for each corruption with `test_images.npy`, uint8 (N, 28, 28, 1) or (N, 28, 28), and
+            `test_labels.npy`, (N,).
+
+    Raises:
+        FileNotFoundError: there is no such folder in it.
+        ValueError: the arrays have another shape or dtype.
+    """
+    found = {}
+    for path in sorted(folder.glob("*/test_images.npy")):
+        with path.open("rb") as images_file, path.with_name("test_labels.npy").open("rb") as labels_file:
+            images = np.load(images_file, allow_pickle=False)
+            labels = np.load(labels_file, allow_pickle=False)
+        if images.dtype != np.uint8 or images.shape[1:] not in ((28, 28), (28, 28, 1)) or not len(images):
+            raise ValueError(f"expected uint8 (N, 28, 28, 1) in {path}, got {images.dtype} {images.shape}")
+        if labels.shape != (len(images),) or not np.isin(labels, range(10)).all():
+            raise ValueError(f"expected {len(images)} labels from 0 to 9 in {path.with_name('test_labels.npy')}")
+        found[path.parent.name] = Digits(images.reshape(-1, 28, 28), labels.astype(np.uint8))
+    if not found:
+        raise FileNotFoundError(f"expected folders with test_images.npy and test_labels.npy in {folder}, found none")
+    return found
+
+
 def _load_folder(folder: Path) -> Digits:
     files = [
         (path, digit)

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +22,13 @@ class Recognizer:
 
     Attributes:
         name: the checkpoint's name.
+        path: the checkpoint's file.
         card: its card; empty for a file that came without one.
         function: float32 (N, 28, 28, 1), ink 0 to 1, to probabilities (N, 10).
     """
 
     name: str
+    path: Path
     card: dict
     function: Callable[[np.ndarray], np.ndarray]
 
@@ -68,9 +70,16 @@ def load(model: str | Path, models_dir: Path = paths.MODELS) -> Recognizer:
         card = cards.read(card_path)
         cards.verify(card, path.parent)
     if path.suffix == ".skops":
-        return Recognizer(path.stem, card, _forest_function(path))
+        return Recognizer(path.stem, path, card, _forest_function(path))
     twin = path if path.suffix == ".onnx" else path.with_suffix(".onnx") if "twin" in card else _cached_twin(path)
-    return Recognizer(path.stem, card, _onnx_function(twin))
+    return Recognizer(path.stem, path, card, _onnx_function(twin))
+
+
+def check_names(recognisers: Iterable[Recognizer]) -> None:
+    """Raise a ValueError if two recognisers have the same name, because results are kept by name."""
+    names = [recogniser.name for recogniser in recognisers]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"two of the models are called {', '.join(twice)}; rename one, or name each once")
 
 
 def _onnx_function(path: Path) -> Callable[[np.ndarray], np.ndarray]:

@@ -1,30 +1,21 @@
 """Files that people open: pictures, tables and self-contained HTML pages, made from results."""
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from digits import data, evaluation, metrics, paths, plots
 from digits.augmentation import BY_NAME
 from digits.data import Splits
+from digits.pages import inline, render, save_figure
 
-TEMPLATES = Path(__file__).with_name("templates")
 SAMPLES_A_CLASS = 10
 SHOWN_ERRORS = 40
 SHOWN_PAIRS = 6
 SHOWN_EXAMPLES = 6
-
-
-def save_figure(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG, all of it or nothing."""
-    with paths.replacing(path) as temporary:
-        figure.savefig(temporary, dpi=130)
-    return path
 
 
 def write_data_pictures(splits: Splits, augmentation: str, seed: int, folder: Path) -> list[Path]:
@@ -105,13 +96,13 @@ def write_evaluation(evaluations: Sequence[evaluation.Evaluation], source: str, 
     paths.write_text(folder / "results.json", json.dumps(results, indent=1))
     paths.write_text(folder / "summary.txt", evaluation_summary(evaluations, source) + "\n")
     paths.write_text(folder / "label_map.txt", "".join(f"{digit} {digit}\n" for digit in range(10)))
-    page = _render(
+    page = render(
         "evaluation.html.j2",
         source=source,
         count=len(evaluations[0].digits),
         models=models,
         comparisons=comparisons,
-        reliability=_inline(shared),
+        reliability=inline(shared),
     )
     paths.write_text(folder / "report.html", page)
     return folder / "report.html"
@@ -159,12 +150,12 @@ def _write_model(one: evaluation.Evaluation, folder: Path) -> dict:
         examples = one.examples(true, answer)[:SHOWN_EXAMPLES]
         grid = plots.digit_grid(one.digits.images[examples], _titles(one, examples), columns=SHOWN_EXAMPLES)
         path = save_figure(grid, folder / f"confused_{true}_as_{answer}.png")
-        pairs.append({"true": true, "answer": answer, "count": count, "picture": _inline(path)})
+        pairs.append({"true": true, "answer": answer, "count": count, "picture": inline(path)})
     return {
         "name": one.name,
         "scores": one.scores(),
         "report": one.classification_report(as_dict=True),
-        "pictures": {name: _inline(path) for name, path in files.items()},
+        "pictures": {name: inline(path) for name, path in files.items()},
         "pairs": pairs,
         "shown_errors": len(errors),
     }
@@ -194,24 +185,6 @@ def _as_json(one: evaluation.Evaluation) -> dict:
 
 def _titles(one: evaluation.Evaluation, indices: np.ndarray) -> list[str]:
     return [f"{one.digits.labels[i]} as {one.predictions[i]}, {one.confidence[i]:.0%}" for i in indices]
-
-
-def _inline(path: Path) -> str:
-    """A picture as a `data:` address, so that the page needs no other file."""
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
-
-
-def _render(template: str, **content) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(template).render(**content)
 
 
 def _duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""How sure a measured accuracy is: Wilson intervals, and the paired comparison of two models on the same images."""
+"""How sure a measured accuracy is: intervals, comparisons of models on the same images, and where a curve falls."""
 
 from dataclasses import dataclass
 
@@ -21,6 +21,21 @@ def accuracy_with_interval(correct: int, total: int) -> dict:
         "accuracy": correct / total,
         "interval": list(wilson_interval(correct, total)),
     }
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson_estimate(correct: np.ndarray) -> Estimate:
+    """The accuracy of answers that are right or wrong, bool (N,), with Wilson's interval."""
+    right, total = int(correct.sum()), len(correct)
+    return Estimate(right / total, *wilson_interval(right, total))
 
 
 @dataclass(frozen=True)
@@ -57,3 +72,84 @@ def compare_paired(correct_a: np.ndarray, correct_b: np.ndarray) -> PairedCompar
     reach = norm.ppf(0.975) * deviation
     interval = (float(centre - reach), float(centre + reach))
     return PairedComparison(only_a, only_b, (only_a - only_b) / total, interval, float(p_value))
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """P-values of a family of tests, any shape, adjusted for the number of them (Holm 1979)."""
+    from statsmodels.stats.multitest import multipletests
+
+    adjusted = multipletests(p_values.ravel(), method="holm")[1] if p_values.size else p_values
+    return adjusted.reshape(p_values.shape)
+
+
+def bootstrap_accuracies(correct: np.ndarray, replicates: int, rng: np.random.Generator) -> np.ndarray:
+    """Accuracies on images drawn again with replacement (Efron 1979), the same draw for every row.
+
+    Whatever is computed from the rows of one replicate (a difference, a mean, a ratio) is therefore paired.
+
+    Args:
+        correct: bool (..., N), what each model got right of the same N images under each damage.
+
+    Returns:
+        float32 (..., replicates).
+    """
+    total = correct.shape[-1]
+    rows = correct.reshape(-1, total).astype(np.float32)
+    accuracies = np.empty((len(rows), replicates), np.float32)
+    # How often each image is drawn, for some replicates at a time: 64-bit counts for all would take much memory.
+    for start in range(0, replicates, 100):
+        part = accuracies[:, start : start + 100]
+        counts = rng.multinomial(total, np.full(total, 1 / total), size=part.shape[1])
+        part[:] = rows @ counts.T.astype(np.float32) / np.float32(total)
+    return accuracies.reshape(*correct.shape[:-1], replicates)
+
+
+def percentile_interval(samples: np.ndarray, confidence: float = 0.95) -> np.ndarray:
+    """The middle `confidence` of the last axis as (2, ...); a bound is one of the samples, so they may be infinite."""
+    tail = 100 * (1 - confidence) / 2
+    return np.stack(
+        [
+            np.percentile(samples, tail, axis=-1, method="lower"),
+            np.percentile(samples, 100 - tail, axis=-1, method="higher"),
+        ]
+    )
+
+
+def first_crossing(values: np.ndarray, positions: np.ndarray, floor: float) -> np.ndarray:
+    """Where a curve first falls below `floor`, by straight lines between its points.
+
+    Args:
+        values: (points, ...), curves along the first axis.
+        positions: (points,), ascending.
+
+    Returns:
+        (...), in units of `positions`; the first position where the curve begins below, infinity where it never falls.
+    """
+    below = values < floor
+    after = np.maximum(below.argmax(axis=0), 1)[None]
+    high, low = np.take_along_axis(values, after - 1, axis=0)[0], np.take_along_axis(values, after, axis=0)[0]
+    left, right = positions[after[0] - 1], positions[after[0]]
+    share = (high - floor) / np.where(high > low, high - low, 1)
+    crossing = np.where(below[0], positions[0], left + share * (right - left))
+    return np.where(below.any(axis=0), crossing, np.inf)
+
+
+def corruption_errors(errors: np.ndarray, baseline: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Errors in relation to a baseline model's, averaged over corruptions in both ways.
+
+    Hendrycks and Dietterich (2019) sum over severities first and average the ratios; a corruption under which the
+    baseline hardly errs then weighs as much as any, which the ratio of the averages avoids. Given errors less the clean
+    error, both are the *relative* mCE.
+
+    Args:
+        errors: (corruptions, severities, ...).
+        baseline: (corruptions, severities, ...) of the baseline model.
+
+    Returns:
+        Mean of ratios and ratio of means, each (...); corruptions that leave the baseline no error are left out of the
+        first.
+    """
+    ours, theirs = errors.sum(axis=1), baseline.sum(axis=1)
+    usable = theirs > 0
+    ratios = np.where(usable, ours / np.where(usable, theirs, 1), np.nan)
+    return np.nanmean(ratios, axis=0), ours.sum(axis=0) / theirs.sum(axis=0)

@@ -9,7 +9,7 @@ gives new images of the same kind. What is drawn for an image is the same at eve
 is the same damage, only more of it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,7 +152,7 @@ _ALL = (
 CORRUPTIONS = {corruption.name: corruption for corruption in _ALL}
 
 
-def select(names: Sequence[str]) -> list[Corruption]:
+def select(names: Iterable[str]) -> tuple[Corruption, ...]:
     """The corruptions with these names, in the table's order.
 
     Raises:
@@ -160,4 +160,4 @@ def select(names: Sequence[str]) -> list[Corruption]:
     """
     if unknown := sorted(set(names) - set(CORRUPTIONS)):
         raise ValueError(f"no corruption called {', '.join(unknown)}; there are: {', '.join(CORRUPTIONS)}")
-    return [corruption for name, corruption in CORRUPTIONS.items() if name in names]
+    return tuple(corruption for name, corruption in CORRUPTIONS.items() if name in names)

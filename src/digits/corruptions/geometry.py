@@ -63,3 +63,11 @@ def elastic(images: np.ndarray, pixels: float, streams: Streams) -> np.ndarray:
         smooth = cv2.GaussianBlur(noise, (0, 0), smoothness) * strength
         cv2.remap(image, columns + smooth[:, :, 0], rows + smooth[:, :, 1], cv2.INTER_LINEAR, dst=target)
     return bent
+
+
+def turn_and_shift(images: np.ndarray, degrees: float, right: float, down: float) -> np.ndarray:
+    """Turn all images clockwise by `degrees` about the centre, then shift them by pixels, in one resampling."""
+    angle = np.deg2rad(degrees)
+    matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    source = matrix @ (right, down)
+    return _warp(images, np.tile(matrix, (len(images), 1, 1)), source)

@@ -1,0 +1,336 @@
+"""The corruption sweep: every model on the same damaged digits, cell by cell, resumable, on one machine or a cluster.
+
+A cell is one corruption at one severity. Its images are damaged once, in batches, and shown to all models. What is kept
+of a cell is a file, so a killed sweep goes on where it stopped.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from digits import metrics, paths, recognizer, statistics
+from digits.corruptions import CORRUPTIONS, SEVERITIES, Corruption
+from digits.data import Digits
+
+CLEAN = "clean"
+# Libraries whose version may change a pixel or a probability.
+DECIDING_LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A checkpoint that a worker opens for itself: its name, the path to load and the SHA-256 of the file."""
+
+    name: str
+    path: str
+    sha256: str
+
+    @classmethod
+    def of(cls, recogniser: recognizer.Recognizer) -> "Model":
+        """The file that a recogniser was loaded from."""
+        return cls(recogniser.name, str(recogniser.path.resolve()), paths.sha256(recogniser.path))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What all models made of the digits under one corruption at one severity.
+
+    Attributes:
+        corruption: its name; `clean` at severity 0.
+        severity: 0 to 5.
+        images_sha256: of the damaged images, in their order.
+        seconds: float (models + 1,): to damage the images, then each model's time to recognise them.
+        answers: uint8 (models, N).
+        confidence: float32 (models, N), the probability of each answer.
+        nll, brier, ece: float (models,).
+    """
+
+    corruption: str
+    severity: int
+    images_sha256: str
+    seconds: np.ndarray
+    answers: np.ndarray
+    confidence: np.ndarray
+    nll: np.ndarray
+    brier: np.ndarray
+    ece: np.ndarray
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep is to do; two sweeps of one plan give the same cells.
+
+    Attributes:
+        digits: the clean images and their labels.
+        indices: (N,) their places in the set that they come from, which decide their damage.
+        source: what the digits are, in words.
+        models: the checkpoints.
+        corruptions: the kinds of damage.
+        severities: ascending, from 1 to 5.
+        seed: of all damage.
+    """
+
+    digits: Digits
+    indices: np.ndarray
+    source: str
+    models: tuple[Model, ...]
+    corruptions: tuple[Corruption, ...]
+    severities: tuple[int, ...]
+    seed: int
+
+    def __post_init__(self):
+        if not len(self.digits):
+            raise ValueError("there are no images to damage")
+        if not self.severities or not set(self.severities) <= set(SEVERITIES):
+            raise ValueError(f"severities must be from 1 to 5, got {' '.join(map(str, self.severities)) or 'none'}")
+        if sorted(set(self.severities)) != list(self.severities):
+            raise ValueError(f"severities must ascend, got {' '.join(map(str, self.severities))}")
+
+    def cells(self) -> list[tuple[str, int]]:
+        """Every (corruption, severity), the clean images first."""
+        damaged = [(corruption.name, severity) for corruption in self.corruptions for severity in self.severities]
+        return [(CLEAN, 0), *damaged]
+
+    def manifest(self) -> dict:
+        """What must be the same for cells to be kept together."""
+        return {
+            "seed": self.seed,
+            "source": self.source,
+            "images": len(self.digits),
+            "clean_images_sha256": hashlib.sha256(self.digits.images).hexdigest(),
+            "labels_sha256": hashlib.sha256(self.digits.labels).hexdigest(),
+            "indices_sha256": hashlib.sha256(self.indices.astype("<i8")).hexdigest(),
+            "models": {model.name: model.sha256 for model in self.models},
+            "levels": {corruption.name: list(map(str, corruption.levels)) for corruption in CORRUPTIONS.values()},
+            "versions": {library: version(library) for library in DECIDING_LIBRARIES},
+        }
+
+
+def open_models(names: Sequence[str], models_dir: Path) -> tuple[list[recognizer.Recognizer], list[str]]:
+    """Load checkpoints by name or path; what is wrong with those that can't be loaded comes as lines of text.
+
+    Raises:
+        ValueError: none can be loaded, or two have the same name.
+    """
+    recognisers, problems = [], []
+    for name in names:
+        try:
+            recognisers.append(recognizer.load(name, models_dir))
+        except (ValueError, OSError) as error:
+            problems.append(f"{name} left out: {' '.join(str(error).split())}")
+    if not recognisers:
+        raise ValueError("; ".join(problems) or f"no models in {models_dir}: train one")
+    recognizer.check_names(recognisers)
+    return recognisers, problems
+
+
+def evenly_spaced(digits: Digits, count: int) -> tuple[Digits, np.ndarray]:
+    """`count` digits from all over the set, with their indices.
+
+    MNIST's first 5,000 test digits are easier than its last (its authors' page says so), so the first ones won't do.
+    """
+    if count < 1:
+        raise ValueError(f"the number of digits must be at least 1, got {count}")
+    indices = np.linspace(0, len(digits) - 1, min(count, len(digits))).round().astype(int)
+    return Digits(digits.images[indices], digits.labels[indices]), indices
+
+
+def damage(
+    images: np.ndarray, corruption: str, severity: int, seed: int, indices: Sequence[int] | None = None
+) -> np.ndarray:
+    """The images as this seed damages them, uint8 (N, 28, 28); image i depends on its index alone."""
+    if severity == 0:
+        return images.copy()
+    return CORRUPTIONS[corruption](images, severity, np.random.default_rng([seed, *corruption.encode()]), indices)
+
+
+def run_cell(
+    corruption: str,
+    severity: int,
+    digits: Digits,
+    indices: np.ndarray,
+    models: Sequence[Model],
+    seed: int,
+    batch_size: int,
+) -> Cell:
+    """Damage the digits and let every model answer; the unit of work that a worker gets."""
+    recognisers = [_recogniser(model.path, model.sha256) for model in models]
+    content = hashlib.sha256()
+    seconds = np.zeros(len(models) + 1)
+    probabilities = np.empty((len(models), len(digits), 10), np.float32)
+    for start in range(0, len(digits), batch_size):
+        part = slice(start, start + batch_size)
+        began = perf_counter()
+        damaged = damage(digits.images[part], corruption, severity, seed, indices[part])
+        content.update(damaged)
+        seconds[0] += perf_counter() - began
+        for place, recogniser in enumerate(recognisers):
+            began = perf_counter()
+            probabilities[place, part] = recogniser.predict_proba(damaged)
+            seconds[place + 1] += perf_counter() - began
+    return Cell(
+        corruption,
+        severity,
+        content.hexdigest(),
+        seconds,
+        probabilities.argmax(axis=2).astype(np.uint8),
+        probabilities.max(axis=2),
+        np.array([metrics.negative_log_likelihood(each, digits.labels) for each in probabilities]),
+        np.array([metrics.brier_score(each, digits.labels) for each in probabilities]),
+        np.array([metrics.expected_calibration_error(each, digits.labels) for each in probabilities]),
+    )
+
+
+@lru_cache
+def _recogniser(path: str, sha256: str) -> recognizer.Recognizer:
+    """A checkpoint, opened once a process, wherever that process runs."""
+    if paths.sha256(Path(path)) != sha256:
+        raise ValueError(f"{path} is not the same file everywhere (SHA-256 differs)")
+    return recognizer.load(path)
+
+
+def run(plan: Plan, folder: Path, batch_size: int, workers: int = 1, scheduler: str | None = None) -> "Results":
+    """Do what is left to do of a plan, keep every cell in `folder`, and read them all back.
+
+    Args:
+        batch_size: images damaged and recognised together; changes no result.
+        workers: local processes; 1 works in this one.
+        scheduler: the address of a `dask.distributed` scheduler to work on instead.
+
+    Raises:
+        ValueError: `folder` holds cells of another plan.
+        OSError: the scheduler can't be reached.
+    """
+    from joblib import Parallel, delayed
+    from tqdm import tqdm
+
+    cells = paths.output_folder(folder / "cells")
+    _claim(folder, plan)
+    left = [cell for cell in plan.cells() if not _cell_path(cells, *cell).is_file()]
+    bar = tqdm(total=len(plan.cells()), initial=len(plan.cells()) - len(left), unit="cell")
+
+    def units() -> Iterator:
+        for corruption, severity in left:
+            bar.set_postfix_str(f"{corruption} {severity}" if severity else corruption)
+            yield delayed(run_cell)(corruption, severity, plan.digits, plan.indices, plan.models, plan.seed, batch_size)
+
+    with bar, _backend(workers, scheduler):
+        for cell in Parallel(return_as="generator_unordered")(units()):
+            with paths.replacing(_cell_path(cells, cell.corruption, cell.severity)) as temporary:
+                np.savez_compressed(temporary, **asdict(cell))
+            bar.update()
+    results = load(plan, folder)
+    hashes = {f"{cell.corruption}-{cell.severity}": cell.images_sha256 for cell in results.cells}
+    paths.write_text(folder / "manifest.json", json.dumps(plan.manifest() | {"damaged_images": hashes}, indent=1))
+    return results
+
+
+@contextmanager
+def _backend(workers: int, scheduler: str | None) -> Iterator[None]:
+    from joblib import parallel_config
+
+    if not scheduler:
+        with parallel_config(n_jobs=workers):
+            yield
+        return
+    from distributed import Client
+
+    with Client(scheduler, timeout="10s", set_as_default=False) as client, parallel_config("dask", client=client):
+        yield
+
+
+def _claim(folder: Path, plan: Plan) -> None:
+    """Make the folder this plan's, or refuse it if it is another's."""
+    path = folder / "manifest.json"
+    wanted = plan.manifest()
+    if not path.is_file():
+        paths.write_text(path, json.dumps(wanted, indent=1))
+        return
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged; delete {folder} or choose another --output-dir") from error
+    if different := [name for name, value in wanted.items() if found.get(name) != value]:
+        raise ValueError(
+            f"{folder} holds a sweep with other {', '.join(different)}; --restart deletes its results, "
+            "another --output-dir keeps them"
+        )
+
+
+def clear(folder: Path) -> None:
+    """Delete the cells and the manifest of an earlier sweep."""
+    for cell in (folder / "cells").glob("*.npz"):
+        cell.unlink()
+    (folder / "manifest.json").unlink(missing_ok=True)
+
+
+def _cell_path(cells: Path, corruption: str, severity: int) -> Path:
+    return cells / f"{corruption}-{severity}.npz"
+
+
+@dataclass(frozen=True)
+class Results:
+    """A finished sweep: its plan, and its cells in the plan's order."""
+
+    plan: Plan
+    cells: list[Cell]
+
+    @cached_property
+    def correct(self) -> np.ndarray:
+        """What each model got right, bool (cells, models, N)."""
+        return np.stack([cell.answers for cell in self.cells]) == self.plan.digits.labels
+
+    def rows(self) -> list[dict]:
+        """One row a model and cell, as the long table holds them."""
+        rows = []
+        for cell, correct in zip(self.cells, self.correct, strict=True):
+            known = CORRUPTIONS.get(cell.corruption)
+            for place, model in enumerate(self.plan.models):
+                scores = statistics.accuracy_with_interval(int(correct[place].sum()), correct.shape[-1])
+                low, high = scores.pop("interval")
+                rows.append(
+                    {
+                        "model": model.name,
+                        "corruption": cell.corruption,
+                        "severity": cell.severity,
+                        "parameter": known.amount(cell.severity) if known else None,
+                        "unit": known.unit if known else None,
+                        "mnist_c": bool(known and known.mnist_c == cell.severity),
+                        **scores,
+                        "accuracy_low": low,
+                        "accuracy_high": high,
+                        "nll": float(cell.nll[place]),
+                        "brier": float(cell.brier[place]),
+                        "ece": float(cell.ece[place]),
+                        "mean_confidence": float(cell.confidence[place].mean()),
+                        "seconds": float(cell.seconds[place + 1]),
+                        "damage_seconds": float(cell.seconds[0]),
+                    }
+                )
+        return rows
+
+
+def load(plan: Plan, folder: Path) -> Results:
+    """Read the cells of a finished sweep."""
+    return Results(plan, [_read_cell(_cell_path(folder / "cells", *cell)) for cell in plan.cells()])
+
+
+def _read_cell(path: Path) -> Cell:
+    with np.load(path, allow_pickle=False) as stored:
+        fields = {name: stored[name] for name in stored.files}
+    return Cell(
+        **fields
+        | {
+            "corruption": str(fields["corruption"]),
+            "severity": int(fields["severity"]),
+            "images_sha256": str(fields["images_sha256"]),
+        }
+    )

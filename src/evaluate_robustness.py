@@ -1,0 +1,128 @@
+"""Damage real digits in 28 ways at five severities, and see where each model breaks: a report with intervals."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import arg
+
+from digits import command, paths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    models: tuple[str, ...] = ()
+    """Names in the models folder, or paths of checkpoints; all in the models folder if left out."""
+    baseline: Annotated[str | None, arg(metavar="NAME")] = None
+    """Model to which corruption errors are related; mnist_logistic if it is among the models, else the first."""
+    corruptions: tuple[str, ...] = ()
+    """Kinds of damage; all if left out."""
+    severities: tuple[int, ...] = (1, 2, 3, 4, 5)
+    """Severities of each."""
+    quick: bool = False
+    """A first look: 1,000 images, severities 1, 3 and 5."""
+    limit: Annotated[int | None, arg(metavar="INT")] = None
+    """Use so many digits only, from all over the set."""
+    images: Annotated[Path | None, arg(metavar="PATH")] = None
+    """A folder with subfolders 0 to 9, or an .npz with x_test and y_test; MNIST's test digits if left out."""
+    image: Annotated[Path | None, arg(metavar="PATH")] = None
+    """Instead of the sweep: one picture through all damage, and the least of each kind that flips the answers."""
+    mnist_c: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """Evaluate the original MNIST-C too: a folder per corruption with test_images.npy and test_labels.npy."""
+    worst_case: bool = True
+    """Turn and shift 1,000 digits in 775 ways, and damage them by pairs of corruptions."""
+    workers: int = 1
+    """Local processes."""
+    scheduler: Annotated[str | None, arg(metavar="ADDRESS")] = None
+    """A dask.distributed scheduler to work on, tcp://HOST:PORT, instead of local processes."""
+    restart: bool = False
+    """Delete what the output folder holds of an earlier sweep; otherwise a stopped sweep goes on."""
+    batch_size: int = 500
+    """Images damaged and recognised together; changes no result."""
+    random_seed: int = 0
+    """Seed of all damage."""
+    data_dir: Path = paths.DATA
+    """Folder with mnist.npz."""
+    models_dir: Path = paths.MODELS
+    """Folder in which models are looked up by name."""
+    output_dir: Annotated[Path | None, arg(metavar="PATH")] = None
+    """Folder for the report; reports/robustness, or reports/robustness-quick, if left out."""
+
+
+def main(options: Options) -> None:
+    from digits import cards, sweep
+
+    names = options.models or tuple(cards.available(options.models_dir))
+    recognisers, problems = sweep.open_models(names, options.models_dir)
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    if options.image:
+        stress_one_picture(options, recognisers)
+    else:
+        stress_many_digits(options, recognisers, problems)
+    if problems:
+        sys.exit(1)
+
+
+def stress_many_digits(options: Options, recognisers: list, problems: list[str]) -> None:
+    from tqdm import tqdm
+
+    from digits import corruptions, data, robustness, robustness_report, sweep, worst_case
+
+    folder = paths.output_folder(
+        options.output_dir or paths.REPORTS / ("robustness-quick" if options.quick else "robustness")
+    )
+    if options.restart:
+        sweep.clear(folder)
+    if options.images:
+        digits, source = data.load_labelled(options.images), str(options.images)
+    else:
+        digits, source = data.load_test(options.data_dir), "MNIST's test digits"
+    chosen, indices = sweep.evenly_spaced(digits, options.limit or (1000 if options.quick else len(digits)))
+    plan = sweep.Plan(
+        digits=chosen,
+        indices=indices,
+        source=source,
+        models=tuple(sweep.Model.of(recogniser) for recogniser in recognisers),
+        corruptions=corruptions.select(options.corruptions or corruptions.CORRUPTIONS),
+        severities=(1, 3, 5) if options.quick else options.severities,
+        seed=options.random_seed,
+    )
+    found = robustness.Robustness(
+        results=sweep.run(plan, folder, options.batch_size, options.workers, options.scheduler),
+        cards={recogniser.name: recogniser.card for recogniser in recognisers},
+        baseline=options.baseline or robustness.default_baseline(plan),
+    )
+    worst = {}
+    if options.worst_case:
+        worst = worst_case.measure(recognisers, plan, 200 if options.quick else 1000, tqdm)
+    external = {}
+    if options.mnist_c:
+        sets = data.load_mnist_c(options.mnist_c)
+        external = {name: robustness.score_all(recognisers, sets[name]) for name in tqdm(sets, unit="set")}
+
+    page = robustness_report.write(found, worst, external, problems, folder)
+    print(robustness_report.summary_text(robustness_report.summarise(found, worst, external)))
+    print(f"report: {page}")
+
+
+def stress_one_picture(options: Options, recognisers: list) -> None:
+    from digits import pages, preprocess, robustness_plots, worst_case
+    from digits.corruptions import CORRUPTIONS
+
+    folder = paths.output_folder(options.output_dir or paths.REPORTS / "robustness-image")
+    damaged = worst_case.every_damage(preprocess.prepare_file(options.image).image, options.random_seed)
+    for recogniser in recognisers:
+        probabilities = worst_case.probabilities_under_damage(recogniser, damaged)
+        print(f"{recogniser.name}: {probabilities[0, 0].argmax()}; this changes the answer:")
+        for name, severity in worst_case.smallest_flip(probabilities).items():
+            if severity:
+                print(f"  {name} from {CORRUPTIONS[name].amount(severity):g} {CORRUPTIONS[name].unit}")
+        title = f"{options.image.name} as {recogniser.name} reads it"
+        figure = robustness_plots.damage_grid(damaged, probabilities, tuple(CORRUPTIONS.values()), title)
+        print(f"  picture: {pages.save_figure(figure, folder / f'{recogniser.name}.png')}")
+
+
+if __name__ == "__main__":
+    command.run(main, Options, __doc__)
