@@ -90,7 +90,7 @@ def stress_many_digits(options: Options, recognisers: list, problems: list[str])
         seed=options.random_seed,
     )
     found = robustness.Robustness(
-        results=sweep.run(plan, folder, options.batch_size, options.workers, options.scheduler),
+        results=sweep.run(plan, folder, options.batch_size, options.workers, options.scheduler).best_first(),
         cards={recogniser.name: recogniser.card for recogniser in recognisers},
         baseline=options.baseline or robustness.default_baseline(plan),
     )

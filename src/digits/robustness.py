@@ -68,12 +68,14 @@ class Threshold:
     high: float
     corruption: Corruption
 
-    def amounts(self) -> tuple[float, float, float]:
-        """Threshold, lower and upper bound in the corruption's unit; None where it never falls."""
-        return tuple(
-            None if np.isinf(severity) else amount_at(self.corruption, severity)
-            for severity in (self.severity, self.low, self.high)
-        )
+    def as_dict(self) -> dict:
+        """`severity` and `amount`, each with `low` and `high`; None beyond severity 5 and for infinite amounts."""
+        severities = (self.severity, self.low, self.high)
+        amounts = (amount_at(self.corruption, severity) for severity in severities)
+        return {
+            name: [float(number) if np.isfinite(number) else None for number in numbers]
+            for name, numbers in (("severity", severities), ("amount", amounts))
+        }
 
 
 @dataclass(frozen=True)

@@ -73,10 +73,7 @@ def summarise(found: Robustness, worst: dict, external: dict) -> dict:
                 "corruption": row[0].corruption.name,
                 "unit": row[0].corruption.unit,
                 "last": row[0].corruption.levels[-1],
-                "models": {
-                    name: dict(zip(("amount", "low", "high"), map(_finite, threshold.amounts()), strict=True))
-                    for name, threshold in zip(found.names, row, strict=True)
-                },
+                "models": {name: threshold.as_dict() for name, threshold in zip(found.names, row, strict=True)},
             }
             for row in found.thresholds
         ],
@@ -87,12 +84,12 @@ def summarise(found: Robustness, worst: dict, external: dict) -> dict:
 
 
 def summary_text(summary: dict) -> str:
-    """The headline as a Markdown table, best first; a plain table on a terminal too."""
+    """The headline as a Markdown table; a plain table on a terminal too."""
     columns = ["model", "clean", "all damage", "MNIST-C levels", "unseen by all", "mCE", "worst kind"]
     if summary["worst_case"]:
         columns.insert(-1, "turned and shifted")
     lines = ["| " + " | ".join(columns) + " |", "| --- |" + " ---: |" * (len(columns) - 2) + " --- |"]
-    for row in sorted(summary["headline"], key=lambda row: -row["all"]["value"]):
+    for row in summary["headline"]:
         cells = [
             f"`{row['model']}`",
             _percent(row["clean"]),
@@ -108,12 +105,19 @@ def summary_text(summary: dict) -> str:
     return "\n".join(lines)
 
 
-def amount_text(threshold: dict, unit: str, last: float) -> str:
-    """A failure threshold in words: the amount with its interval, or that it lies beyond the last level."""
-    if threshold["amount"] is None:
-        return f"holds to {last:g}"
-    low, high = (f"{bound:.3g}" if bound is not None else "beyond" for bound in (threshold["low"], threshold["high"]))
-    return f"{threshold['amount']:.3g} ({low} – {high})"
+def amount_text(threshold: dict, last: float) -> tuple[str, str]:
+    """A failure threshold in words: the amount and its interval, or why there is none."""
+    severity, *bounds = threshold["severity"]
+    if severity is None:
+        return f"holds to {last:g}", ""
+    if severity == 0:
+        return "below when clean", ""
+    amount, *limits = threshold["amount"]
+    low, high = (
+        "clean" if place == 0 else "beyond" if limit is None else f"{limit:.3g}"
+        for place, limit in zip(bounds, limits, strict=True)
+    )
+    return f"{amount:.3g}", f"{low} – {high}"
 
 
 def _write_pictures(found: Robustness, worst: dict, folder: Path) -> dict[str, Path]:
@@ -185,10 +189,6 @@ def _plain(row: dict) -> dict:
         return {name: plain(inner) for name, inner in value.items()} if isinstance(value, dict) else value
 
     return plain(row)
-
-
-def _finite(amount: float | None) -> float | None:
-    return None if amount is None or np.isinf(amount) else amount
 
 
 def _percent(estimate: dict | None, interval: bool = False) -> str:

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -287,6 +287,20 @@ class Results:
     def correct(self) -> np.ndarray:
         """What each model got right, bool (cells, models, N)."""
         return np.stack([cell.answers for cell in self.cells]) == self.plan.digits.labels
+
+    def best_first(self) -> "Results":
+        """The same with the models in the order of their mean accuracy over all damage."""
+        order = np.argsort(-self.correct[1:].mean(axis=(0, 2)), kind="stable")
+        by_model = ("answers", "confidence", "nll", "brier", "ece")
+        cells = [
+            replace(
+                cell,
+                seconds=cell.seconds[np.concatenate([[0], order + 1])],
+                **{name: getattr(cell, name)[order] for name in by_model},
+            )
+            for cell in self.cells
+        ]
+        return Results(replace(self.plan, models=tuple(self.plan.models[place] for place in order)), cells)
 
     def rows(self) -> list[dict]:
         """One row a model and cell, as the long table holds them."""

@@ -16,7 +16,7 @@ from digits.sweep import Plan, damage, evenly_spaced
 TURNS = tuple(np.linspace(-30, 30, 31).tolist())
 SHIFTS = (-3.0, -1.5, 0.0, 1.5, 3.0)
 GRID = tuple(product(TURNS, SHIFTS, SHIFTS))
-PAIR_SEVERITY = 2
+PAIR_SEVERITY = 1
 
 
 def right_under_every_turn(recogniser: Recognizer, digits: Digits) -> np.ndarray:
@@ -51,7 +51,7 @@ def over_pairs(
     seed: int,
     progress: Callable[[Iterable], Iterable],
 ) -> Pairs:
-    """Damage digits by every two corruptions, one after the other, each at severity 2.
+    """Damage digits by every two corruptions, one after the other, each at severity 1.
 
     Args:
         progress: wraps the list of pairs, as `tqdm` does.
@@ -116,6 +116,12 @@ def measure(
         "pairs": {
             "severity": PAIR_SEVERITY,
             "mean": dict(zip(names, pairs.correct.mean(axis=(0, 2)).tolist(), strict=True)),
+            "worst": {
+                name: {"pair": pairs.names[place], "accuracy": pairs.correct[place, model].mean().item()}
+                for model, (name, place) in enumerate(
+                    zip(names, pairs.correct.mean(axis=2).argmin(axis=0), strict=True)
+                )
+            },
             "under_every_pair": {
                 name: asdict(statistics.wilson_estimate(right)) for name, right in zip(names, every_pair, strict=True)
             },
