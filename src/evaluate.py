@@ -30,7 +30,7 @@ def main(options: Options) -> None:
 
     folder = paths.output_folder(options.output_dir)
     recognisers = [recognizer.load(model, options.models_dir) for model in options.models]
-    recognizer.check_names(recognisers)
+    recognizer.check_names([recogniser.name for recogniser in recognisers])
     if options.images:
         digits, source = data.load_labelled(options.images), str(options.images)
     else:

@@ -54,18 +54,18 @@ def main(options: Options) -> None:
     from digits import cards, sweep
 
     names = options.models or tuple(cards.available(options.models_dir))
-    recognisers, problems = sweep.open_models(names, options.models_dir)
+    models, problems = sweep.find_models(names, options.models_dir)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     if options.image:
-        stress_one_picture(options, recognisers)
+        stress_one_picture(options, models)
     else:
-        stress_many_digits(options, recognisers, problems)
+        stress_many_digits(options, models, problems)
     if problems:
         sys.exit(1)
 
 
-def stress_many_digits(options: Options, recognisers: list, problems: list[str]) -> None:
+def stress_many_digits(options: Options, models: list, problems: list[str]) -> None:
     from tqdm import tqdm
 
     from digits import corruptions, data, robustness, robustness_report, sweep, worst_case
@@ -84,11 +84,12 @@ def stress_many_digits(options: Options, recognisers: list, problems: list[str])
         digits=chosen,
         indices=indices,
         source=source,
-        models=tuple(sweep.Model.of(recogniser) for recogniser in recognisers),
+        models=tuple(models),
         corruptions=corruptions.select(options.corruptions or corruptions.CORRUPTIONS),
         severities=(1, 3, 5) if options.quick else options.severities,
         seed=options.random_seed,
     )
+    recognisers = [model.open() for model in models]
     found = robustness.Robustness(
         results=sweep.run(plan, folder, options.batch_size, options.workers, options.scheduler).best_first(),
         cards={recogniser.name: recogniser.card for recogniser in recognisers},
@@ -107,13 +108,13 @@ def stress_many_digits(options: Options, recognisers: list, problems: list[str])
     print(f"report: {page}")
 
 
-def stress_one_picture(options: Options, recognisers: list) -> None:
+def stress_one_picture(options: Options, models: list) -> None:
     from digits import pages, preprocess, robustness_plots, worst_case
     from digits.corruptions import CORRUPTIONS
 
     folder = paths.output_folder(options.output_dir or paths.REPORTS / "robustness-image")
     damaged = worst_case.every_damage(preprocess.prepare_file(options.image).image, options.random_seed)
-    for recogniser in recognisers:
+    for recogniser in (model.open() for model in models):
         probabilities = worst_case.probabilities_under_damage(recogniser, damaged)
         print(f"{recogniser.name}: {probabilities[0, 0].argmax()}; this changes the answer:")
         for name, severity in worst_case.smallest_flip(probabilities).items():

@@ -2,7 +2,6 @@
 
 import io
 from dataclasses import fields
-from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -82,6 +81,13 @@ def test_severity_0_is_a_copy(corruption, digits_100, rng):
     same = corruption(digits_100, 0, rng)
     np.testing.assert_array_equal(same, digits_100)
     assert not np.shares_memory(same, digits_100)
+
+
+@every_corruption
+def test_layout_in_memory_does_not_matter(corruption, digits_100):
+    transposed = digits_100.transpose(0, 2, 1)
+    expected = corruption(np.ascontiguousarray(transposed), 2, np.random.default_rng(2))
+    np.testing.assert_array_equal(corruption(transposed, 2, np.random.default_rng(2)), expected)
 
 
 @every_corruption
@@ -177,8 +183,9 @@ def test_wrong_number_of_indices_is_refused(digits_100, rng):
 
 
 def test_select_finds_names_in_the_tables_order():
-    assert [corruption.name for corruption in select(["zigzag", "fog", "rotate"])] == ["rotate", "fog", "zigzag"]
-    assert select([]) == []
+    for names in (["zigzag", "fog", "rotate"], {"fog", "zigzag", "rotate"}, iter(["fog", "rotate", "zigzag"])):
+        assert [corruption.name for corruption in select(names)] == ["rotate", "fog", "zigzag"]
+    assert not select([])
 
 
 def test_select_says_which_names_there_are():
@@ -235,7 +242,8 @@ def test_gaussian_blur_is_that_of_scipy(sigma, digits_100, rng):
 def displacements(sources: np.ndarray) -> np.ndarray:
     """How often a pixel comes from (dy, dx) away, each up to 3: (N, 49) shares; `sources` is (N, 2, 28, 28)."""
     moved = (sources - np.stack([ROWS, COLUMNS])).reshape(-1, 2, 784)
-    return np.stack([np.mean((moved[:, 0] == y) & (moved[:, 1] == x), axis=1) for y, x in np.ndindex(7, 7) - np.r_[3]])
+    offsets = [(y - 3, x - 3) for y, x in np.ndindex(7, 7)]
+    return np.stack([np.mean((moved[:, 0] == y) & (moved[:, 1] == x), axis=1) for y, x in offsets], axis=1)
 
 
 def test_glass_blur_swaps_as_mnist_c_does(monkeypatch, rng):
@@ -261,8 +269,8 @@ def test_glass_blur_swaps_as_mnist_c_does(monkeypatch, rng):
     np.testing.assert_array_equal(shuffled[:, 1, :, 0], 0)
 
     ours, theirs = displacements(shuffled), displacements(plain)
-    error = np.sqrt((ours.var(axis=1) + theirs.var(axis=1)) / count)
-    assert np.all(np.abs(ours.mean(axis=1) - theirs.mean(axis=1)) <= 4.5 * error + 1e-4)
+    error = np.sqrt((ours.var(axis=0) + theirs.var(axis=0)) / count)
+    assert np.all(np.abs(ours.mean(axis=0) - theirs.mean(axis=0)) <= 4.5 * error + 1e-4)
 
 
 def test_glass_blur_blurs_before_and_after(digits_100):
@@ -344,7 +352,9 @@ def test_translation_is_by_whole_pixels_along_both_axes(digits_100):
     moved = damage("translate", digits_100, 3)
     padded = np.pad(digits_100, ((0, 0), (3, 3), (3, 3)))
     same = {
-        (y, x): np.all(moved == padded[:, 3 - y : 31 - y, 3 - x : 31 - x], axis=(1, 2)) for y in (-3, 3) for x in (-3, 3)
+        (y, x): np.all(moved == padded[:, 3 - y : 31 - y, 3 - x : 31 - x], axis=(1, 2))
+        for y in (-3, 3)
+        for x in (-3, 3)
     }
     assert np.all(np.sum(list(same.values()), axis=0) == 1)
     for corner in same.values():
@@ -365,18 +375,16 @@ def test_elastic_displaces_by_its_amount_and_smoothly():
         assert np.corrcoef(middle[0].ravel(), middle[1].ravel())[0, 1] == pytest.approx(0, abs=0.1)
 
 
-@pytest.mark.parametrize(
-    ("name", "sign"), [("thicker", 1), ("thinner", -1)], ids=["thicker", "thinner"]
-)
+@pytest.mark.parametrize(("name", "sign"), [("thicker", 1), ("thinner", -1)], ids=["thicker", "thinner"])
 def test_stroke_changes_its_width_by_the_amount(name, sign):
-    bar = pages(0, 1)
-    bar[0, :, 11:17] = 255
+    bar = pages(0, 1)[0]
+    bar[:, 11:17] = 255
     disc = (255 * np.clip(7.5 - np.hypot(ROWS - 13.5, COLUMNS - 13.5), 0, 1)).astype(np.uint8)[None]
     diameter = 2 * np.sqrt(disc.sum(dtype=float) / 255 / np.pi)
     for amount in CORRUPTIONS[name].levels:
-        upright, lying = damage(name, bar, amount)[0], damage(name, bar.transpose(0, 2, 1), amount)[0]
+        upright, lying = damage(name, np.stack([bar, bar.T]), amount)
         assert upright[14].sum() / 255 == pytest.approx(6 + sign * amount, abs=0.1)
-        np.testing.assert_array_equal(upright, lying.T)
+        np.testing.assert_allclose(upright, lying.T, atol=1)
         area = damage(name, disc, amount).sum() / 255
         assert 2 * np.sqrt(area / np.pi) == pytest.approx(diameter + sign * amount, abs=0.3)
 
@@ -386,7 +394,6 @@ def test_canny_edges_are_those_of_scikit_image(digits_100):
     assert set(np.unique(edges)) == {0, 255}
     expected = np.stack([feature.canny(image / 255, sigma=1) for image in digits_100])
     union, shared = np.sum((edges > 0) | expected), np.sum((edges > 0) & expected)
-    print(shared/union)
     assert shared / union > 0.9
     np.testing.assert_allclose(damage("canny_edges", digits_100, 40), 0.6 * digits_100 + 0.4 * edges, atol=0.51)
 
@@ -432,7 +439,7 @@ def test_fog_adds_a_field_and_rescales(digits_100):
     white, full, half, black = np.split(damage("fog", images, 3, indices=np.tile(np.arange(100), 4)), 4)
     field = plasma_of_white(white, 3)
     for clean, foggy in ((digits_100, full), (digits_100 // 2, half)):
-        brightest = clean.max(axis=(1, 2), keepdims=True)
+        brightest = clean.max(axis=(1, 2), keepdims=True).astype(float)
         expected = (clean + 255 * 3 * field) * (brightest / (brightest + 255 * 3))
         np.testing.assert_allclose(foggy, expected, atol=1.3)
     assert not black.any()
@@ -449,7 +456,6 @@ def test_fog_is_a_fractal_from_0_to_1():
     power = np.square(np.abs(np.fft.fft2((field - field.mean(axis=(1, 2), keepdims=True)) * window))).mean(axis=0)
     radius = np.hypot(*np.meshgrid(np.fft.fftfreq(28), np.fft.fftfreq(28))) * 28
     octaves = [power[(radius >= low) & (radius < 2 * low)].mean() for low in (1, 2, 4, 8)]
-    print(octaves, np.array(octaves[:-1])/octaves[1:])
     assert np.all(np.array(octaves[:-1]) > 4 * np.array(octaves[1:]))
 
 
@@ -492,7 +498,7 @@ def test_squared_paper_has_lines_both_ways():
 
 def centroids(lines: np.ndarray) -> np.ndarray:
     """Mean row of the ink in each column of each page."""
-    return (lines * ROWS).sum(axis=1) / lines.sum(axis=1)
+    return (lines * np.arange(28)[:, None]).sum(axis=1) / lines.sum(axis=1)
 
 
 def within_page(lines: np.ndarray) -> np.ndarray:
@@ -508,30 +514,37 @@ def test_dotted_line_is_straight_with_every_other_pair_of_columns():
     places = centroids(within_page(lines)[:, :, columns])
     slope, start = np.polyfit(columns, places.T, 1)
     assert np.abs(places.T - start - slope * columns[:, None]).max() < 0.2
-    # A stroke 1.8 pixels wide at half height, seen along the columns.
+    # MNIST-C's profile, 1 + log(1 - d / 2.3), falls to one half 0.9 pixels from the middle.
     width = within_page(lines)[:, :, columns].sum(axis=1).mean(axis=1) / 102
-    np.testing.assert_allclose(width, 1.8 * np.sqrt(1 + slope**2), atol=0.12)
+    np.testing.assert_allclose(width[np.abs(slope) < 0.2], 1.8, atol=0.15)
 
 
 def test_dotted_line_starts_and_ends_anywhere():
-    lines = damage("dotted_line", pages(0, 400), 100)
-    near_start, near_end = (lines[:, :, column].argmax(axis=1) for column in (2, 27))
-    for rows in (near_start, near_end):
-        assert stats.kstest(rows + 0.5, stats.uniform(0, 28).cdf).pvalue > 0.01
-    assert np.corrcoef(near_start, near_end)[0, 1] < 0.3
+    lines = damage("dotted_line", pages(0, 2000), 100)
+    start, end = (lines[:, :, column].argmax(axis=1) for column in (2, 27))
+    assert start.mean() == pytest.approx(13.5, abs=0.8)
+    assert end.mean() == pytest.approx(13.5, abs=0.9)
+    # Column 2 is 2 / 27 of the way from one uniform row to the other.
+    assert start.std() == pytest.approx(np.hypot(25, 2) / np.sqrt(12), rel=0.06)
+    assert end.std() == pytest.approx(27 / np.sqrt(12), rel=0.06)
+    assert np.corrcoef(start, end)[0, 1] == pytest.approx(2 / 25, abs=0.1)
 
 
 def test_zigzag_turns_every_4_pixels():
     lines = within_page(damage("zigzag", pages(0, 400), 60))
     assert lines.max() == 153
-    assert not lines[:, :, [0, 27]].any()
-    assert lines[:, :, 3:25].any(axis=1).all()
-    columns = np.arange(4, 24)
+    assert not lines[:, :, [0, 1, 27]].any()
+    columns = np.arange(3, 25)
     places = centroids(lines[:, :, columns])
-    waves = ndimage.gaussian_filter1d(places, 0.01, axis=1)
-    slope, start = np.polyfit(columns, waves.T, 1)
-    waves = waves - start[:, None] - slope[:, None] * columns
-    print(np.abs(slope).max(), len(lines), waves.min(), waves.max(), waves[0], np.ptp(waves,axis=1).min(), np.ptp(waves,axis=1).max())
+    slope, start = np.polyfit(columns, places.T, 1)
+    waves = places - start[:, None] - slope[:, None] * columns
+    assert np.abs(slope).max() < 5 / 23 + 0.1
+    gaps = np.concatenate([np.diff(np.flatnonzero(np.diff(np.sign(np.diff(wave))))) for wave in waves])
+    assert set(gaps) <= {3, 4, 5}
+    # Along the line it is 4; a column is up to 2 % longer.
+    assert 3.85 < gaps.mean() < 4.05
+    assert waves.max(axis=1).mean() == pytest.approx(2, abs=0.15)
+    assert waves.min(axis=1).mean() == pytest.approx(-2, abs=0.15)
 
 
 def mud_of_white(white: np.ndarray) -> np.ndarray:
@@ -550,7 +563,6 @@ def test_spatter_covers_as_much_as_mnist_c_formula(percent, rng):
     theirs[theirs < 0.8] = 0
     for of in (lambda mud: mud, lambda mud: mud > 0):
         first, second = of(ours).mean(axis=(1, 2)), of(theirs).mean(axis=(1, 2))
-        print(first.mean(), second.mean(), first.std(), second.std())
         assert stats.ttest_ind(first, second).pvalue > 0.001
 
 

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 from digits import cards, paths, preprocess
 
 # Bounds the memory of one call; larger blocks are no faster.
-BLOCK = 500
+BLOCK = 250
 CHECKPOINT_SUFFIXES = (".keras", ".onnx", ".skops")
 
 
@@ -47,12 +47,11 @@ class Recognizer:
         return np.concatenate([np.empty((0, 10)), *blocks]).astype(np.float32)
 
 
-def load(model: str | Path, models_dir: Path = paths.MODELS) -> Recognizer:
-    """Load a checkpoint by its name in `models_dir`, or by the path of a `.keras`, `.onnx` or `.skops` file.
+def find(model: str | Path, models_dir: Path = paths.MODELS) -> Path:
+    """The file of a checkpoint, by its name in `models_dir` or its path.
 
     Raises:
         FileNotFoundError: there is no such name or file.
-        ValueError: the file is damaged, isn't a digit classifier, or isn't the one that its card describes.
     """
     path = Path(model)
     if path.suffix not in CHECKPOINT_SUFFIXES:
@@ -60,10 +59,20 @@ def load(model: str | Path, models_dir: Path = paths.MODELS) -> Recognizer:
         if str(model) not in names:
             known = ", ".join(names) or "none yet: train one"
             raise FileNotFoundError(f"no model called {model} in {models_dir}; there are: {known}")
-        path = models_dir / cards.read(models_dir / f"{model}.json")["checkpoint"]["file"]
-    elif not path.is_file():
+        return models_dir / cards.read(models_dir / f"{model}.json")["checkpoint"]["file"]
+    if not path.is_file():
         raise FileNotFoundError(f"no checkpoint {path}")
+    return path
 
+
+def load(model: str | Path, models_dir: Path = paths.MODELS) -> Recognizer:
+    """Load a checkpoint by its name in `models_dir`, or by the path of a `.keras`, `.onnx` or `.skops` file.
+
+    Raises:
+        FileNotFoundError: there is no such name or file.
+        ValueError: the file is damaged, isn't a digit classifier, or isn't the one that its card describes.
+    """
+    path = find(model, models_dir)
     card_path = path.with_suffix(".json")
     card = {}
     if card_path.is_file():
@@ -75,9 +84,8 @@ def load(model: str | Path, models_dir: Path = paths.MODELS) -> Recognizer:
     return Recognizer(path.stem, path, card, _onnx_function(twin))
 
 
-def check_names(recognisers: Iterable[Recognizer]) -> None:
-    """Raise a ValueError if two recognisers have the same name, because results are kept by name."""
-    names = [recogniser.name for recogniser in recognisers]
+def check_names(names: list[str]) -> None:
+    """Raise a ValueError if a name comes twice, because results are kept by the models' names."""
     if twice := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"two of the models are called {', '.join(twice)}; rename one, or name each once")
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from digits import paths, plots, robustness_plots, statistics, sweep
 from digits.corruptions import CORRUPTIONS
@@ -126,30 +127,36 @@ def _write_pictures(found: Robustness, worst: dict, folder: Path) -> dict[str, P
         [[statistics.wilson_interval(int(right.sum()), right.size) for right in models] for models in results.correct]
     )
     low, high = (found.by_severity(intervals[:, :, bound]) for bound in (0, 1))
-    figures = {
-        "samples": robustness_plots.sample_sheet(_sample_sheet(found), found.corruptions, plan.severities),
-        "curves": robustness_plots.accuracy_curves(
+    ece = found.by_severity(np.array([cell.ece for cell in results.cells])).mean(axis=0)
+    confidence = found.by_severity(np.array([cell.confidence.mean(axis=1) for cell in results.cells])).mean(axis=0)
+    damaged = found.accuracy[:, 1:].mean(axis=1).T
+    saved = {}
+
+    def save(name: str, figure: Figure) -> None:
+        saved[name] = save_figure(figure, folder / f"{name}.png")
+
+    save("samples", robustness_plots.sample_sheet(_sample_sheet(found), found.corruptions, plan.severities))
+    save("heat_map", robustness_plots.heat_map(found.corruptions, found.names, damaged, found.exposures))
+    save(
+        "curves",
+        robustness_plots.accuracy_curves(
             found.corruptions, found.positions, found.names, found.accuracy, low, high, FLOOR
         ),
-        "heat_map": robustness_plots.heat_map(
-            found.corruptions, found.names, found.accuracy[:, 1:].mean(axis=1).T, found.exposures
+    )
+    save(
+        "calibration",
+        robustness_plots.calibration_under_shift(
+            found.positions, found.names, ece, confidence, found.accuracy.mean(axis=0)
         ),
-        "calibration": robustness_plots.calibration_under_shift(
-            found.positions,
-            found.names,
-            found.by_severity(np.array([cell.ece for cell in results.cells])).mean(axis=0),
-            found.by_severity(np.array([cell.confidence.mean(axis=1) for cell in results.cells])).mean(axis=0),
-            found.accuracy.mean(axis=0),
-        ),
-    }
+    )
     for model, name in enumerate(found.names):
         if surprises := found.surprises(model, SHOWN_SURPRISES):
-            figures[f"surprises_{name}"] = _surprises(found, surprises)
+            save(f"surprises_{name}", _surprises(found, surprises))
         if worst:
             pairs = {tuple(pair["pair"]): pair["accuracy"][name] for pair in worst["pairs"]["all"]}
-            names = [corruption.name for corruption in found.corruptions]
-            figures[f"pairs_{name}"] = robustness_plots.pair_map(names, pairs, f"{name}: two corruptions at once")
-    return {name: save_figure(figure, folder / f"{name}.png") for name, figure in figures.items()}
+            kinds = [corruption.name for corruption in found.corruptions]
+            save(f"pairs_{name}", robustness_plots.pair_map(kinds, pairs, f"{name}: two corruptions at once"))
+    return saved
 
 
 def _sample_sheet(found: Robustness) -> np.ndarray:
@@ -163,7 +170,7 @@ def _sample_sheet(found: Robustness) -> np.ndarray:
     )
 
 
-def _surprises(found: Robustness, surprises: Sequence[dict]):
+def _surprises(found: Robustness, surprises: Sequence[dict]) -> Figure:
     images = [_damaged(found, one["corruption"], one["severity"], one["place"]) for one in surprises]
     titles = []
     for one in surprises:

@@ -94,13 +94,15 @@ def bootstrap_accuracies(correct: np.ndarray, replicates: int, rng: np.random.Ge
         float32 (..., replicates).
     """
     total = correct.shape[-1]
-    rows = correct.reshape(-1, total).astype(np.float32)
+    rows = correct.reshape(-1, total)
     accuracies = np.empty((len(rows), replicates), np.float32)
-    # How often each image is drawn, for some replicates at a time: 64-bit counts for all would take much memory.
+    # Some replicates and some rows at a time: their counts and their numbers as floats would take much memory.
     for start in range(0, replicates, 100):
         part = accuracies[:, start : start + 100]
-        counts = rng.multinomial(total, np.full(total, 1 / total), size=part.shape[1])
-        part[:] = rows @ counts.T.astype(np.float32) / np.float32(total)
+        counts = rng.multinomial(total, np.full(total, 1 / total), size=part.shape[1]).T.astype(np.float32)
+        for row in range(0, len(rows), 100):
+            part[row : row + 100] = rows[row : row + 100].astype(np.float32) @ counts
+    accuracies /= total
     return accuracies.reshape(*correct.shape[:-1], replicates)
 
 

@@ -33,10 +33,16 @@ class Model:
     path: str
     sha256: str
 
-    @classmethod
-    def of(cls, recogniser: recognizer.Recognizer) -> "Model":
-        """The file that a recogniser was loaded from."""
-        return cls(recogniser.name, str(recogniser.path.resolve()), paths.sha256(recogniser.path))
+    @lru_cache  # noqa: B019, a process opens a file once, wherever it runs, and keeps it to its end
+    def open(self) -> recognizer.Recognizer:
+        """The recogniser of this very file.
+
+        Raises:
+            ValueError: the file on this machine is another one, or can't be opened.
+        """
+        if paths.sha256(Path(self.path)) != self.sha256:
+            raise ValueError(f"{self.path} is not the same file everywhere (SHA-256 differs)")
+        return recognizer.load(self.path)
 
 
 @dataclass(frozen=True)
@@ -114,22 +120,25 @@ class Plan:
         }
 
 
-def open_models(names: Sequence[str], models_dir: Path) -> tuple[list[recognizer.Recognizer], list[str]]:
-    """Load checkpoints by name or path; what is wrong with those that can't be loaded comes as lines of text.
+def find_models(names: Sequence[str], models_dir: Path) -> tuple[list[Model], list[str]]:
+    """Find checkpoints by name or path and open each; what is wrong with those that fail comes as lines of text.
 
     Raises:
         ValueError: none can be loaded, or two have the same name.
     """
-    recognisers, problems = [], []
+    models, problems = [], []
     for name in names:
         try:
-            recognisers.append(recognizer.load(name, models_dir))
+            path = recognizer.find(name, models_dir).resolve()
+            model = Model(path.stem, str(path), paths.sha256(path))
+            model.open()
+            models.append(model)
         except (ValueError, OSError) as error:
             problems.append(f"{name} left out: {' '.join(str(error).split())}")
-    if not recognisers:
+    if not models:
         raise ValueError("; ".join(problems) or f"no models in {models_dir}: train one")
-    recognizer.check_names(recognisers)
-    return recognisers, problems
+    recognizer.check_names([model.name for model in models])
+    return models, problems
 
 
 def evenly_spaced(digits: Digits, count: int) -> tuple[Digits, np.ndarray]:
@@ -162,7 +171,7 @@ def run_cell(
     batch_size: int,
 ) -> Cell:
     """Damage the digits and let every model answer; the unit of work that a worker gets."""
-    recognisers = [_recogniser(model.path, model.sha256) for model in models]
+    recognisers = [model.open() for model in models]
     content = hashlib.sha256()
     seconds = np.zeros(len(models) + 1)
     probabilities = np.empty((len(models), len(digits), 10), np.float32)
@@ -187,14 +196,6 @@ def run_cell(
         np.array([metrics.brier_score(each, digits.labels) for each in probabilities]),
         np.array([metrics.expected_calibration_error(each, digits.labels) for each in probabilities]),
     )
-
-
-@lru_cache
-def _recogniser(path: str, sha256: str) -> recognizer.Recognizer:
-    """A checkpoint, opened once a process, wherever that process runs."""
-    if paths.sha256(Path(path)) != sha256:
-        raise ValueError(f"{path} is not the same file everywhere (SHA-256 differs)")
-    return recognizer.load(path)
 
 
 def run(plan: Plan, folder: Path, batch_size: int, workers: int = 1, scheduler: str | None = None) -> "Results":
