@@ -264,7 +264,8 @@ def test_glass_blur_swaps_as_mnist_c_does(monkeypatch, rng):
     ramps = np.repeat(np.stack([ROWS, COLUMNS]).astype(np.uint8) * 9, count, axis=0)
     shuffled = damage("glass_blur", ramps, 2, indices=twice(count)) / 9
     shuffled = np.stack([shuffled[:count], shuffled[count:]], axis=1)
-    assert np.array_equal(np.sort(shuffled[:, 0] * 28 + shuffled[:, 1], axis=None), np.repeat(np.arange(784), count))
+    places = (shuffled[:, 0] * 28 + shuffled[:, 1]).reshape(count, -1)
+    np.testing.assert_array_equal(np.sort(places, axis=1), np.tile(np.arange(784), (count, 1)))
     np.testing.assert_array_equal(shuffled[:, 0, 0], 0)
     np.testing.assert_array_equal(shuffled[:, 1, :, 0], 0)
 
@@ -283,17 +284,19 @@ def test_glass_blur_blurs_before_and_after(digits_100):
 @pytest.mark.parametrize("sigma", [1, 3, 5])
 def test_motion_blur_is_half_a_gaussian_to_one_side(sigma):
     point = pages(0, 400)
-    point[:, 14, 14] = 255
+    point[:, 14, 27] = 255
     smeared = damage("motion_blur", point, sigma)
     mass = smeared.sum(axis=(1, 2))
-    assert mass.mean() == pytest.approx(255, abs=1)
-    assert np.ptp(mass) < 10  # rounding
+    # Each pixel is rounded.
+    assert mass.mean() == pytest.approx(255, abs=2)
+    assert np.ptp(mass) < 10
 
-    x = ((COLUMNS - 14) * smeared).sum(axis=(1, 2)) / mass
+    x = ((COLUMNS - 27) * smeared).sum(axis=(1, 2)) / mass
     y = ((ROWS - 14) * smeared).sum(axis=(1, 2)) / mass
-    steps = np.arange(11)
+    steps = np.arange(min(20, 4 * sigma) + 1)
     weights = np.exp(-(steps**2) / (2 * sigma**2))
-    np.testing.assert_allclose(np.hypot(x, y), np.average(steps, weights=weights), atol=0.12)
+    # What is less than half a grey level of the far tail is lost.
+    np.testing.assert_allclose(np.hypot(x, y), np.average(steps, weights=weights), atol=0.16)
     assert np.all(x < 0)
     angles = np.rad2deg(np.arctan2(y, -x))
     assert np.abs(angles).max() < 45 + 6
@@ -389,13 +392,15 @@ def test_stroke_changes_its_width_by_the_amount(name, sign):
         assert 2 * np.sqrt(area / np.pi) == pytest.approx(diameter + sign * amount, abs=0.3)
 
 
-def test_canny_edges_are_those_of_scikit_image(digits_100):
-    edges = damage("canny_edges", digits_100, 100)
+@pytest.mark.parametrize("fainter", [1, 10])
+def test_canny_edges_are_those_of_scikit_image(fainter, digits_100):
+    """At a tenth of the ink, both of Canny's thresholds matter; the two libraries thin plateaus differently."""
+    images = digits_100 // fainter
+    edges = damage("canny_edges", images, 100)
     assert set(np.unique(edges)) == {0, 255}
-    expected = np.stack([feature.canny(image / 255, sigma=1) for image in digits_100])
-    union, shared = np.sum((edges > 0) | expected), np.sum((edges > 0) & expected)
-    assert shared / union > 0.9
-    np.testing.assert_allclose(damage("canny_edges", digits_100, 40), 0.6 * digits_100 + 0.4 * edges, atol=0.51)
+    expected = np.stack([feature.canny(image / 255, sigma=1) for image in images])
+    assert np.sum((edges > 0) & expected) / np.sum((edges > 0) | expected) > 0.91
+    np.testing.assert_allclose(damage("canny_edges", images, 40), 0.6 * images + 0.4 * edges, atol=0.51)
 
 
 CLOSED_FORMS = {
@@ -445,18 +450,37 @@ def test_fog_adds_a_field_and_rescales(digits_100):
     assert not black.any()
 
 
-def test_fog_is_a_fractal_from_0_to_1():
-    field = plasma_of_white(damage("fog", pages(255, 300), 3), 3)
+def plasma_maps(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Whole maps of 256×256 from 0 to 1, point by point from the definition of midpoint displacement on a torus."""
+    maps, step, reach = np.zeros((count, 256, 256)), 256, 1.0
+    while step > 1:
+        half = step // 2
+        for row in range(0, 256, step):
+            for column in range(0, 256, step):
+                corners = [maps[:, (row + y) % 256, (column + x) % 256] for y in (0, step) for x in (0, step)]
+                maps[:, row + half, column + half] = np.mean(corners, axis=0) + rng.uniform(-reach, reach, count)
+        for row in range(0, 256, half):
+            for column in range(half - row % step, 256, step):
+                around = [(half, 0), (-half, 0), (0, half), (0, -half)]
+                near = [maps[:, (row + y) % 256, (column + x) % 256] for y, x in around]
+                maps[:, row, column % 256] = np.mean(near, axis=0) + rng.uniform(-reach, reach, count)
+        step, reach = half, reach / 1.4**2
+    maps -= maps.min(axis=(1, 2), keepdims=True)
+    return maps / maps.max(axis=(1, 2), keepdims=True)
+
+
+def test_fog_is_the_corner_of_a_plasma_fractal(rng):
+    ours = plasma_of_white(damage("fog", pages(255, 300), 3), 3)
+    theirs = plasma_maps(300, rng)[:, :28, :28]
     # Half a grey level of rounding is 0.0026.
-    assert field.min() == pytest.approx(0, abs=0.003)
-    assert field.max() == pytest.approx(1, abs=0.003)
-    assert np.ptp(field, axis=(1, 2)).mean() > 0.95
-    assert field.mean() == pytest.approx(0.5, abs=0.05)
-    window = np.hanning(28)[:, None] * np.hanning(28)
-    power = np.square(np.abs(np.fft.fft2((field - field.mean(axis=(1, 2), keepdims=True)) * window))).mean(axis=0)
-    radius = np.hypot(*np.meshgrid(np.fft.fftfreq(28), np.fft.fftfreq(28))) * 28
-    octaves = [power[(radius >= low) & (radius < 2 * low)].mean() for low in (1, 2, 4, 8)]
-    assert np.all(np.array(octaves[:-1]) > 4 * np.array(octaves[1:]))
+    assert -0.003 < ours.min() < 0.05
+    assert 0.95 < ours.max() < 1.003
+    assert stats.kstest(ours.mean(axis=(1, 2)), theirs.mean(axis=(1, 2))).pvalue > 0.01
+    for spread in (np.std, np.ptp):
+        assert stats.ttest_ind(spread(ours, axis=(1, 2)), spread(theirs, axis=(1, 2))).pvalue > 0.01
+    # Neighbours differ as much, too: the finest octave is there.
+    steps = [np.abs(np.diff(field, axis=axis)).mean() for field in (ours, theirs) for axis in (1, 2)]
+    assert np.ptp(steps) < 0.05 * np.mean(steps)
 
 
 def line_places(profile: np.ndarray) -> np.ndarray:
@@ -509,7 +533,7 @@ def test_dotted_line_is_straight_with_every_other_pair_of_columns():
     lines = damage("dotted_line", pages(0, 400), 40)
     assert lines.max() == 102
     drawn = lines.max(axis=1) > 0
-    np.testing.assert_array_equal(drawn, np.tile(np.arange(28) % 4 >= 2, (400, 1)))
+    np.testing.assert_array_equal(drawn, np.tile((np.arange(28) % 4 >= 2) & (np.arange(28) < 27), (400, 1)))
     columns = np.flatnonzero(drawn[0])
     places = centroids(within_page(lines)[:, :, columns])
     slope, start = np.polyfit(columns, places.T, 1)
@@ -521,13 +545,13 @@ def test_dotted_line_is_straight_with_every_other_pair_of_columns():
 
 def test_dotted_line_starts_and_ends_anywhere():
     lines = damage("dotted_line", pages(0, 2000), 100)
-    start, end = (lines[:, :, column].argmax(axis=1) for column in (2, 27))
+    start, end = (lines[:, :, column].argmax(axis=1) for column in (2, 26))
     assert start.mean() == pytest.approx(13.5, abs=0.8)
     assert end.mean() == pytest.approx(13.5, abs=0.9)
-    # Column 2 is 2 / 27 of the way from one uniform row to the other.
+    # Column 2 is 2 / 27 of the way from one uniform row to the other, column 26 is 26 / 27 of it.
     assert start.std() == pytest.approx(np.hypot(25, 2) / np.sqrt(12), rel=0.06)
-    assert end.std() == pytest.approx(27 / np.sqrt(12), rel=0.06)
-    assert np.corrcoef(start, end)[0, 1] == pytest.approx(2 / 25, abs=0.1)
+    assert end.std() == pytest.approx(np.hypot(26, 1) / np.sqrt(12), rel=0.06)
+    assert np.corrcoef(start, end)[0, 1] == pytest.approx((25 + 52) / (25 * 26), abs=0.1)
 
 
 def test_zigzag_turns_every_4_pixels():
@@ -561,9 +585,8 @@ def test_spatter_covers_as_much_as_mnist_c_formula(percent, rng):
     above = smooth > np.quantile(smooth[middle], 1 - percent / 100)
     theirs = ndimage.gaussian_filter(above.astype(float), 1.5, axes=(1, 2))[middle]
     theirs[theirs < 0.8] = 0
-    for of in (lambda mud: mud, lambda mud: mud > 0):
-        first, second = of(ours).mean(axis=(1, 2)), of(theirs).mean(axis=(1, 2))
-        assert stats.ttest_ind(first, second).pvalue > 0.001
+    for first, second in ((ours, theirs), (ours > 0, theirs > 0)):
+        assert stats.ttest_ind(first.mean(axis=(1, 2)), second.mean(axis=(1, 2))).pvalue > 0.001
 
 
 def test_spatter_is_mud_of_63():
@@ -579,10 +602,13 @@ def test_spatter_is_mud_of_63():
 
 @pytest.mark.parametrize("sigma", [1.0, 4.0])
 def test_blurred_noise_has_the_stated_deviation(sigma, rng):
-    # The integral of the squared Gaussian over the plane is 1 / 4πσ².
-    assert pixels.blurred_deviation(sigma) == pytest.approx(1 / (2 * sigma * np.sqrt(np.pi)), rel=0.005)
-    noise = ndimage.gaussian_filter(rng.standard_normal((1500, 1500)), sigma, mode="wrap")
-    assert pixels.blurred_deviation(sigma) == pytest.approx(noise.std(), rel=0.015)
+    stated = pixels.blurred_deviation(sigma)
+    # The integral of the squared Gaussian over the plane is 1 / 4πσ²; the edges are too near for that at σ = 4.
+    if sigma == 1:
+        assert stated[14, 14] == pytest.approx(1 / (2 * sigma * np.sqrt(np.pi)), rel=0.005)
+    noise = rng.standard_normal((4000, 28, 28))
+    blurred = ndimage.gaussian_filter(noise, sigma, axes=(1, 2), mode="mirror")
+    np.testing.assert_allclose(blurred.std(axis=0), stated, rtol=0.06)
 
 
 @pytest.mark.parametrize("side", CORRUPTIONS["occlusion"].levels)
@@ -617,6 +643,13 @@ def test_stream_does_not_depend_on_how_much_was_drawn_before():
     short.uniform(0, 1)
     long.normal(101)
     np.testing.assert_array_equal(short.normal(50), long.normal(50))
+
+
+def test_draws_do_not_overlap():
+    streams = Streams(7, [3, 4])
+    drawn = np.concatenate([streams.uniform(0, 1, 1000) for _ in range(3)])
+    # Of 6000 numbers of 24 bits, about one pair is equal by chance.
+    assert len(np.unique(drawn)) > 5980
 
 
 def test_draws_keys_and_indices_are_unrelated():

@@ -128,7 +128,7 @@ def _write_pictures(found: Robustness, worst: dict, folder: Path) -> dict[str, P
     )
     low, high = (found.by_severity(intervals[:, :, bound]) for bound in (0, 1))
     ece = found.by_severity(np.array([cell.ece for cell in results.cells])).mean(axis=0)
-    confidence = found.by_severity(np.array([cell.confidence.mean(axis=1) for cell in results.cells])).mean(axis=0)
+    confidence = found.by_severity(np.array([cell.mean_confidence for cell in results.cells])).mean(axis=0)
     damaged = found.accuracy[:, 1:].mean(axis=1).T
     saved = {}
 

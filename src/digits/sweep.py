@@ -55,7 +55,8 @@ class Cell:
         images_sha256: of the damaged images, in their order.
         seconds: float (models + 1,): to damage the images, then each model's time to recognise them.
         answers: uint8 (models, N).
-        confidence: float32 (models, N), the probability of each answer.
+        confidence: float16 (models, N), the probability of each answer.
+        mean_confidence: float (models,).
         nll, brier, ece: float (models,).
     """
 
@@ -65,6 +66,7 @@ class Cell:
     seconds: np.ndarray
     answers: np.ndarray
     confidence: np.ndarray
+    mean_confidence: np.ndarray
     nll: np.ndarray
     brier: np.ndarray
     ece: np.ndarray
@@ -191,7 +193,8 @@ def run_cell(
         content.hexdigest(),
         seconds,
         probabilities.argmax(axis=2).astype(np.uint8),
-        probabilities.max(axis=2),
+        probabilities.max(axis=2).astype(np.float16),
+        probabilities.max(axis=2).mean(axis=1),
         np.array([metrics.negative_log_likelihood(each, digits.labels) for each in probabilities]),
         np.array([metrics.brier_score(each, digits.labels) for each in probabilities]),
         np.array([metrics.expected_calibration_error(each, digits.labels) for each in probabilities]),
@@ -292,7 +295,7 @@ class Results:
     def best_first(self) -> "Results":
         """The same with the models in the order of their mean accuracy over all damage."""
         order = np.argsort(-self.correct[1:].mean(axis=(0, 2)), kind="stable")
-        by_model = ("answers", "confidence", "nll", "brier", "ece")
+        by_model = ("answers", "confidence", "mean_confidence", "nll", "brier", "ece")
         cells = [
             replace(
                 cell,
@@ -325,7 +328,7 @@ class Results:
                         "nll": float(cell.nll[place]),
                         "brier": float(cell.brier[place]),
                         "ece": float(cell.ece[place]),
-                        "mean_confidence": float(cell.confidence[place].mean()),
+                        "mean_confidence": float(cell.mean_confidence[place]),
                         "seconds": float(cell.seconds[place + 1]),
                         "damage_seconds": float(cell.seconds[0]),
                     }

@@ -65,7 +65,7 @@ class Corruption:
         """
         if severity not in (0, *SEVERITIES):
             raise ValueError(f"severity must be 0 to 5, got {severity}")
-        return self.at(images, self.amount(severity), rng, indices)
+        return self.at(images, self.amount(int(severity)), rng, indices)
 
     def amount(self, severity: int) -> float:
         """The amount at a severity from 0 to 5, in the corruption's unit."""
@@ -75,7 +75,8 @@ class Corruption:
         self, images: np.ndarray, amount: float, rng: np.random.Generator, indices: Sequence[int] | None = None
     ) -> np.ndarray:
         """Damage `images` by any amount in the corruption's unit; otherwise as a call with a severity."""
-        images = np.asarray(images)
+        # OpenCV writes into rows that lie one behind the other.
+        images = np.ascontiguousarray(images)
         if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (SIDE, SIDE):
             raise ValueError(f"expected images as uint8 (N, 28, 28), got {images.dtype} {images.shape}")
         indices = np.arange(len(images)) if indices is None else np.asarray(indices)
@@ -158,6 +159,7 @@ def select(names: Iterable[str]) -> tuple[Corruption, ...]:
     Raises:
         ValueError: there is no corruption of that name.
     """
-    if unknown := sorted(set(names) - set(CORRUPTIONS)):
+    names = set(names)
+    if unknown := sorted(names - set(CORRUPTIONS)):
         raise ValueError(f"no corruption called {', '.join(unknown)}; there are: {', '.join(CORRUPTIONS)}")
     return tuple(corruption for name, corruption in CORRUPTIONS.items() if name in names)

@@ -17,8 +17,8 @@ def gaussian_blur(images: np.ndarray, sigma: float, streams: Streams) -> np.ndar
 def glass_blur(images: np.ndarray, passes: float, streams: Streams) -> np.ndarray:
     """Look through frosted glass: blur, swap neighbours, blur again (Hendrycks and Dietterich 2019, as in MNIST-C).
 
-    In each of the passes, every pixel away from the edge has a chance of 1/8 to swap places with the one to its left,
-    the same for the one above it and for the one above that to the left. Blurs of 0.7 pixels.
+    In each of the passes, every pixel outside the first row and column has a chance of 1/8 to swap places with the one
+    to its left, the same for the one above it and for the one above that to the left. Blurs of 0.7 pixels.
     """
     neighbours = np.array([-1, -SIDE, -SIDE - 1])
     places = np.arange(SIDE - 1, 1, -1)
@@ -38,7 +38,7 @@ def glass_blur(images: np.ndarray, passes: float, streams: Streams) -> np.ndarra
 
 
 def motion_blur(images: np.ndarray, sigma: float, streams: Streams) -> np.ndarray:
-    """Smear the ink to one side, within 45 degrees of the horizontal: half a Gaussian of `sigma`, up to 10 pixels."""
+    """Smear the ink to one side, within 45 degrees of the horizontal: half a Gaussian of `sigma`, up to 20 pixels."""
     angles = streams.uniform(-45, 45).round().astype(int).tolist()
     blurred = np.empty_like(images)
     for image, angle, target in zip(images, angles, blurred, strict=True):
@@ -48,12 +48,13 @@ def motion_blur(images: np.ndarray, sigma: float, streams: Streams) -> np.ndarra
 
 
 @lru_cache(maxsize=1000)
-def _trail(angle: int, sigma: float, length: int = 10) -> tuple[np.ndarray, tuple[int, int]]:
+def _trail(angle: int, sigma: float, longest: int = 20) -> tuple[np.ndarray, tuple[int, int]]:
     """The kernel of a motion blur, float32, and its anchor (x, y): half a Gaussian along `angle` degrees."""
-    distance = np.arange(length + 1)
+    distance = np.arange(min(longest, int(4 * sigma)) + 1)
     weights = np.exp(-(distance**2) / (2 * sigma**2))
     x, y = distance * np.cos(np.deg2rad(angle)), distance * np.sin(np.deg2rad(angle))
-    y -= y.min()
+    # By whole pixels, or the smear would begin between two rows.
+    y -= np.floor(y.min())
     kernel = np.zeros((int(np.ceil(y.max())) + 1, int(np.ceil(x.max())) + 1), np.float32)
     for across, down, weight in zip(x, y, weights / weights.sum(), strict=True):
         left, top = int(across), int(down)

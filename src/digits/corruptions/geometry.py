@@ -56,7 +56,7 @@ def elastic(images: np.ndarray, pixels: float, streams: Streams) -> np.ndarray:
     """
     smoothness = 4.0
     displacement = streams.normal(SIDE, SIDE, 2)
-    strength = np.float32(pixels / blurred_deviation(smoothness))
+    strength = np.float32(pixels) / blurred_deviation(smoothness)[:, :, None]
     rows, columns = np.indices((SIDE, SIDE), np.float32)
     bent = np.empty_like(images)
     for image, noise, target in zip(images, displacement, bent, strict=True):

@@ -37,27 +37,33 @@ def fog(images: np.ndarray, weight: float, streams: Streams) -> np.ndarray:
     return as_grey(hazy * (brightest / (brightest + np.float32(255 * weight))))
 
 
-def _plasma(streams: Streams, side: int = 32, weaker: float = 1.4**2) -> np.ndarray:
-    """Fields from 0 to 1 by midpoint displacement on a torus (Fournier et al. 1982), float32 (N, 28, 28).
+def _plasma(streams: Streams) -> np.ndarray:
+    """A corner of 28×28 of fields of 256×256 from 0 to 1 by midpoint displacement (Fournier et al. 1982), float32.
 
-    Each halving of the step makes the displacements `weaker` times smaller.
+    The field is a torus; with each halving of the step the displacements become 1.96 times smaller. Its lowest and
+    highest point are sought 8 pixels apart, and only the corner is worked out in full.
     """
-    bump = streams.uniform(-1, 1, side, side)
-    field = np.zeros_like(bump)
-    step = side
-    while step > 1:
-        half = step // 2
-        corners = field[:, ::step, ::step]
-        right = np.roll(corners, -1, axis=2)
-        below = np.roll(corners, -1, axis=1)
-        middle = (corners + right + below + np.roll(right, -1, axis=1)) / 4 + bump[:, half::step, half::step]
-        field[:, half::step, half::step] = middle
-        across = (corners + right + middle + np.roll(middle, 1, axis=1)) / 4
-        field[:, ::step, half::step] = across + bump[:, ::step, half::step]
-        down = (corners + below + middle + np.roll(middle, 1, axis=2)) / 4
-        field[:, half::step, ::step] = down + bump[:, half::step, ::step]
-        bump /= weaker
-        step = half
-    field -= field.min(axis=(1, 2), keepdims=True)
-    field /= field.max(axis=(1, 2), keepdims=True)
-    return field[:, :SIDE, :SIDE]
+    weaker = 1.4**2
+    field = np.zeros((len(streams.indices), 1, 1), np.float32)
+    for octave in range(5):
+        field = _halve_step(field, streams, weaker**-octave)
+    low, high = field.min(axis=(1, 2), keepdims=True), field.max(axis=(1, 2), keepdims=True)
+    # One step more than the corner on every side: what is wrong at the outer edge stays within it.
+    field = np.roll(field, 1, axis=(1, 2))[:, :6, :6]
+    for octave in range(5, 8):
+        field = _halve_step(field, streams, weaker**-octave)
+    corner = field[:, 8 : 8 + SIDE, 8 : 8 + SIDE]
+    return np.clip((corner - low) / (high - low), 0, 1)
+
+
+def _halve_step(field: np.ndarray, streams: Streams, displacement: float) -> np.ndarray:
+    """Fields on a torus, (N, k, k), with the points halfway between added: (N, 2k, 2k)."""
+    side = 2 * field.shape[1]
+    right, below = np.roll(field, -1, axis=2), np.roll(field, -1, axis=1)
+    finer = streams.uniform(-displacement, displacement, side, side)
+    middle = finer[:, 1::2, 1::2]
+    middle += (field + right + below + np.roll(right, -1, axis=1)) / 4
+    finer[:, ::2, ::2] = field
+    finer[:, ::2, 1::2] += (field + right + middle + np.roll(middle, 1, axis=1)) / 4
+    finer[:, 1::2, ::2] += (field + below + middle + np.roll(middle, 1, axis=2)) / 4
+    return finer

@@ -32,10 +32,10 @@ def _ruling(streams: Streams, closest: float | np.ndarray, widest: float | np.nd
 def dotted_line(images: np.ndarray, percent: float, streams: Streams) -> np.ndarray:
     """Draw a dashed line across the page, `percent` as dark as ink: two columns drawn, two left out."""
     left, right = streams.uniform(0, SIDE - 1, 2).T[..., None, None]
-    slope = (right - left) / (SIDE - 1)
     rows, columns = np.indices((SIDE, SIDE), np.float32)
-    distance = np.abs(rows - left - slope * columns) / np.sqrt(1 + slope**2)
-    return as_grey(images + np.float32(2.55 * percent) * _line(distance) * (columns % 4 >= 2))
+    above = rows - left - (right - left) * columns / (SIDE - 1)
+    drawn = (columns % 4 >= 2) & (columns < SIDE - 1)
+    return as_grey(images + np.float32(2.55 * percent) * _line(above) * drawn)
 
 
 def zigzag(images: np.ndarray, percent: float, streams: Streams) -> np.ndarray:
@@ -50,12 +50,12 @@ def zigzag(images: np.ndarray, percent: float, streams: Streams) -> np.ndarray:
     # A triangle wave: 0 at its start, 2 after 2 pixels, -2 after 6.
     wave = np.abs((along + 6) % 8 - 4) - 2
     inside = (along >= 0) & (along <= (last - first) * length)
-    return as_grey(images + np.float32(2.55 * percent) * _line(np.abs(beside - wave) / np.sqrt(2)) * inside)
+    return as_grey(images + np.float32(2.55 * percent) * _line(beside - wave) * inside)
 
 
-def _line(distance: np.ndarray) -> np.ndarray:
-    """The ink of a thin stroke, 0 to 1, so many pixels from its middle; at half height as wide as MNIST-C's."""
-    return np.clip(np.float32(1.4) - distance, 0, 1)
+def _line(above: np.ndarray) -> np.ndarray:
+    """The ink, 0 to 1, so many pixels above or below a line; at half height as wide as MNIST-C's lines."""
+    return np.clip(np.float32(1.4) - np.abs(above), 0, 1)
 
 
 def stripe(images: np.ndarray, columns: float, streams: Streams) -> np.ndarray:
@@ -72,7 +72,7 @@ def spatter(images: np.ndarray, percent: float, streams: Streams) -> np.ndarray:
     The splashes are softened, and only their inner parts (above 0.8) stay.
     """
     noise = streams.normal(SIDE, SIDE)
-    threshold = np.float32(NormalDist().inv_cdf(1 - percent / 100) * blurred_deviation(1.0))
+    threshold = np.float32(NormalDist().inv_cdf(1 - percent / 100)) * blurred_deviation(1.0)
     mud = np.empty_like(noise)
     for field, target in zip(noise, mud, strict=True):
         smooth = cv2.GaussianBlur(field, (0, 0), 1.0)

@@ -28,7 +28,9 @@ def _change_stroke(images: np.ndarray, pixels: float, operation: Callable) -> np
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter))
     changed = np.empty_like(images)
     for image, target in zip(images, changed, strict=True):
-        enlarged = operation(cv2.resize(image, (large, large), interpolation=cv2.INTER_LINEAR), disc)
+        enlarged = cv2.resize(image, (large, large), interpolation=cv2.INTER_LINEAR)
+        # Beyond the edge lies paper.
+        enlarged = operation(enlarged, disc, borderType=cv2.BORDER_CONSTANT, borderValue=0)
         cv2.resize(enlarged, (SIDE, SIDE), dst=target, interpolation=cv2.INTER_AREA)
     return changed
 
