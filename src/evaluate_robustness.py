@@ -79,7 +79,8 @@ def stress_many_digits(options: Options, models: list, problems: list[str]) -> N
         digits, source = data.load_labelled(options.images), str(options.images)
     else:
         digits, source = data.load_test(options.data_dir), "MNIST's test digits"
-    chosen, indices = sweep.evenly_spaced(digits, options.limit or (1000 if options.quick else len(digits)))
+    count = options.limit if options.limit is not None else 1000 if options.quick else len(digits)
+    chosen, indices = sweep.evenly_spaced(digits, count)
     plan = sweep.Plan(
         digits=chosen,
         indices=indices,
@@ -89,19 +90,18 @@ def stress_many_digits(options: Options, models: list, problems: list[str]) -> N
         severities=(1, 3, 5) if options.quick else options.severities,
         seed=options.random_seed,
     )
+    baseline = robustness.choose_baseline(plan, options.baseline)
+    damaged_elsewhere = data.load_mnist_c(options.mnist_c) if options.mnist_c else {}
     recognisers = [model.open() for model in models]
     found = robustness.Robustness(
         results=sweep.run(plan, folder, options.batch_size, options.workers, options.scheduler).best_first(),
         cards={recogniser.name: recogniser.card for recogniser in recognisers},
-        baseline=options.baseline or robustness.default_baseline(plan),
+        baseline=baseline,
     )
     worst = {}
     if options.worst_case:
         worst = worst_case.measure(recognisers, plan, 200 if options.quick else 1000, tqdm)
-    external = {}
-    if options.mnist_c:
-        sets = data.load_mnist_c(options.mnist_c)
-        external = {name: robustness.score_all(recognisers, sets[name]) for name in tqdm(sets, unit="set")}
+    external = {name: robustness.score_all(recognisers, digits) for name, digits in damaged_elsewhere.items()}
 
     page = robustness_report.write(found, worst, external, problems, folder)
     print(robustness_report.summary_text(robustness_report.summarise(found, worst, external)))

@@ -30,10 +30,16 @@ def exposure(card: dict, corruption: Corruption) -> str:
     return "related" if any(strengths.get(family) for family in corruption.related_to) else "unseen"
 
 
-def default_baseline(plan: Plan) -> str:
-    """The model to relate errors to unless another is named: logistic regression if it takes part, else the first."""
+def choose_baseline(plan: Plan, wanted: str | None = None) -> str:
+    """The model to relate errors to: the one wanted, or logistic regression if it takes part, or the first.
+
+    Raises:
+        ValueError: the one wanted isn't among the plan's models.
+    """
     names = [model.name for model in plan.models]
-    return "mnist_logistic" if "mnist_logistic" in names else names[0]
+    if wanted and wanted not in names:
+        raise ValueError(f"the baseline {wanted} is not among the models: {', '.join(names)}")
+    return wanted or ("mnist_logistic" if "mnist_logistic" in names else names[0])
 
 
 def score_all(recognisers: Sequence[Recognizer], digits: Digits) -> dict[str, dict]:
@@ -91,10 +97,6 @@ class Robustness:
     results: Results
     cards: dict[str, dict]
     baseline: str
-
-    def __post_init__(self):
-        if self.baseline not in self.names:
-            raise ValueError(f"the baseline {self.baseline} is not among the models: {', '.join(self.names)}")
 
     @property
     def names(self) -> list[str]:

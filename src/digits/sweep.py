@@ -6,13 +6,15 @@ of a cell is a file, so a killed sweep goes on where it stopped.
 
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -216,24 +218,28 @@ def run(plan: Plan, folder: Path, batch_size: int, workers: int = 1, scheduler: 
     from joblib import Parallel, delayed
     from tqdm import tqdm
 
+    if batch_size < 1 or workers < 1:
+        raise ValueError(f"expected a batch size and workers of at least 1, got {batch_size} and {workers}")
     cells = paths.output_folder(folder / "cells")
     _claim(folder, plan)
     left = [cell for cell in plan.cells() if not _cell_path(cells, *cell).is_file()]
-    bar = tqdm(total=len(plan.cells()), initial=len(plan.cells()) - len(left), unit="cell")
+    bar = tqdm(total=len(plan.cells()), initial=len(plan.cells()) - len(left), unit="cell", delay=0.1)
 
     def units() -> Iterator:
         for corruption, severity in left:
             bar.set_postfix_str(f"{corruption} {severity}" if severity else corruption)
             yield delayed(run_cell)(corruption, severity, plan.digits, plan.indices, plan.models, plan.seed, batch_size)
 
-    with bar, _backend(workers, scheduler):
+    with _backend(workers, scheduler), bar:
         for cell in Parallel(return_as="generator_unordered")(units()):
             with paths.replacing(_cell_path(cells, cell.corruption, cell.severity)) as temporary:
                 np.savez_compressed(temporary, **asdict(cell))
             bar.update()
     results = load(plan, folder)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     hashes = {f"{cell.corruption}-{cell.severity}": cell.images_sha256 for cell in results.cells}
-    paths.write_text(folder / "manifest.json", json.dumps(plan.manifest() | {"damaged_images": hashes}, indent=1))
+    manifest["damaged_images_sha256"] = manifest.get("damaged_images_sha256", {}) | hashes
+    paths.write_text(folder / "manifest.json", json.dumps(manifest, indent=1))
     return results
 
 
@@ -247,7 +253,15 @@ def _backend(workers: int, scheduler: str | None) -> Iterator[None]:
         return
     from distributed import Client
 
-    with Client(scheduler, timeout="10s", set_as_default=False) as client, parallel_config("dask", client=client):
+    if "://" not in scheduler:
+        raise ValueError(f"expected a scheduler's address like tcp://HOST:PORT, got {scheduler}")
+    try:
+        client = Client(scheduler, timeout="10s", set_as_default=False)
+    except OSError as error:
+        raise ConnectionError(
+            f"no dask.distributed scheduler answers at {scheduler}; `dask scheduler` starts one"
+        ) from error
+    with client, parallel_config("dask", client=client):
         yield
 
 
@@ -342,13 +356,10 @@ def load(plan: Plan, folder: Path) -> Results:
 
 
 def _read_cell(path: Path) -> Cell:
-    with np.load(path, allow_pickle=False) as stored:
-        fields = {name: stored[name] for name in stored.files}
-    return Cell(
-        **fields
-        | {
-            "corruption": str(fields["corruption"]),
-            "severity": int(fields["severity"]),
-            "images_sha256": str(fields["images_sha256"]),
-        }
-    )
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = {field.name: stored[field.name] for field in fields(Cell)}
+    except (BadZipFile, EOFError, KeyError, ValueError, zlib.error) as error:
+        raise ValueError(f"{path} is not a whole cell of a sweep; delete it and start again to have it anew") from error
+    plain = {"corruption": str, "severity": int, "images_sha256": str}
+    return Cell(**arrays | {name: kind(arrays[name]) for name, kind in plain.items()})
