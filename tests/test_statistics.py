@@ -1,8 +1,9 @@
-"""Intervals and tests against counted examples, simulation and SciPy's own tests."""
+"""Intervals, tests and curves against counted examples, simulation, SciPy and statsmodels."""
 
 import numpy as np
 import pytest
 from scipy.stats import bootstrap
+from statsmodels.stats.proportion import proportion_confint
 
 from digits import statistics
 
@@ -59,3 +60,152 @@ def test_paired_interval_covers_the_truth_as_often_as_it_says(rng):
         low, high = statistics.compare_paired(outcomes[:, 0], outcomes[:, 1]).interval
         covered += low <= 0.02 <= high
     assert 930 <= covered <= 970
+
+
+def test_holm_of_a_textbook_family():
+    # Sorted .005 .01 .03 .04, times 4 3 2 1: .02 .03 .06 .04, and the last may not be below the one before it.
+    adjusted = statistics.holm(np.array([0.01, 0.04, 0.03, 0.005]))
+    np.testing.assert_allclose(adjusted, [0.03, 0.06, 0.06, 0.02])
+
+
+def test_holm_keeps_the_shape_and_takes_all_as_one_family():
+    p_values = np.array([[0.01, 0.04], [0.03, 0.005]])
+    np.testing.assert_allclose(statistics.holm(p_values), [[0.03, 0.06], [0.06, 0.02]])
+    assert statistics.holm(np.array([0.6, 0.9])).tolist() == [1, 1]
+    for shape in ((0,), (3, 0)):
+        assert statistics.holm(np.empty(shape)).shape == shape
+
+
+@pytest.fixture(scope="module")
+def hits() -> np.ndarray:
+    """Right or wrong for 250 images: three rows at 60, 90 and 99 %, and the opposite of the first."""
+    rows = np.random.default_rng(1).random((3, 250)) < np.array([[0.6], [0.9], [0.99]])
+    return np.concatenate([rows, ~rows[:1]])
+
+
+def test_bootstrap_spreads_as_a_proportion_does(hits, rng):
+    accuracies = statistics.bootstrap_accuracies(hits, 6000, rng)
+    assert accuracies.shape == (4, 6000)
+    assert accuracies.dtype == np.float32
+    accuracy = hits.mean(axis=1)
+    deviation = np.sqrt(accuracy * (1 - accuracy) / 250)
+    np.testing.assert_allclose(accuracies.std(axis=1), deviation, rtol=0.04)
+    np.testing.assert_array_less(np.abs(accuracies.mean(axis=1) - accuracy), 4 * deviation / np.sqrt(6000))
+
+
+def test_bootstrap_draws_the_same_images_for_every_row(hits, rng):
+    first, second, _, opposite = hits
+    cells = np.array([[first, second], [opposite, first]])
+    accuracies = statistics.bootstrap_accuracies(cells, 350, rng)
+    assert accuracies.shape == (2, 2, 350)
+    np.testing.assert_array_equal(accuracies[0, 0], accuracies[1, 1])
+    np.testing.assert_allclose(accuracies[0, 0] + accuracies[1, 0], 1, atol=1e-6)
+    np.testing.assert_array_equal(np.round(accuracies[0, 0] * 250) + np.round(accuracies[1, 0] * 250), 250)
+
+
+def test_bootstrap_in_blocks_is_one_bootstrap(rng):
+    # One image to a row: the first 130 rows are how often each image was drawn.
+    some = rng.random((107, 130)) < 0.8
+    accuracies = statistics.bootstrap_accuracies(np.concatenate([np.eye(130, dtype=bool), some]), 333, rng)
+    drawn = np.round(accuracies[:130] * 130).astype(int)
+    np.testing.assert_allclose(accuracies[:130], drawn / 130, rtol=1e-6)
+    np.testing.assert_array_equal(drawn.sum(axis=0), 130)
+    np.testing.assert_allclose(accuracies[130:], some.astype(int) @ drawn / 130, rtol=1e-6)
+    assert len(np.unique(drawn, axis=1).T) == 333
+    # Each image is drawn once on average and with the binomial's variance, whatever its place.
+    assert drawn.var() == pytest.approx(1 - 1 / 130, rel=0.03)
+    assert np.abs(drawn.mean(axis=1) - 1).max() < 5 / np.sqrt(333)
+
+
+def test_bootstrap_is_decided_by_its_generator(hits):
+    once, again, other = (statistics.bootstrap_accuracies(hits, 120, np.random.default_rng(seed)) for seed in (7, 7, 8))
+    np.testing.assert_array_equal(once, again)
+    assert not np.array_equal(once, other)
+
+
+def test_bootstrap_interval_agrees_with_scipy(hits, rng):
+    samples = statistics.bootstrap_accuracies(hits, 6000, rng)
+    ours = statistics.percentile_interval(samples).T
+    for interval, row in zip(ours, hits, strict=True):
+        reference = bootstrap((row.astype(float),), np.mean, n_resamples=6000, method="percentile", rng=rng)
+        # Half an image and what two bootstraps differ by.
+        assert interval == pytest.approx(tuple(reference.confidence_interval), abs=0.006)
+
+
+def test_percentile_interval_takes_known_ranks(rng):
+    # 0.025 × 999 = 24.975 and 0.975 × 999 = 974.025, taken outwards.
+    samples = np.stack([rng.permutation(1000), 5000 + rng.permutation(1000)])
+    assert statistics.percentile_interval(samples).tolist() == [[24, 5024], [975, 5975]]
+    assert statistics.percentile_interval(np.arange(101.0)[::-1], confidence=0.5).tolist() == [25, 75]
+
+
+@pytest.mark.parametrize(("infinite", "upper"), [(24, 975), (25, np.inf), (1000, np.inf)])
+def test_percentile_interval_of_samples_that_may_be_infinite(infinite, upper):
+    samples = np.arange(1000.0)
+    samples[1000 - infinite :] = np.inf
+    assert statistics.percentile_interval(samples).tolist() == [24 if infinite < 1000 else np.inf, upper]
+
+
+# Accuracy in percent at severities 0 to 4, and where it first falls below 95.
+CURVES = {
+    "by a straight line": ((100, 98, 96, 92, 80), 2.25),
+    "in the first step": ((100, 80, 60, 40, 20), 0.25),
+    "in the last step": ((100, 100, 100, 96, 94), 3.5),
+    "below from the start": ((94, 99, 90, 80, 70), 0),
+    "never": ((100, 99, 98, 97, 96), np.inf),
+    "touching the floor is not below it": ((99, 95, 97, 95, 95), np.inf),
+    "leaving from the floor": ((99, 97, 95, 85, 80), 2),
+    "the first of two": ((100, 90, 100, 90, 80), 0.5),
+}
+
+
+@pytest.mark.parametrize(("curve", "expected"), CURVES.values(), ids=CURVES)
+def test_first_crossing(curve, expected):
+    assert statistics.first_crossing(np.array(curve), np.arange(5), 95) == pytest.approx(expected)
+
+
+def test_first_crossing_of_many_curves_at_uneven_positions():
+    # Over 0, 1, 3, 5: half of the step from 1 to 3, a quarter of that from 3 to 5, and so on.
+    curves = np.array([[1, 0.97, 0.93, 0.9], [1, 0.99, 0.96, 0.92], [1, 1, 1, 1], [1, 0.9, 1, 1], [0.9, 1, 1, 0.5]])
+    expected = np.array([2, 3.5, np.inf, 0.5, 0])
+    values = np.stack([curves.T, curves[::-1].T], axis=2)
+    crossings = statistics.first_crossing(values, np.array([0, 1, 3, 5]), 0.95)
+    assert crossings.shape == (5, 2)
+    np.testing.assert_allclose(crossings, np.stack([expected, expected[::-1]], axis=1))
+
+
+def test_first_crossing_of_single_precision_curves():
+    # 95 of 100 is the floor in both precisions.
+    values = np.array([[1, 0.95, 0.95], [1, 0.95, 0.94]], np.float32).T
+    assert statistics.first_crossing(values, np.arange(3), 0.95) == pytest.approx([np.inf, 1], abs=1e-4)
+
+
+def test_corruption_errors_in_both_averages():
+    # Summed over severities ours are .3 and .6, the baseline's .6 and .8: ratios .5 and .75, of the sums .9 / 1.4.
+    ours, baseline = np.array([[0.1, 0.2], [0.2, 0.4]]), np.array([[0.2, 0.4], [0.3, 0.5]])
+    mean_of_ratios, ratio_of_means = statistics.corruption_errors(ours, baseline)
+    assert mean_of_ratios == pytest.approx(0.625)
+    assert ratio_of_means == pytest.approx(9 / 14)
+
+
+def test_corruption_errors_of_a_baseline_that_errs_nowhere_under_one_corruption():
+    ours, baseline = np.array([[0.1, 0.2], [0.1, 0.1], [0.2, 0.4]]), np.array([[0.2, 0.4], [0, 0], [0.3, 0.5]])
+    mean_of_ratios, ratio_of_means = statistics.corruption_errors(ours, baseline)
+    assert mean_of_ratios == pytest.approx(0.625)
+    assert ratio_of_means == pytest.approx(11 / 14)
+
+
+def test_corruption_errors_of_the_baseline_are_one_in_every_replicate(rng):
+    errors = rng.random((4, 5, 30)) * 0.3
+    errors[2] = 0
+    assert np.array(statistics.corruption_errors(errors, errors)).tolist() == [[1] * 30] * 2
+    halved = np.array(statistics.corruption_errors(errors / 2, errors))
+    np.testing.assert_allclose(halved, np.full((2, 30), 0.5))
+
+
+@pytest.mark.parametrize(("right", "total"), [(0, 7), (1, 40), (38, 40), (95, 100), (9_871, 10_000), (12, 12)])
+def test_wilson_estimate_agrees_with_statsmodels(right, total, rng):
+    estimate = statistics.wilson_estimate(rng.permutation(total) < right)
+    assert estimate.value == right / total
+    reference = proportion_confint(right, total, method="wilson")
+    assert (estimate.low, estimate.high) == pytest.approx(reference, abs=1e-12)

@@ -178,8 +178,11 @@ class Robustness:
         columns = [self.positions.tolist().index(severity) for _, severity in wanted]
         return self._estimate((rows, columns, model))
 
-    def _corruption_error(self, model: int, relative: bool) -> dict[str, statistics.Estimate]:
-        """Mean of ratios and ratio of means of the errors to the baseline's; of the added errors if `relative`."""
+    def _corruption_error(self, model: int, relative: bool) -> dict[str, statistics.Estimate | None]:
+        """Mean of ratios and ratio of means of the errors to the baseline's; of the added errors if `relative`.
+
+        None where the baseline has none.
+        """
         baseline = self.names.index(self.baseline)
         found = []
         for accuracy in (self.accuracy[..., None], self._replicates):
@@ -187,7 +190,11 @@ class Robustness:
             found.append(statistics.corruption_errors(errors[:, :, model], errors[:, :, baseline]))
         values, samples = found
         return {
-            name: statistics.Estimate(float(value[0]), *statistics.percentile_interval(sample).tolist())
+            name: None
+            if np.isnan(value[0])
+            else statistics.Estimate(
+                float(value[0]), *statistics.percentile_interval(sample[~np.isnan(sample)]).tolist()
+            )
             for name, value, sample in zip(("mean_of_ratios", "ratio_of_means"), values, samples, strict=True)
         }
 

@@ -97,7 +97,7 @@ def summary_text(summary: dict) -> str:
             _percent(row["all"], interval=True),
             _percent(row["mnist_c"]),
             _percent(row["unseen_by_all"]),
-            f"{100 * row['mce']['mean_of_ratios']['value']:.0f}%",
+            _percent(row["mce"]["mean_of_ratios"], places=0),
             f"{row['worst']} ({row['worst_accuracy']:.0%})",
         ]
         if summary["worst_case"]:
@@ -198,8 +198,8 @@ def _plain(row: dict) -> dict:
     return plain(row)
 
 
-def _percent(estimate: dict | None, interval: bool = False) -> str:
+def _percent(estimate: dict | None, interval: bool = False, places: int = 2) -> str:
     if estimate is None:
         return "–"
-    text = f"{100 * estimate['value']:.2f}%"
+    text = f"{100 * estimate['value']:.{places}f}%"
     return f"{text} ± {50 * (estimate['high'] - estimate['low']):.2f}" if interval else text

@@ -149,9 +149,14 @@ def corruption_errors(errors: np.ndarray, baseline: np.ndarray) -> tuple[np.ndar
 
     Returns:
         Mean of ratios and ratio of means, each (...); corruptions that leave the baseline no error are left out of the
-        first.
+        first. NaN where the baseline has no error at all.
     """
     ours, theirs = errors.sum(axis=1), baseline.sum(axis=1)
     usable = theirs > 0
-    ratios = np.where(usable, ours / np.where(usable, theirs, 1), np.nan)
-    return np.nanmean(ratios, axis=0), ours.sum(axis=0) / theirs.sum(axis=0)
+    ratios = _ratio(ours, theirs, usable)
+    mean = _ratio(np.where(usable, ratios, 0).sum(axis=0), usable.sum(axis=0), usable.any(axis=0))
+    return mean, _ratio(ours.sum(axis=0), theirs.sum(axis=0), theirs.sum(axis=0) > 0)
+
+
+def _ratio(over: np.ndarray, under: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    return np.where(usable, over / np.where(usable, under, 1), np.nan)
