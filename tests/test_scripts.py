@@ -1,5 +1,7 @@
 """Every script, run as a user runs it, with what a user gets wrong."""
 
+import csv
+import hashlib
 import json
 import subprocess
 import sys
@@ -10,7 +12,8 @@ import pytest
 from PIL import Image
 
 from conftest import assert_one_line_error, folder_bytes
-from digits import paths
+from digits import data, paths, recognizer, sweep
+from digits.corruptions import CORRUPTIONS
 
 
 @pytest.fixture
@@ -199,3 +202,106 @@ def test_baselines_are_trained_compared_and_shipped_as_plain_files(run_script, t
     card = json.loads((tmp_path / "models" / "digits_8x8_logistic.json").read_text())
     assert card["own_held_out"]["accuracy"] >= 0.95
     assert card["own_held_out"]["n"] == 360
+
+
+def test_evaluate_robustness_writes_tables_pictures_and_a_page(run_script, tmp_path):
+    arguments = ["--models", "mnist_cnn", "mnist_logistic", "--corruptions", "rotate", "scale", "fog"]
+    arguments += ["--severities", 1, 3, "--limit", 50, "--output-dir", tmp_path / "sweep"]
+    process = run_script("evaluate_robustness", *arguments)
+    assert "`mnist_cnn`" in process.stdout
+    rows = list(csv.DictReader((tmp_path / "sweep" / "results.csv").read_text().splitlines()))
+    assert len(rows) == 2 * (1 + 3 * 2)
+    assert len(json.loads((tmp_path / "sweep" / "results.json").read_text())) == len(rows)
+    assert len((tmp_path / "sweep" / "comparisons.csv").read_text().splitlines()) == 1 + 7
+    summary = json.loads((tmp_path / "sweep" / "summary.json").read_text())
+    assert summary["models"].keys() == {"mnist_cnn", "mnist_logistic"}
+    page = (tmp_path / "sweep" / "report.html").read_text()
+    assert page.count("<img ") == page.count('src="data:image/png;base64,') == 8
+    for name in ("samples", "curves", "heat_map", "calibration", "surprises_mnist_logistic", "pairs_mnist_cnn"):
+        assert cv2.imread(str(tmp_path / "sweep" / f"{name}.png")).shape[1] > 400
+
+    again = run_script("evaluate_robustness", *arguments)
+    assert again.stdout == process.stdout
+    assert_one_line_error(run_script("evaluate_robustness", *arguments, "--random-seed", 1, check=False), "other seed")
+
+
+def test_evaluate_robustness_goes_on_without_a_broken_checkpoint(run_script, tmp_path):
+    (tmp_path / "torn.onnx").write_bytes(b"torn")
+    arguments = ["--corruptions", "fog", "--limit", 20, "--no-worst-case", "--output-dir", tmp_path / "sweep"]
+    process = run_script(
+        "evaluate_robustness", "--models", tmp_path / "torn.onnx", "mnist_nope", "mnist_cnn", *arguments, check=False
+    )
+    assert process.returncode == 1
+    assert process.stderr.count("error: ") == 2
+    assert "mnist_nope left out" in process.stderr
+    assert "mnist_nope left out" in (tmp_path / "sweep" / "report.html").read_text()
+    assert "`mnist_cnn`" in process.stdout
+
+
+def test_a_killed_sweep_goes_on_where_it_was(run_script, tmp_path):
+    arguments = ["--models", "mnist_cnn", "--limit", "200", "--no-worst-case", "--output-dir", tmp_path / "sweep"]
+    script = [sys.executable, paths.ROOT / "src" / "evaluate_robustness.py"]
+    killed = subprocess.Popen([*script, *arguments], stderr=subprocess.DEVNULL)
+    while len(list((tmp_path / "sweep").glob("cells/[!.]*.npz"))) < 20:
+        assert killed.poll() is None
+    killed.kill()
+    killed.wait()
+    kept = {file: file.stat().st_mtime_ns for file in (tmp_path / "sweep").glob("cells/[!.]*.npz")}
+    assert len(kept) < 141
+    run_script("evaluate_robustness", *arguments)
+    assert {file: file.stat().st_mtime_ns for file in kept} == kept
+
+    test = data.load_test()
+    indices = sweep.evenly_spaced(test, 200)[1]
+    manifest = json.loads((tmp_path / "sweep" / "manifest.json").read_text())
+    for name in ("rotate", "occlusion"):
+        whole = sweep.damage(test.images, name, 5, seed=0)
+        assert manifest["damaged_images_sha256"][f"{name}-5"] == hashlib.sha256(whole[indices].tobytes()).hexdigest()
+
+
+def test_evaluate_robustness_says_what_flips_one_picture(run_script, pictures, tmp_path):
+    process = run_script(
+        "evaluate_robustness", "--models", "mnist_cnn", "--image", pictures / "0.png", "--output-dir", tmp_path / "one"
+    )
+    assert "this changes the answer" in process.stdout
+    assert "stripe from" in process.stdout
+    assert cv2.imread(str(tmp_path / "one" / "mnist_cnn.png")).shape[1] > 1000
+
+
+def test_evaluate_robustness_reads_the_original_mnist_c(run_script, tmp_path, some_digits):
+    damaged = CORRUPTIONS["fog"](some_digits.images[:100], 5, np.random.default_rng(3))
+    folder = tmp_path / "mnist_c" / "fog"
+    folder.mkdir(parents=True)
+    np.save(folder / "test_images.npy", damaged[..., None])
+    np.save(folder / "test_labels.npy", some_digits.labels[:100].astype(np.int64))
+    arguments = ["--models", "mnist_cnn", "--corruptions", "fog", "--limit", 20, "--no-worst-case"]
+    arguments += ["--output-dir", tmp_path / "sweep", "--mnist-c"]
+    run_script("evaluate_robustness", *arguments, folder.parent)
+    summary = json.loads((tmp_path / "sweep" / "summary.json").read_text())
+    answers = recognizer.load("mnist_cnn").predict_proba(damaged).argmax(axis=1)
+    assert summary["external"]["fog"]["mnist_cnn"]["value"] == np.mean(answers == some_digits.labels[:100])
+
+    assert_one_line_error(run_script("evaluate_robustness", *arguments, tmp_path, check=False), "test_images.npy")
+    np.save(folder / "test_images.npy", damaged.astype(np.float32))
+    assert_one_line_error(run_script("evaluate_robustness", *arguments, folder.parent, check=False), "float32")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--corruptions", "fogg"], ["fogg", "impulse_noise"]),
+        (["--severities", "6"], ["from 1 to 5", "6"]),
+        (["--limit", "0"], ["at least 1"]),
+        (["--batch-size", "0"], ["at least 1"]),
+        (["--baseline", "mnist_mlp"], ["mnist_mlp", "mnist_cnn"]),
+        (["--image", "missing.png"], ["missing.png"]),
+        (["--images", "missing"], ["missing"]),
+        (["--scheduler", "nowhere"], ["tcp://HOST:PORT", "nowhere"]),
+        (["--scheduler", "tcp://127.0.0.1:9"], ["tcp://127.0.0.1:9", "dask scheduler"]),
+    ],
+)
+def test_evaluate_robustness_says_what_is_wrong(run_script, tmp_path, arguments, words):
+    process = run_script(
+        "evaluate_robustness", "--models", "mnist_cnn", "--output-dir", tmp_path / "sweep", *arguments, check=False
+    )
+    assert_one_line_error(process, *words)

@@ -256,7 +256,7 @@ def _backend(workers: int, scheduler: str | None) -> Iterator[None]:
     if "://" not in scheduler:
         raise ValueError(f"expected a scheduler's address like tcp://HOST:PORT, got {scheduler}")
     try:
-        client = Client(scheduler, timeout="10s", set_as_default=False)
+        client = Client(scheduler, timeout="5s", set_as_default=False)
     except OSError as error:
         raise ConnectionError(
             f"no dask.distributed scheduler answers at {scheduler}; `dask scheduler` starts one"
