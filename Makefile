@@ -3,13 +3,15 @@ PYTHON ?= python3.11
 REQUIREMENTS := $(if $(filter Darwin-arm64,$(shell uname -sm | tr ' ' -)),requirements-mac.txt,requirements-cloud.txt)
 RUN := .venv/bin/python
 
-.PHONY: demo benchmark readme test lint format requirements clean
+.PHONY: demo benchmark robustness readme test lint format requirements clean
 
 demo: .venv/installed
 	$(RUN) src/prepare_data.py
 	$(RUN) src/train_cnn.py --name demo_cnn --epochs 3 --output-dir reports/demo
 	$(RUN) src/predict.py 'reports/data/samples/*_9.png'
 	$(RUN) src/evaluate.py --models reports/demo/demo_cnn.keras mnist_cnn mnist_advanced mnist_logistic --output-dir reports/demo
+	$(RUN) src/evaluate_robustness.py --quick --models reports/demo/demo_cnn.keras mnist_cnn mnist_advanced mnist_logistic \
+	  --output-dir reports/demo/robustness --restart
 
 test: .venv/installed lint
 	$(RUN) -m pytest
@@ -22,11 +24,25 @@ format: .venv/installed
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-# make benchmark NAME=recognition: one of benchmarks/*.py, its result kept in benchmarks/results/.
-benchmark: .venv/installed
+# make benchmark NAME=recognition: one of benchmarks/*.py, its result kept in benchmarks/results/. What it is compared with
+# has an environment of its own where it needs other releases.
+PEERS := $(wildcard benchmarks/requirements-$(NAME).txt)
+benchmark: .venv/installed $(if $(PEERS),.venv-$(NAME)/installed)
 	PYTHONPATH=src TF_CPP_MIN_LOG_LEVEL=3 $(RUN) benchmarks/$(NAME).py
 
-# The README's model table and picture come from the cards.
+.venv-%/installed: benchmarks/requirements-%.txt
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+# The sweep over all shipped models, whose tables and figure the README and docs/results.md show.
+robustness: .venv/installed
+	$(RUN) src/evaluate_robustness.py --restart
+	mkdir -p docs/robustness
+	cp $(addprefix reports/robustness/,summary.json results.csv heat_map.png) docs/robustness
+	$(MAKE) readme
+
+# The README's tables come from the cards, the sweep and the benchmarks.
 readme: .venv/installed
 	PYTHONPATH=src $(RUN) -c "from digits import readme; readme.update()"
 
@@ -48,4 +64,4 @@ requirements: .venv/installed
 	    --only-binary :all: --output-file /dev/null requirements-$${check#*:}.txt requirements-dev.txt || exit 1; done
 
 clean:
-	rm -rf .venv reports
+	rm -rf .venv .venv-* reports

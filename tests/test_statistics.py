@@ -86,7 +86,6 @@ def hits() -> np.ndarray:
 def test_bootstrap_spreads_as_a_proportion_does(hits, rng):
     accuracies = statistics.bootstrap_accuracies(hits, 6000, rng)
     assert accuracies.shape == (4, 6000)
-    assert accuracies.dtype == np.float32
     accuracy = hits.mean(axis=1)
     deviation = np.sqrt(accuracy * (1 - accuracy) / 250)
     np.testing.assert_allclose(accuracies.std(axis=1), deviation, rtol=0.04)
@@ -203,9 +202,25 @@ def test_corruption_errors_of_the_baseline_are_one_in_every_replicate(rng):
     np.testing.assert_allclose(halved, np.full((2, 30), 0.5))
 
 
+def test_corruption_errors_without_any_error_of_the_baseline():
+    # The last axis holds a baseline that errs and one that never does.
+    ours = np.full((2, 2, 2), 0.3)
+    baseline = np.stack([np.full((2, 2), 0.6), np.zeros((2, 2))], axis=2)
+    for errors in statistics.corruption_errors(ours, baseline):
+        np.testing.assert_allclose(errors, [0.5, np.nan])
+
+
 @pytest.mark.parametrize(("right", "total"), [(0, 7), (1, 40), (38, 40), (95, 100), (9_871, 10_000), (12, 12)])
 def test_wilson_estimate_agrees_with_statsmodels(right, total, rng):
     estimate = statistics.wilson_estimate(rng.permutation(total) < right)
     assert estimate.value == right / total
     reference = proportion_confint(right, total, method="wilson")
     assert (estimate.low, estimate.high) == pytest.approx(reference, abs=1e-12)
+
+
+def test_corruption_errors_of_rounding_are_none():
+    # The errors added to 9 of 10 by 7, 10 and 10 of 10 sum to zero, but for 1e-17.
+    accuracy = np.array([9, 7, 10, 10]) / 10
+    added = (accuracy[0] - accuracy[1:])[None]
+    assert added.sum() != 0
+    assert np.isnan(statistics.corruption_errors(np.array([[0.3, 0.1, 0.1]]), added)).all()

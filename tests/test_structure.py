@@ -10,11 +10,12 @@ from digits import paths
 
 FLOORS = (
     {"paths", "preprocess", "corruptions", "metrics", "statistics", "cards", "command"},
-    {"data", "augmentation", "architectures", "checkpoints", "plots"},
-    {"recognizer", "training", "baselines", "conversion"},
-    {"evaluation", "prediction", "publishing"},
-    {"report"},
-    {"readme", "trainer"},
+    {"data", "augmentation", "architectures", "checkpoints", "plots", "pages"},
+    {"recognizer", "training", "baselines", "conversion", "robustness_plots"},
+    {"evaluation", "prediction", "publishing", "sweep"},
+    {"report", "robustness", "worst_case"},
+    {"trainer", "robustness_report"},
+    {"readme"},
 )
 LIBRARY = paths.ROOT / "src" / "digits"
 SCRIPTS = sorted(path.stem for path in (paths.ROOT / "src").glob("*.py") if path.stem != "__init__")

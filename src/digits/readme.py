@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from digits import cards, paths, report
+from digits import cards, paths, report, robustness_report
 
 SPEED = """\
 Measured on {cores} CPU cores ({processor}); what is compared ran in the same run.
@@ -21,12 +21,15 @@ Measured on {cores} CPU cores ({processor}); what is compared ran in the same ru
 
 
 def update(root: Path = paths.ROOT) -> None:
-    """Write the tables of shipped models and of speeds into the README, and the picture that it shows."""
+    """Write the README's tables of models, robustness and speeds, `docs/results.md`, and the picture of the models."""
     shipped = shipped_cards(root / "models")
     text = (root / "README.md").read_text(encoding="utf-8")
     text = _between_comments(text, "models", models(shipped))
     text = _between_comments(text, "speed", speed(root / "benchmarks" / "results"))
+    summary = json.loads((root / "docs" / "robustness" / "summary.json").read_text(encoding="utf-8"))
+    text = _between_comments(text, "robustness", robustness_report.summary_text(summary))
     paths.write_text(root / "README.md", text)
+    paths.write_text(root / "docs" / "results.md", robustness_report.results_text(summary))
     report.write_comparison(shipped, root / "docs")
 
 

@@ -75,7 +75,7 @@ class Threshold:
     corruption: Corruption
 
     def as_dict(self) -> dict:
-        """`severity` and `amount`, each with `low` and `high`; None beyond severity 5 and for infinite amounts."""
+        """`severity` and `amount`, each with its two bounds; None beyond the last severity and for infinite amounts."""
         severities = (self.severity, self.low, self.high)
         amounts = (amount_at(self.corruption, severity) for severity in severities)
         return {
@@ -167,21 +167,28 @@ class Robustness:
         samples = self._replicates[part].reshape(-1, REPLICATES).mean(axis=0)
         return statistics.Estimate(float(values.mean()), *statistics.percentile_interval(samples).tolist())
 
+    def mnist_c(self) -> dict[str, dict[str, float]]:
+        """Each model's accuracy under those of the fifteen that the sweep has at MNIST-C's level, by corruption."""
+        cells = self.results.plan.cells()
+        return {
+            each.name: dict(zip(self.names, self.results.correct[cells.index(cell)].mean(axis=1).tolist(), strict=True))
+            for each in self.corruptions
+            if (cell := (each.name, each.mnist_c)) in cells
+        }
+
     def _mnist_c(self, model: int) -> statistics.Estimate | None:
         """The mean of the fifteen at MNIST-C's levels; None unless the sweep has all of them."""
-        wanted = [(each.name, each.mnist_c) for each in CORRUPTIONS.values() if each.mnist_c]
-        cells = self.results.plan.cells()
-        if not set(wanted) <= set(cells):
+        there = self.mnist_c()
+        if len(there) < sum(each.mnist_c is not None for each in CORRUPTIONS.values()):
             return None
-        names = [each.name for each in self.corruptions]
-        rows = [names.index(name) for name, _ in wanted]
-        columns = [self.positions.tolist().index(severity) for _, severity in wanted]
+        rows = [row for row, each in enumerate(self.corruptions) if each.name in there]
+        columns = [self.positions.tolist().index(self.corruptions[row].mnist_c) for row in rows]
         return self._estimate((rows, columns, model))
 
     def _corruption_error(self, model: int, relative: bool) -> dict[str, statistics.Estimate | None]:
         """Mean of ratios and ratio of means of the errors to the baseline's; of the added errors if `relative`.
 
-        None where the baseline has none.
+        None where the baseline has none; the intervals leave out replicates in which it has none.
         """
         baseline = self.names.index(self.baseline)
         found = []
@@ -261,17 +268,17 @@ class Robustness:
             )
         return found
 
-    def surprises(self, model: int, count: int, a_corruption: int = 2) -> list[dict]:
+    def surprises(self, model: int, count: int, a_cell: int = 2) -> list[dict]:
         """Wrong answers to digits read rightly when clean: mild damage first, then high confidence.
 
         Args:
-            a_corruption: how many of one corruption are given at most.
+            a_cell: how many of one corruption at one severity are given at most.
         """
         found = []
         clean = self.results.correct[0, model]
         for cell, correct in zip(self.results.cells[1:], self.results.correct[1:, model], strict=True):
             wrong = np.flatnonzero(clean & ~correct)
-            sure = wrong[np.argsort(-cell.confidence[model, wrong], kind="stable")][:a_corruption]
+            sure = wrong[np.argsort(-cell.confidence[model, wrong], kind="stable")][:a_cell]
             found += [
                 {
                     "corruption": cell.corruption,

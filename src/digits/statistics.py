@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+ROUNDING = 1e-9
+
 
 def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval of a proportion (Wilson 1927), as fractions of one."""
@@ -91,11 +93,11 @@ def bootstrap_accuracies(correct: np.ndarray, replicates: int, rng: np.random.Ge
         correct: bool (..., N), what each model got right of the same N images under each damage.
 
     Returns:
-        float32 (..., replicates).
+        float (..., replicates).
     """
     total = correct.shape[-1]
     rows = correct.reshape(-1, total)
-    accuracies = np.empty((len(rows), replicates), np.float32)
+    accuracies = np.empty((len(rows), replicates))
     # Some replicates and some rows at a time: their counts and their numbers as floats would take much memory.
     for start in range(0, replicates, 100):
         part = accuracies[:, start : start + 100]
@@ -152,10 +154,11 @@ def corruption_errors(errors: np.ndarray, baseline: np.ndarray) -> tuple[np.ndar
         first. NaN where the baseline has no error at all.
     """
     ours, theirs = errors.sum(axis=1), baseline.sum(axis=1)
-    usable = theirs > 0
+    # Differences of accuracies that are equal may leave a rounding error.
+    usable, any_error = theirs > ROUNDING, theirs.sum(axis=0) > ROUNDING
     ratios = _ratio(ours, theirs, usable)
     mean = _ratio(np.where(usable, ratios, 0).sum(axis=0), usable.sum(axis=0), usable.any(axis=0))
-    return mean, _ratio(ours.sum(axis=0), theirs.sum(axis=0), theirs.sum(axis=0) > 0)
+    return mean, _ratio(ours.sum(axis=0), theirs.sum(axis=0), any_error)
 
 
 def _ratio(over: np.ndarray, under: np.ndarray, usable: np.ndarray) -> np.ndarray:

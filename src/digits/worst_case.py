@@ -96,15 +96,15 @@ def measure(
     Args:
         count: how many of the digits are used, from all over them.
         progress: wraps what is gone through, as `tqdm` does.
+
+    Returns:
+        `images`, `turns`, `pairs` and `by_pair`, a row a pair; the last two are empty with a single corruption.
     """
     digits, places = evenly_spaced(plan.digits, count)
-    names = [each.name for each in recognisers]
     turned = {each.name: right_under_every_turn(each, digits) for each in progress(recognisers)}
-    pairs = over_pairs(
-        recognisers, digits, plan.indices[places], [each.name for each in plan.corruptions], plan.seed, progress
-    )
-    by_pair = [dict(zip(names, row, strict=True)) for row in pairs.correct.mean(axis=2).tolist()]
-    every_pair = pairs.correct.all(axis=0)
+    kinds = [each.name for each in plan.corruptions]
+    pairs = over_pairs(recognisers, digits, plan.indices[places], kinds, plan.seed, progress)
+    names = [each.name for each in recognisers]
     return {
         "images": len(digits),
         "turns": {
@@ -113,18 +113,24 @@ def measure(
             "positions": len(GRID),
             "models": {name: asdict(statistics.wilson_estimate(right)) for name, right in turned.items()},
         },
-        "pairs": {
-            "severity": PAIR_SEVERITY,
-            "mean": dict(zip(names, pairs.correct.mean(axis=(0, 2)).tolist(), strict=True)),
-            "worst": {
-                name: {"pair": pairs.names[place], "accuracy": pairs.correct[place, model].mean().item()}
-                for model, (name, place) in enumerate(
-                    zip(names, pairs.correct.mean(axis=2).argmin(axis=0), strict=True)
-                )
-            },
-            "under_every_pair": {
-                name: asdict(statistics.wilson_estimate(right)) for name, right in zip(names, every_pair, strict=True)
-            },
-            "all": [{"pair": pair, "accuracy": row} for pair, row in zip(pairs.names, by_pair, strict=True)],
+        "pairs": _summary_of_pairs(names, pairs) if pairs.names else {},
+        "by_pair": [
+            {"first": first, "then": then, **dict(zip(names, row, strict=True))}
+            for (first, then), row in zip(pairs.names, pairs.correct.mean(axis=2).tolist(), strict=True)
+        ],
+    }
+
+
+def _summary_of_pairs(names: Sequence[str], pairs: Pairs) -> dict:
+    accuracy, every_pair = pairs.correct.mean(axis=2), pairs.correct.all(axis=0)
+    return {
+        "severity": PAIR_SEVERITY,
+        "mean": dict(zip(names, accuracy.mean(axis=0).tolist(), strict=True)),
+        "worst": {
+            name: {"pair": pairs.names[place], "accuracy": float(accuracy[place, model])}
+            for model, (name, place) in enumerate(zip(names, accuracy.argmin(axis=0), strict=True))
+        },
+        "under_every_pair": {
+            name: asdict(statistics.wilson_estimate(right)) for name, right in zip(names, every_pair, strict=True)
         },
     }
