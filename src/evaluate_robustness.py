@@ -73,8 +73,6 @@ def stress_many_digits(options: Options, models: list, problems: list[str]) -> N
     folder = paths.output_folder(
         options.output_dir or paths.REPORTS / ("robustness-quick" if options.quick else "robustness")
     )
-    if options.restart:
-        sweep.clear(folder)
     if options.images:
         digits, source = data.load_labelled(options.images), str(options.images)
     else:
@@ -92,19 +90,21 @@ def stress_many_digits(options: Options, models: list, problems: list[str]) -> N
     )
     baseline = robustness.choose_baseline(plan, options.baseline)
     damaged_elsewhere = data.load_mnist_c(options.mnist_c) if options.mnist_c else {}
-    recognisers = [model.open() for model in models]
-    found = robustness.Robustness(
-        results=sweep.run(plan, folder, options.batch_size, options.workers, options.scheduler).best_first(),
-        cards={recogniser.name: recogniser.card for recogniser in recognisers},
-        baseline=baseline,
-    )
-    worst = {}
-    if options.worst_case:
-        worst = worst_case.measure(recognisers, plan, 200 if options.quick else 1000, tqdm)
-    external = {name: robustness.score_all(recognisers, digits) for name, digits in damaged_elsewhere.items()}
+    if options.restart:
+        sweep.clear(folder)
 
-    page = robustness_report.write(found, worst, external, problems, folder)
-    print(robustness_report.summary_text(robustness_report.summarise(found, worst, external)))
+    results = sweep.run(plan, folder, options.batch_size, options.workers, options.scheduler).best_first()
+    recognisers = [model.open() for model in models]
+    worst = worst_case.measure(recognisers, plan, 100 if options.quick else 1000, tqdm) if options.worst_case else {}
+    external = {name: robustness.score_all(recognisers, digits) for name, digits in damaged_elsewhere.items()}
+    found = robustness.Robustness(results, {each.name: each.card for each in recognisers}, baseline)
+    # Several networks and a forest take more memory than the report, which needs none of them.
+    del recognisers
+    sweep.Model.open.cache_clear()
+
+    summary = robustness_report.summarise(found, worst, external)
+    page = robustness_report.write(found, summary, worst, problems, folder)
+    print(robustness_report.summary_text(summary))
     print(f"report: {page}")
 
 

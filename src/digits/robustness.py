@@ -134,6 +134,15 @@ class Robustness:
         """Words, (models, corruptions)."""
         return np.array([[exposure(self.cards[name], each) for each in self.corruptions] for name in self.names])
 
+    def rows(self) -> list[dict]:
+        """The long table: a row a model and cell, with the model's `exposure` to that kind of damage."""
+        words = {
+            (name, each.name): word
+            for name, row in zip(self.names, self.exposures.tolist(), strict=True)
+            for each, word in zip(self.corruptions, row, strict=True)
+        }
+        return [row | {"exposure": words.get((row["model"], row["corruption"]))} for row in self.results.rows()]
+
     def headline(self) -> list[dict]:
         """For each model: its accuracy clean, over all damage, on MNIST-C's levels, on unseen damage; its mCE."""
         return [self._headline(place) for place in range(len(self.names))]

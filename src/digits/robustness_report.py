@@ -46,14 +46,14 @@ The amount of damage, with its 95 % interval.
 """
 
 
-def write(found: Robustness, worst: dict, external: dict, problems: Sequence[str], folder: Path) -> Path:
+def write(found: Robustness, summary: dict, worst: dict, problems: Sequence[str], folder: Path) -> Path:
     """Write everything that a sweep found.
 
     Writes `results.csv`, `results.json`, `comparisons.csv`, `pairs.csv`, `summary.json`, pictures and `report.html`.
 
     Args:
+        summary: as `summarise` gives it.
         worst: the worst cases, as `worst_case.measure` gives them; empty if they were left out.
-        external: scores on damaged sets from elsewhere, by set and model; empty without one.
         problems: a line for each checkpoint that couldn't be loaded.
 
     Returns:
@@ -61,32 +61,34 @@ def write(found: Robustness, worst: dict, external: dict, problems: Sequence[str
     """
     import pandas
 
-    table = pandas.DataFrame(found.results.rows())
+    table = pandas.DataFrame(found.rows())
     tables = {"results": table, "comparisons": pandas.DataFrame(found.comparisons)}
     if worst and worst["by_pair"]:
         tables["pairs"] = pandas.DataFrame(worst["by_pair"])
     for name, frame in tables.items():
         paths.write_text(folder / f"{name}.csv", frame.to_csv(index=False))
     paths.write_text(folder / "results.json", table.to_json(orient="records", indent=1))
-    summary = summarise(found, worst, external)
     paths.write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
     pictures = _write_pictures(found, worst, folder)
     page = render(
         "robustness.html.j2",
         summary=summary,
-        found=found,
         pictures={name: inline(path) for name, path in pictures.items()},
         problems=problems,
         floor=FLOOR,
         amount_text=amount_text,
-        sample_count=len(found.results.plan.digits),
     )
     paths.write_text(folder / "report.html", page)
     return folder / "report.html"
 
 
 def summarise(found: Robustness, worst: dict, external: dict) -> dict:
-    """What the page's tables show, as JSON can hold it."""
+    """What the page's tables show, as JSON can hold it.
+
+    Args:
+        worst: the worst cases, as `worst_case.measure` gives them; empty if they were left out.
+        external: scores on damaged sets from elsewhere, by set and model; empty without one.
+    """
     plan = found.results.plan
     return {
         "source": plan.source,
