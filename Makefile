@@ -39,7 +39,7 @@ benchmark: .venv/installed $(if $(PEERS),.venv-$(NAME)/installed)
 robustness: .venv/installed
 	$(RUN) src/evaluate_robustness.py --restart
 	mkdir -p docs/robustness
-	cp $(addprefix reports/robustness/,summary.json results.csv heat_map.png) docs/robustness
+	cp $(addprefix reports/robustness/,summary.json results.csv heat_map.png curves.png samples.png) docs/robustness
 	$(MAKE) readme
 
 # The README's tables come from the cards, the sweep and the benchmarks.

@@ -8,7 +8,7 @@ import sklearn.metrics
 from PIL import Image
 
 from conftest import folder_bytes
-from digits import evaluation, paths, readme, report
+from digits import evaluation, paths, readme, report, robustness_report
 
 
 @pytest.fixture
@@ -87,6 +87,9 @@ def test_readme_says_what_the_cards_and_the_benchmarks_say():
     text = (paths.ROOT / "README.md").read_text(encoding="utf-8")
     assert readme.models(readme.shipped_cards(paths.MODELS)) in text
     assert readme.speed(paths.ROOT / "benchmarks" / "results") in text
+    summary = json.loads((paths.ROOT / "docs" / "robustness" / "summary.json").read_text(encoding="utf-8"))
+    assert robustness_report.summary_text(summary) in text
+    assert robustness_report.results_text(summary) == (paths.ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 
 
 def test_a_report_that_fails_leaves_the_earlier_page(two, tmp_path, monkeypatch):
@@ -96,7 +99,7 @@ def test_a_report_that_fails_leaves_the_earlier_page(two, tmp_path, monkeypatch)
     def broken(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(report, "_render", broken)
+    monkeypatch.setattr(report, "render", broken)
     with pytest.raises(OSError, match="No space left"):
         report.write_evaluation(two, "second", tmp_path)
     assert folder_bytes(tmp_path)["report.html"] == page

@@ -1,10 +1,13 @@
 """The shipped checkpoints are what their cards say, and reach what they must."""
 
+import csv
+import json
+
 import keras
 import numpy as np
 import pytest
 
-from digits import cards, paths, preprocess, recognizer
+from digits import cards, paths, preprocess, recognizer, sweep
 
 NAMES = cards.available(paths.MODELS)
 LEAST_TEST_ACCURACY = {
@@ -44,3 +47,20 @@ def test_twin_answers_as_the_checkpoint_does(name, some_digits):
 
 def test_8x8_logistic_reaches_its_own_goal():
     assert cards.read(paths.MODELS / "digits_8x8_logistic.json")["own_held_out"]["accuracy"] >= 0.95
+
+
+def test_the_committed_sweep_is_of_the_shipped_checkpoints():
+    summary = json.loads((paths.ROOT / "docs" / "robustness" / "summary.json").read_text(encoding="utf-8"))
+    shipped = {name: cards.read(paths.MODELS / f"{name}.json")["checkpoint"]["sha256"] for name in NAMES}
+    assert summary["models"] == shipped
+    assert summary["images"] == 10_000
+
+
+@pytest.mark.parametrize(("model", "corruption", "severity"), [("mnist_cnn", "rotate", 4), ("mnist_mlp", "fog", 1)])
+def test_the_committed_sweep_can_be_repeated(model, corruption, severity, splits):
+    with (paths.ROOT / "docs" / "robustness" / "results.csv").open(encoding="utf-8") as file:
+        rows = {(row["model"], row["corruption"], int(row["severity"])): row for row in csv.DictReader(file)}
+    damaged = sweep.damage(splits.test.images, corruption, severity, seed=0)
+    right = np.sum(recognizer.load(model).predict_proba(damaged).argmax(axis=1) == splits.test.labels)
+    # Another processor may round otherwise, which can turn an answer on the edge.
+    assert right == pytest.approx(int(rows[model, corruption, severity]["correct"]), abs=3)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from digits import cards, paths, report, robustness_report
+from digits.corruptions import CORRUPTIONS, SEVERITIES
 
 SPEED = """\
 Measured on {cores} CPU cores ({processor}); what is compared ran in the same run.
@@ -16,6 +17,9 @@ Measured on {cores} CPU cores ({processor}); what is compared ran in the same ru
   `model.predict`. Same command.
 - Training to {target} validation accuracy: {train_seconds:.0f} s by `train_cnn.py`, {peer_seconds:.0f} s by the Keras
   documentation's MNIST convnet. `make benchmark NAME=time_to_accuracy`
+- The corruption sweep with the CNN: {sweep_rate:,} damaged images a second, damaged and recognised; six models over all
+  {sweep_cells} cells of 10,000 digits, worst cases and report in {sweep_seconds:.0f} s and {sweep_megabytes} MB. `make benchmark NAME=sweep`
+- One drawing through every corruption and severity: {drawing:.0f} ms. `make benchmark NAME=corruptions`
 - Training with augmentation takes {light_cost:.2f} times as long as without in `train_cnn.py`, {strong_cost:.2f}
   times in `train_advanced.py`. `make benchmark NAME=augmentation`"""
 
@@ -47,9 +51,9 @@ def models(shipped: Sequence[dict]) -> str:
 
 def speed(results: Path) -> str:
     """What the benchmarks measured, each with the command that measures it."""
-    recognition, training, augmentation = (
+    recognition, training, augmentation, corruptions, sweep = (
         json.loads((results / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("recognition", "time_to_accuracy", "augmentation")
+        for name in ("recognition", "time_to_accuracy", "augmentation", "corruptions", "sweep")
     )
     cold, warm = recognition["one_image_cold"], recognition["test_digits_warm"]
     target, seconds = list(training["seconds"].items())[-1]
@@ -67,6 +71,11 @@ def speed(results: Path) -> str:
         target=target,
         train_seconds=seconds["train_cnn"],
         peer_seconds=seconds["keras_documentation"],
+        sweep_rate=sweep["cnn_damaged_images_a_second"],
+        sweep_cells=1 + len(CORRUPTIONS) * len(SEVERITIES),
+        sweep_seconds=sweep["full_sweep_of_six_models"]["seconds"],
+        sweep_megabytes=sweep["full_sweep_of_six_models"]["megabytes"],
+        drawing=corruptions["one_drawing_with_mnist_cnn"]["milliseconds_median"],
         light_cost=augmentation["train_cnn"]["ratio_median"],
         strong_cost=augmentation["train_advanced"]["ratio_median"],
     )

@@ -24,6 +24,14 @@ of a 95 % interval. [methods.md](methods.md) says what the figures mean.
 
 {headline}
 
+![Mean accuracy of every model under every corruption](robustness/heat_map.png)
+
+## How accuracy falls
+
+![Accuracy of every model over the amount of each kind of damage](robustness/curves.png)
+
+The dotted line is 95 %, the blue band MNIST-C's own level.
+
 ## Corruption errors, relative to `{baseline}`
 
 | model | mCE, mean of ratios | ratio of means | relative mCE, mean of ratios | ratio of means |
@@ -38,11 +46,15 @@ of a 95 % interval. [methods.md](methods.md) says what the figures mean.
 
 ## Where accuracy falls below 95 %
 
-The amount of damage, with its 95 % interval.
+The amount of damage, with its 95 % interval, of the models that are above it on clean digits.
 
-| corruption | unit | {models} |
+| corruption | unit | {standing} |
 {threshold_rule}
 {thresholds}
+
+## What the damage looks like
+
+![A digit under every corruption and severity](robustness/samples.png)
 """
 
 
@@ -77,6 +89,7 @@ def write(found: Robustness, summary: dict, worst: dict, problems: Sequence[str]
         problems=problems,
         floor=FLOOR,
         amount_text=amount_text,
+        standing=standing_when_clean(summary),
     )
     paths.write_text(folder / "report.html", page)
     return folder / "report.html"
@@ -145,10 +158,12 @@ def results_text(summary: dict) -> str:
     """Everything that the tables of the page hold, as a Markdown page."""
     names = [row["model"] for row in summary["headline"]]
     models = " | ".join(f"`{name}`" for name in names)
+    standing = standing_when_clean(summary)
     rule = "| --- |" + " ---: |" * len(names)
     thresholds = []
     for row in summary["thresholds"]:
-        cells = [" ".join(filter(None, amount_text(row["models"][name], row["last"]))) for name in names]
+        texts = [amount_text(row["models"][name], row["last"]) for name in standing]
+        cells = [f"{text} ({interval})" if interval else text for text, interval in texts]
         thresholds.append(f"| {row['corruption']} | {row['unit']} | {' | '.join(cells)} |")
     fifteen = [
         f"| {name} | {' | '.join(f'{100 * scores[model]:.2f}%' for model in names)} |"
@@ -173,7 +188,8 @@ def results_text(summary: dict) -> str:
         models=models,
         rule=rule,
         fifteen="\n".join(fifteen),
-        threshold_rule="| --- | --- |" + " ---: |" * len(names),
+        standing=" | ".join(f"`{name}`" for name in standing),
+        threshold_rule="| --- | --- |" + " ---: |" * len(standing),
         thresholds="\n".join(thresholds),
     )
 
@@ -183,14 +199,17 @@ def amount_text(threshold: dict, last: float) -> tuple[str, str]:
     severity, *bounds = threshold["severity"]
     if severity is None:
         return f"holds to {last:g}", ""
-    if severity == 0:
-        return "below when clean", ""
     amount, *limits = threshold["amount"]
     low, high = (
         "clean" if place == 0 else "beyond" if limit is None else f"{limit:.3g}"
         for place, limit in zip(bounds, limits, strict=True)
     )
     return f"{amount:.3g}", f"{low} – {high}"
+
+
+def standing_when_clean(summary: dict) -> list[str]:
+    """The models that are right often enough on clean digits to have failure thresholds."""
+    return [row["model"] for row in summary["headline"] if row["clean"]["value"] >= FLOOR]
 
 
 def _write_pictures(found: Robustness, worst: dict, folder: Path) -> dict[str, Path]:
