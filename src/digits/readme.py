@@ -17,8 +17,9 @@ Measured on {cores} CPU cores ({processor}); what is compared ran in the same ru
   `model.predict`. Same command.
 - Training to {target} validation accuracy: {train_seconds:.0f} s by `train_cnn.py`, {peer_seconds:.0f} s by the Keras
   documentation's MNIST convnet. `make benchmark NAME=time_to_accuracy`
-- The corruption sweep with the CNN: {sweep_rate:,} damaged images a second, damaged and recognised; six models over all
-  {sweep_cells} cells of 10,000 digits, worst cases and report in {sweep_seconds:.0f} s and {sweep_megabytes} MB. `make benchmark NAME=sweep`
+- The corruption sweep with the CNN: {sweep_rate:,} images damaged and recognised a second. Six models on
+  {sweep_cells} × 10,000 digits, with worst cases and report: {sweep_seconds:.0f} s and {sweep_megabytes} MB.
+  `make benchmark NAME=sweep`
 - One drawing through every corruption and severity: {drawing:.0f} ms. `make benchmark NAME=corruptions`
 - Training with augmentation takes {light_cost:.2f} times as long as without in `train_cnn.py`, {strong_cost:.2f}
   times in `train_advanced.py`. `make benchmark NAME=augmentation`"""
