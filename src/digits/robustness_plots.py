@@ -21,22 +21,33 @@ def sample_sheet(sheet: np.ndarray, corruptions: Sequence[Corruption], severitie
         sheet: uint8 (corruptions, 1 + severities, 28, 28).
         severities: without the clean 0.
     """
-    blocks, per_block = 2, -(-len(sheet) // 2)
-    columns = sheet.shape[1]
-    figure = Figure((blocks * (columns * 0.72 + 1.5), per_block * 0.86 + 0.3), layout="constrained")
-    grid = figure.subplots(per_block, blocks * (columns + 1), squeeze=False)
-    for axis in grid.flat:
-        axis.set_axis_off()
-    for place, (corruption, row) in enumerate(zip(corruptions, sheet, strict=True)):
-        axes = grid[place % per_block, (place // per_block) * (columns + 1) :][: columns + 1]
-        axes[0].text(1, 0.62, corruption.name, ha="right", va="center", fontsize=9, color=INK)
-        axes[0].text(1, 0.36, corruption.unit, ha="right", va="center", fontsize=6.5, color=GREY)
-        for severity, image, axis in zip((0, *severities), row, axes[1:], strict=True):
-            axis.imshow(image, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+    figure, rows = _rows_in_two_blocks(corruptions, sheet)
+    for corruption, axes in zip(corruptions, rows, strict=True):
+        axes[0].text(1, 0.3, corruption.unit, ha="right", va="center", fontsize=6.5, color=GREY)
+        for severity, axis in zip((0, *severities), axes[1:], strict=True):
             text = f"{corruption.amount(severity):g}" if severity else "clean"
             mark = " = MNIST-C" if severity == corruption.mnist_c else ""
             axis.set_title(text + mark, fontsize=6.5, pad=1, color=BLUE if mark else INK)
     return figure
+
+
+def _rows_in_two_blocks(corruptions: Sequence[Corruption], images: np.ndarray) -> tuple[Figure, list[np.ndarray]]:
+    """A row of images a corruption behind its name, uint8 (corruptions, columns, 28, 28), in two blocks side by side.
+
+    Returns:
+        The figure, and the axes of each row: that of the name, then one an image.
+    """
+    columns, per_block = 1 + images.shape[1], -(-len(images) // 2)
+    figure = Figure((2 * (images.shape[1] * 0.72 + 1.5), per_block * 0.86 + 0.5), layout="constrained")
+    grid = figure.subplots(per_block, 2 * columns, squeeze=False)
+    for axis in grid.flat:
+        axis.set_axis_off()
+    rows = [row[side : side + columns] for side in (0, columns) for row in grid][: len(images)]
+    for corruption, row, axes in zip(corruptions, images, rows, strict=True):
+        axes[0].text(1, 0.6, corruption.name, ha="right", va="center", fontsize=9, color=INK)
+        for image, axis in zip(row, axes[1:], strict=True):
+            axis.imshow(image, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+    return figure, rows
 
 
 def accuracy_curves(
@@ -178,17 +189,10 @@ def damage_grid(
         damaged: uint8 (corruptions, 6, 28, 28), severity 0 first.
         probabilities: (corruptions, 6, 10).
     """
-    blocks, per_block = 2, -(-len(damaged) // 2)
     answers, confidence = probabilities.argmax(axis=2), probabilities.max(axis=2)
-    figure = Figure((blocks * (damaged.shape[1] * 0.72 + 1.5), per_block * 0.86 + 0.6), layout="constrained")
-    grid = figure.subplots(per_block, blocks * (damaged.shape[1] + 1), squeeze=False)
-    for axis in grid.flat:
-        axis.set_axis_off()
-    for place, corruption in enumerate(corruptions):
-        axes = grid[place % per_block, (place // per_block) * (damaged.shape[1] + 1) :][: damaged.shape[1] + 1]
-        axes[0].text(1, 0.5, corruption.name, ha="right", va="center", fontsize=9, color=INK)
+    figure, rows = _rows_in_two_blocks(corruptions, damaged)
+    for place, axes in enumerate(rows):
         for severity, axis in enumerate(axes[1:]):
-            axis.imshow(damaged[place, severity], cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
             same = answers[place, severity] == answers[place, 0]
             text = f"{answers[place, severity]} · {confidence[place, severity]:.0%}"
             axis.set_title(text, fontsize=7, pad=1, color=INK if same else RED)

@@ -200,6 +200,8 @@ def amount_text(threshold: dict, last: float) -> tuple[str, str]:
     if severity is None:
         return f"holds to {last:g}", ""
     amount, *limits = threshold["amount"]
+    if None not in limits and 0 not in bounds:
+        limits.sort()
     low, high = (
         "clean" if place == 0 else "beyond" if limit is None else f"{limit:.3g}"
         for place, limit in zip(bounds, limits, strict=True)
