@@ -112,6 +112,19 @@ def test_a_folder_of_another_sweep_is_refused(plan, what, tmp_path):
     sweep.run(plan, tmp_path, 500)
 
 
+def test_models_in_another_order_are_refused(some_digits, plan, tmp_path):
+    sweep.run(plan, tmp_path, 500)
+    with pytest.raises(ValueError, match="other models"):
+        sweep.run(plan_of(some_digits, models=plan.models[::-1]), tmp_path, 500)
+
+
+def test_cells_without_a_manifest_are_refused(plan, tmp_path):
+    sweep.run(plan, tmp_path, 500)
+    (tmp_path / "manifest.json").unlink()
+    with pytest.raises(ValueError, match="no manifest"):
+        sweep.run(plan, tmp_path, 500)
+
+
 def test_a_damaged_cell_is_named(plan, tmp_path):
     sweep.run(plan, tmp_path, 500)
     (tmp_path / "cells" / "fog-4.npz").write_bytes(b"PK\x03\x04 torn")

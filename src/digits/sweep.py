@@ -118,7 +118,8 @@ class Plan:
             "clean_images_sha256": hashlib.sha256(self.digits.images).hexdigest(),
             "labels_sha256": hashlib.sha256(self.digits.labels).hexdigest(),
             "indices_sha256": hashlib.sha256(self.indices.astype("<i8")).hexdigest(),
-            "models": {model.name: model.sha256 for model in self.models},
+            # In their order, which is that of the answers in a cell.
+            "models": [[model.name, model.sha256] for model in self.models],
             "levels": {corruption.name: list(map(str, corruption.levels)) for corruption in CORRUPTIONS.values()},
             "versions": {library: version(library) for library in DECIDING_LIBRARIES},
         }
@@ -133,7 +134,7 @@ def find_models(names: Sequence[str], models_dir: Path) -> tuple[list[Model], li
     models, problems = [], []
     for name in names:
         try:
-            path = recognizer.find(name, models_dir).resolve()
+            path = recognizer.find(name, models_dir).absolute()
             model = Model(path.stem, str(path), paths.sha256(path))
             model.open()
             models.append(model)
@@ -270,6 +271,8 @@ def _claim(folder: Path, plan: Plan) -> None:
     path = folder / "manifest.json"
     wanted = plan.manifest()
     if not path.is_file():
+        if any((folder / "cells").glob("[!.]*.npz")):
+            raise ValueError(f"{folder} holds cells of a sweep but no manifest.json; --restart deletes them")
         paths.write_text(path, json.dumps(wanted, indent=1))
         return
     try:
