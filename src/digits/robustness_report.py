@@ -133,25 +133,23 @@ def summarise(found: Robustness, worst: dict, external: dict) -> dict:
 
 
 def summary_text(summary: dict) -> str:
-    """The headline as a Markdown table; a plain table on a terminal too."""
-    columns = ["model", "clean", "all damage", "MNIST-C levels", "unseen by all", "mCE", "worst kind"]
+    """The headline as a Markdown table, without columns that nothing is in; a plain table on a terminal too."""
+    rows = summary["headline"]
+    columns = {
+        "model": [f"`{row['model']}`" for row in rows],
+        "clean": [_percent(row["clean"]) for row in rows],
+        "all damage": [_percent(row["all"], interval=True) for row in rows],
+        "MNIST-C levels": [_percent(row["mnist_c"]) for row in rows],
+        "unseen by all": [_percent(row["unseen_by_all"]) for row in rows],
+        "mCE": [_percent(row["mce"]["mean_of_ratios"], places=0) for row in rows],
+        "worst kind": [f"{row['worst']} ({row['worst_accuracy']:.0%})" for row in rows],
+    }
     if summary["worst_case"]:
-        columns.insert(-1, "turned and shifted")
-    lines = ["| " + " | ".join(columns) + " |", "| --- |" + " ---: |" * (len(columns) - 2) + " --- |"]
-    for row in summary["headline"]:
-        cells = [
-            f"`{row['model']}`",
-            _percent(row["clean"]),
-            _percent(row["all"], interval=True),
-            _percent(row["mnist_c"]),
-            _percent(row["unseen_by_all"]),
-            _percent(row["mce"]["mean_of_ratios"], places=0),
-            f"{row['worst']} ({row['worst_accuracy']:.0%})",
-        ]
-        if summary["worst_case"]:
-            cells.insert(-1, _percent(summary["worst_case"]["turns"]["models"][row["model"]]))
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        turned = summary["worst_case"]["turns"]["models"]
+        columns["turned and shifted"] = [_percent(turned[row["model"]]) for row in rows]
+    columns = {title: cells for title, cells in columns.items() if set(cells) != {"–"}}
+    lines = [columns.keys(), ["---", *["---:"] * (len(columns) - 1)], *zip(*columns.values(), strict=True)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def results_text(summary: dict) -> str:
