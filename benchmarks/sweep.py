@@ -9,28 +9,28 @@ from pathlib import Path
 import numpy as np
 
 import harness
-from digits import data, paths, sweep
+from digits import data, paths, sweep, sweep_plan
 from digits.corruptions import CORRUPTIONS, SEVERITIES
 
 SIX = ("mnist_logistic", "mnist_linear_svm", "mnist_random_forest", "mnist_mlp", "mnist_cnn", "mnist_advanced")
 SCRIPT = [sys.executable, str(paths.ROOT / "src" / "evaluate_robustness.py")]
 
 
-def seconds_of_sweep(models: list[sweep.Model], images: int, severities: tuple[int, ...], folder: Path) -> float:
-    digits, indices = sweep.evenly_spaced(data.load_test(), images)
+def seconds_of_sweep(models: list[sweep_plan.Model], images: int, severities: tuple[int, ...], folder: Path) -> float:
+    digits, indices = sweep_plan.evenly_spaced(data.load_test(), images)
     kinds = tuple(CORRUPTIONS.values())
-    plan = sweep.Plan(digits, indices, "MNIST's test digits", tuple(models), kinds, severities, 0)
+    plan = sweep_plan.Plan(digits, indices, "MNIST's test digits", tuple(models), kinds, severities, 0)
     started = time.perf_counter()
     sweep.run(plan, folder / f"{len(models)}-{images}-{len(severities)}", batch_size=500)
     return time.perf_counter() - started
 
 
-def copies(name: str, count: int, folder: Path) -> list[sweep.Model]:
+def copies(name: str, count: int, folder: Path) -> list[sweep_plan.Model]:
     """One network under several names, so that each of the models costs the same."""
     models = []
     for number in range(count):
         path = Path(shutil.copy(paths.MODELS / f"{name}.onnx", folder / f"{name}_{number}.onnx"))
-        models.append(sweep.Model(path.stem, str(path), paths.sha256(path)))
+        models.append(sweep_plan.Model(path.stem, str(path), paths.sha256(path)))
     return models
 
 

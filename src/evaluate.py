@@ -31,11 +31,7 @@ def main(options: Options) -> None:
     folder = paths.output_folder(options.output_dir)
     recognisers = [recognizer.load(model, options.models_dir) for model in options.models]
     recognizer.check_names([recogniser.name for recogniser in recognisers])
-    if options.images:
-        digits, source = data.load_labelled(options.images), str(options.images)
-    else:
-        digits, source = data.load_test(options.data_dir), "MNIST's 10,000 test digits"
-
+    digits, source = data.load_evaluated(options.images, options.data_dir)
     evaluations = [evaluation.evaluate(recogniser, digits) for recogniser in tqdm(recognisers, unit="model")]
     page = report.write_evaluation(evaluations, source, folder)
     print(report.evaluation_summary(evaluations, source))

@@ -31,7 +31,7 @@ class Options:
     mnist_c: Annotated[Path | None, arg(metavar="FOLDER")] = None
     """Evaluate the original MNIST-C too: a folder per corruption with test_images.npy and test_labels.npy."""
     worst_case: bool = True
-    """Turn and shift 1,000 digits in 775 ways, and damage them by pairs of corruptions."""
+    """Turn and shift 1,000 digits (100 with --quick) in 775 ways, and damage them by pairs of corruptions."""
     workers: int = 1
     """Local processes."""
     scheduler: Annotated[str | None, arg(metavar="ADDRESS")] = None
@@ -51,10 +51,10 @@ class Options:
 
 
 def main(options: Options) -> None:
-    from digits import cards, sweep
+    from digits import cards, sweep_plan
 
     names = options.models or tuple(cards.available(options.models_dir))
-    models, problems = sweep.find_models(names, options.models_dir)
+    models, problems = sweep_plan.find_models(names, options.models_dir)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     if options.image:
@@ -68,18 +68,24 @@ def main(options: Options) -> None:
 def stress_many_digits(options: Options, models: list, problems: list[str]) -> None:
     from tqdm import tqdm
 
-    from digits import corruptions, data, robustness, robustness_report, sweep, worst_case
+    from digits import (
+        corruptions,
+        data,
+        robustness,
+        robustness_report,
+        robustness_tables,
+        sweep,
+        sweep_plan,
+        worst_case,
+    )
 
     folder = paths.output_folder(
         options.output_dir or paths.REPORTS / ("robustness-quick" if options.quick else "robustness")
     )
-    if options.images:
-        digits, source = data.load_labelled(options.images), str(options.images)
-    else:
-        digits, source = data.load_test(options.data_dir), "MNIST's test digits"
+    digits, source = data.load_evaluated(options.images, options.data_dir)
     count = options.limit if options.limit is not None else 1000 if options.quick else len(digits)
-    chosen, indices = sweep.evenly_spaced(digits, count)
-    plan = sweep.Plan(
+    chosen, indices = sweep_plan.evenly_spaced(digits, count)
+    plan = sweep_plan.Plan(
         digits=chosen,
         indices=indices,
         source=source,
@@ -94,35 +100,27 @@ def stress_many_digits(options: Options, models: list, problems: list[str]) -> N
         sweep.clear(folder)
 
     results = sweep.run(plan, folder, options.batch_size, options.workers, options.scheduler).best_first()
-    recognisers = [model.open() for model in models]
+    recognisers = [sweep_plan.open_model(model) for model in models]
     worst = worst_case.measure(recognisers, plan, 100 if options.quick else 1000, tqdm) if options.worst_case else {}
     external = {name: robustness.score_all(recognisers, digits) for name, digits in damaged_elsewhere.items()}
     found = robustness.Robustness(results, {each.name: each.card for each in recognisers}, baseline)
     # Several networks and a forest take more memory than the report, which needs none of them.
     del recognisers
-    sweep.Model.open.cache_clear()
+    sweep_plan.open_model.cache_clear()
 
     summary = robustness_report.summarise(found, worst, external)
     page = robustness_report.write(found, summary, worst, problems, folder)
-    print(robustness_report.summary_text(summary))
+    print(robustness_tables.summary_text(summary))
     print(f"report: {page}")
 
 
 def stress_one_picture(options: Options, models: list) -> None:
-    from digits import pages, preprocess, robustness_plots, worst_case
-    from digits.corruptions import CORRUPTIONS
+    from digits import preprocess, robustness_report, sweep_plan, worst_case
 
     folder = paths.output_folder(options.output_dir or paths.REPORTS / "robustness-image")
     damaged = worst_case.every_damage(preprocess.prepare_file(options.image).image, options.random_seed)
-    for recogniser in (model.open() for model in models):
-        probabilities = worst_case.probabilities_under_damage(recogniser, damaged)
-        print(f"{recogniser.name}: {probabilities[0, 0].argmax()}; this changes the answer:")
-        for name, severity in worst_case.smallest_flip(probabilities).items():
-            if severity:
-                print(f"  {name} from {CORRUPTIONS[name].amount(severity):g} {CORRUPTIONS[name].unit}")
-        title = f"{options.image.name} as {recogniser.name} reads it"
-        figure = robustness_plots.damage_grid(damaged, probabilities, tuple(CORRUPTIONS.values()), title)
-        print(f"  picture: {pages.save_figure(figure, folder / f'{recogniser.name}.png')}")
+    for recogniser in map(sweep_plan.open_model, models):
+        print(robustness_report.write_one_picture(recogniser, damaged, options.image.name, folder))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import sklearn.metrics
 from PIL import Image
 
 from conftest import folder_bytes
-from digits import evaluation, paths, readme, report, robustness_report
+from digits import evaluation, paths, readme, report, robustness_tables
 
 
 @pytest.fixture
@@ -88,8 +88,8 @@ def test_readme_says_what_the_cards_and_the_benchmarks_say():
     assert readme.models(readme.shipped_cards(paths.MODELS)) in text
     assert readme.speed(paths.ROOT / "benchmarks" / "results") in text
     summary = json.loads((paths.ROOT / "docs" / "robustness" / "summary.json").read_text(encoding="utf-8"))
-    assert robustness_report.summary_text(summary) in text
-    assert robustness_report.results_text(summary) == (paths.ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    assert robustness_tables.summary_text(summary) in text
+    assert robustness_tables.results_text(summary) == (paths.ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 
 
 def test_a_report_that_fails_leaves_the_earlier_page(two, tmp_path, monkeypatch):

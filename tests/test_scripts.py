@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from conftest import assert_one_line_error, folder_bytes
-from digits import data, paths, recognizer, sweep
+from digits import data, paths, recognizer, sweep_plan
 from digits.corruptions import CORRUPTIONS
 
 
@@ -252,10 +252,10 @@ def test_a_killed_sweep_goes_on_where_it_was(run_script, tmp_path):
     assert {file: file.stat().st_mtime_ns for file in kept} == kept
 
     test = data.load_test()
-    indices = sweep.evenly_spaced(test, 200)[1]
+    indices = sweep_plan.evenly_spaced(test, 200)[1]
     manifest = json.loads((tmp_path / "sweep" / "manifest.json").read_text())
     for name in ("rotate", "occlusion"):
-        whole = sweep.damage(test.images, name, 5, seed=0)
+        whole = sweep_plan.damage(test.images, name, 5, seed=0)
         assert manifest["damaged_images_sha256"][f"{name}-5"] == hashlib.sha256(whole[indices].tobytes()).hexdigest()
 
 
@@ -282,7 +282,10 @@ def test_evaluate_robustness_reads_the_original_mnist_c(run_script, tmp_path, so
     assert summary["external"]["fog"]["mnist_cnn"]["value"] == np.mean(answers == some_digits.labels[:100])
 
     assert_one_line_error(run_script("evaluate_robustness", *arguments, tmp_path, check=False), "test_images.npy")
+    (folder / "test_labels.npy").write_bytes(b"")
+    assert_one_line_error(run_script("evaluate_robustness", *arguments, folder.parent, check=False), "test_labels.npy")
     np.save(folder / "test_images.npy", damaged.astype(np.float32))
+    np.save(folder / "test_labels.npy", some_digits.labels[:100])
     assert_one_line_error(run_script("evaluate_robustness", *arguments, folder.parent, check=False), "float32")
 
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from digits import cards, paths, preprocess, recognizer, sweep
+from digits import cards, paths, preprocess, recognizer, sweep_plan
 
 NAMES = cards.available(paths.MODELS)
 LEAST_TEST_ACCURACY = {
@@ -60,7 +60,7 @@ def test_the_committed_sweep_is_of_the_shipped_checkpoints():
 def test_the_committed_sweep_can_be_repeated(model, corruption, severity, splits):
     with (paths.ROOT / "docs" / "robustness" / "results.csv").open(encoding="utf-8") as file:
         rows = {(row["model"], row["corruption"], int(row["severity"])): row for row in csv.DictReader(file)}
-    damaged = sweep.damage(splits.test.images, corruption, severity, seed=0)
+    damaged = sweep_plan.damage(splits.test.images, corruption, severity, seed=0)
     right = np.sum(recognizer.load(model).predict_proba(damaged).argmax(axis=1) == splits.test.labels)
     # Another processor may round otherwise, which can turn an answer on the edge.
     assert right == pytest.approx(int(rows[model, corruption, severity]["correct"]), abs=3)

@@ -12,10 +12,11 @@ FLOORS = (
     {"paths", "preprocess", "corruptions", "metrics", "statistics", "cards", "command"},
     {"data", "augmentation", "architectures", "checkpoints", "plots", "pages"},
     {"recognizer", "training", "baselines", "conversion", "robustness_plots"},
-    {"evaluation", "prediction", "publishing", "sweep"},
-    {"report", "robustness", "worst_case"},
-    {"trainer", "robustness_report"},
-    {"readme"},
+    {"evaluation", "prediction", "publishing", "sweep_plan"},
+    {"report", "sweep", "worst_case"},
+    {"trainer", "robustness"},
+    {"robustness_tables"},
+    {"robustness_report", "readme"},
 )
 LIBRARY = paths.ROOT / "src" / "digits"
 SCRIPTS = sorted(path.stem for path in (paths.ROOT / "src").glob("*.py") if path.stem != "__init__")

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from distributed import LocalCluster
 
-from digits import data, evaluation, paths, recognizer, robustness_report, sweep
+from digits import data, evaluation, paths, recognizer, robustness_report, sweep, sweep_plan
 from digits.corruptions import CORRUPTIONS, select
 from digits.robustness import Robustness
 
 MODELS = ("mnist_cnn", "mnist_logistic")
 
 
-def plan_of(digits, **changes) -> sweep.Plan:
-    models, problems = sweep.find_models(MODELS, paths.MODELS)
+def plan_of(digits, **changes) -> sweep_plan.Plan:
+    models, problems = sweep_plan.find_models(MODELS, paths.MODELS)
     assert not problems
-    chosen, indices = sweep.evenly_spaced(digits, 60)
+    chosen, indices = sweep_plan.evenly_spaced(digits, 60)
     settings = {
         "digits": chosen,
         "indices": indices,
@@ -29,7 +29,7 @@ def plan_of(digits, **changes) -> sweep.Plan:
         "severities": (1, 4),
         "seed": 0,
     }
-    return sweep.Plan(**settings | changes)
+    return sweep_plan.Plan(**settings | changes)
 
 
 def outcome(results: sweep.Results) -> tuple[list, list]:
@@ -40,7 +40,7 @@ def outcome(results: sweep.Results) -> tuple[list, list]:
 
 
 @pytest.fixture
-def plan(some_digits) -> sweep.Plan:
+def plan(some_digits) -> sweep_plan.Plan:
     return plan_of(some_digits)
 
 
@@ -59,7 +59,7 @@ def test_rows_are_what_a_plain_evaluation_of_the_damaged_digits_gives(plan, expe
     assert len(rows) == 2 * (1 + 3 * 2)
     for name in MODELS:
         for corruption, severity in plan.cells():
-            images = sweep.damage(plan.digits.images, corruption, severity, plan.seed, plan.indices)
+            images = sweep_plan.damage(plan.digits.images, corruption, severity, plan.seed, plan.indices)
             whole = evaluation.evaluate(recognizer.load(name), data.Digits(images, plan.digits.labels)).scores()
             row = rows[name, corruption, severity]
             assert (row["n"], row["correct"]) == (60, whole["correct"])
@@ -71,7 +71,7 @@ def test_rows_are_what_a_plain_evaluation_of_the_damaged_digits_gives(plan, expe
 
 
 def test_hashes_are_of_the_damaged_images_in_their_order(plan, expected, some_digits):
-    whole = sweep.damage(some_digits.images, "fog", 4, plan.seed)
+    whole = sweep_plan.damage(some_digits.images, "fog", 4, plan.seed)
     assert hashlib.sha256(whole[plan.indices].tobytes()).hexdigest() in expected[0]
     assert len(set(expected[0])) == len(plan.cells())
 
@@ -146,18 +146,18 @@ def test_plans_that_make_no_sense_are_refused(some_digits, plan):
 
 
 def test_evenly_spaced_digits_come_from_all_over(some_digits):
-    chosen, indices = sweep.evenly_spaced(some_digits, 4)
+    chosen, indices = sweep_plan.evenly_spaced(some_digits, 4)
     np.testing.assert_array_equal(indices, [0, 333, 666, 999])
     np.testing.assert_array_equal(chosen.images, some_digits.images[indices])
-    assert len(sweep.evenly_spaced(some_digits, 5000)[0]) == 1000
+    assert len(sweep_plan.evenly_spaced(some_digits, 5000)[0]) == 1000
 
 
 def test_a_model_file_that_changed_is_refused(tmp_path):
     copy = tmp_path / "mine.onnx"
     copy.write_bytes((paths.MODELS / "mnist_logistic.onnx").read_bytes())
-    model = sweep.Model("mine", str(copy), "0" * 64)
+    model = sweep_plan.Model("mine", str(copy), "0" * 64)
     with pytest.raises(ValueError, match="not the same file"):
-        model.open()
+        sweep_plan.open_model(model)
 
 
 def test_a_dask_cluster_gives_the_same_and_survives_the_loss_of_a_worker(some_digits, tmp_path, monkeypatch):

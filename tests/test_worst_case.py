@@ -10,7 +10,7 @@ import pytest
 from skimage import transform
 from statsmodels.stats.proportion import proportion_confint
 
-from digits import recognizer, sweep, worst_case
+from digits import recognizer, sweep_plan, worst_case
 from digits.corruptions import CORRUPTIONS, SEVERITIES, select
 from digits.corruptions.geometry import turn_and_shift
 from digits.data import Digits
@@ -222,7 +222,7 @@ def test_measure_holds_what_its_parts_find(some_digits, cnn):
     # 20 of 40 digits that came from other places of a set.
     digits, indices = some_digits.first(40), np.arange(40) * 5 + 100
     kinds = ("shot_noise", "rotate", "faint_ink")
-    plan = sweep.Plan(digits, indices, "some", (), select(kinds), (1, 3), seed=11)
+    plan = sweep_plan.Plan(digits, indices, "some", (), select(kinds), (1, 3), seed=11)
     models = [cnn, recognizer.load("mnist_logistic")]
     passed = []
 
@@ -267,7 +267,9 @@ def test_measure_holds_what_its_parts_find(some_digits, cnn):
 
 
 def test_measure_uses_no_more_digits_than_there_are(some_digits, few_positions):
-    plan = sweep.Plan(some_digits.first(12), np.arange(12), "few", (), select(["fog", "scale", "jpeg"]), (1,), seed=0)
+    plan = sweep_plan.Plan(
+        some_digits.first(12), np.arange(12), "few", (), select(["fog", "scale", "jpeg"]), (1,), seed=0
+    )
     model = Told(lambda images: some_digits.labels[:12])
     found = worst_case.measure([model], plan, 1000, list)
     assert found["images"] == 12
@@ -278,7 +280,7 @@ def test_measure_uses_no_more_digits_than_there_are(some_digits, few_positions):
 
 
 def test_measure_finds_no_pairs_of_a_single_corruption(some_digits, few_positions):
-    plan = sweep.Plan(some_digits.first(12), np.arange(12), "few", (), select(["fog"]), (1,), seed=0)
+    plan = sweep_plan.Plan(some_digits.first(12), np.arange(12), "few", (), select(["fog"]), (1,), seed=0)
     found = worst_case.measure([Told(lambda images: some_digits.labels[:12])], plan, 12, list)
     assert found["turns"]["models"]["told"]["value"] == 1
     assert not found["pairs"]

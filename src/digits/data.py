@@ -169,6 +169,13 @@ def representative(digits: Digits, digit: int, count: int) -> np.ndarray:
     return members[ranked[np.linspace(0, len(members) - 1, count).round().astype(int)]]
 
 
+def load_evaluated(images: Path | None, data_dir: Path) -> tuple[Digits, str]:
+    """The digits to evaluate models on and their source in words: anyone's, or MNIST's test digits for None."""
+    if images:
+        return load_labelled(images), str(images)
+    return load_test(data_dir), "MNIST's test digits"
+
+
 def load_labelled(source: Path) -> Digits:
     """Read anyone's labelled digits: a folder with subfolders `0` to `9` of PNG or JPEG images, or an `.npz` file.
 
@@ -207,9 +214,7 @@ def load_mnist_c(folder: Path) -> dict[str, Digits]:
     """
     found = {}
     for path in sorted(folder.glob("*/test_images.npy")):
-        with path.open("rb") as images_file, path.with_name("test_labels.npy").open("rb") as labels_file:
-            images = np.load(images_file, allow_pickle=False)
-            labels = np.load(labels_file, allow_pickle=False)
+        images, labels = _read_npy(path), _read_npy(path.with_name("test_labels.npy"))
         if images.dtype != np.uint8 or images.shape[1:] not in ((28, 28), (28, 28, 1)) or not len(images):
             raise ValueError(f"expected uint8 (N, 28, 28, 1) in {path}, got {images.dtype} {images.shape}")
         if labels.shape != (len(images),) or not np.isin(labels, range(10)).all():
@@ -237,6 +242,13 @@ def _verify(arrays: dict[str, np.ndarray], what: str) -> None:
     for name, expected in OFFICIAL_SHA256.items():
         if idx_sha256(arrays[name]) != expected:
             raise ValueError(f"{name} has not the SHA-256 of the official MNIST file: {what}")
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (EOFError, ValueError) as error:
+        raise ValueError(f"{path} is not a whole .npy file") from error
 
 
 def _read_npz(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:

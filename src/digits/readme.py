@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from digits import cards, paths, report, robustness_report
+from digits import cards, paths, report, robustness_tables
 from digits.corruptions import CORRUPTIONS, SEVERITIES
 
 SPEED = """\
@@ -32,9 +32,9 @@ def update(root: Path = paths.ROOT) -> None:
     text = _between_comments(text, "models", models(shipped))
     text = _between_comments(text, "speed", speed(root / "benchmarks" / "results"))
     summary = json.loads((root / "docs" / "robustness" / "summary.json").read_text(encoding="utf-8"))
-    text = _between_comments(text, "robustness", robustness_report.summary_text(summary))
+    text = _between_comments(text, "robustness", robustness_tables.summary_text(summary))
     paths.write_text(root / "README.md", text)
-    paths.write_text(root / "docs" / "results.md", robustness_report.results_text(summary))
+    paths.write_text(root / "docs" / "results.md", robustness_tables.results_text(summary))
     report.write_comparison(shipped, root / "docs")
 
 

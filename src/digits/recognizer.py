@@ -11,7 +11,7 @@ import numpy as np
 
 from digits import cards, paths, preprocess
 
-# Bounds the memory of one call; larger blocks are no faster.
+# Bounds the memory of one call; larger blocks are hardly faster.
 BLOCK = 250
 CHECKPOINT_SUFFIXES = (".keras", ".onnx", ".skops")
 

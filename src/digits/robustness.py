@@ -11,7 +11,8 @@ from digits import statistics
 from digits.corruptions import CORRUPTIONS, Corruption
 from digits.data import Digits
 from digits.recognizer import Recognizer
-from digits.sweep import Plan, Results
+from digits.sweep import Results
+from digits.sweep_plan import Plan
 
 REPLICATES = 1000
 FLOOR = 0.95
@@ -50,15 +51,6 @@ def score_all(recognisers: Sequence[Recognizer], digits: Digits) -> dict[str, di
     }
 
 
-def amount_at(corruption: Corruption, severity: float) -> float:
-    """The amount at a severity between the table's, in the corruption's unit; infinite beyond severity 5."""
-    if np.isinf(severity):
-        return np.inf
-    if np.isinf(corruption.neutral) and severity < 1:
-        return corruption.levels[0] / severity if severity else np.inf
-    return float(np.interp(severity, range(6), (corruption.neutral, *corruption.levels)))
-
-
 @dataclass(frozen=True)
 class Threshold:
     """The damage at which a model's accuracy falls below 95 %.
@@ -77,7 +69,7 @@ class Threshold:
     def as_dict(self) -> dict:
         """`severity` and `amount`, each with its two bounds; None beyond the last severity and for infinite amounts."""
         severities = (self.severity, self.low, self.high)
-        amounts = (amount_at(self.corruption, severity) for severity in severities)
+        amounts = (self.corruption.amount(severity) if np.isfinite(severity) else severity for severity in severities)
         return {
             name: [float(number) if np.isfinite(number) else None for number in numbers]
             for name, numbers in (("severity", severities), ("amount", amounts))

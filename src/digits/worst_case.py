@@ -10,7 +10,7 @@ from digits import statistics
 from digits.corruptions import CORRUPTIONS, SEVERITIES, geometry
 from digits.data import Digits
 from digits.recognizer import Recognizer
-from digits.sweep import Plan, damage, evenly_spaced
+from digits.sweep_plan import Plan, damage, evenly_spaced
 
 # The grid of Engstrom et al. (2019) for MNIST: 31 turns within 30 degrees, 5 shifts within 3 pixels along each axis.
 TURNS = tuple(np.linspace(-30, 30, 31).tolist())

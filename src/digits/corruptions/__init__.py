@@ -65,11 +65,14 @@ class Corruption:
         """
         if severity not in (0, *SEVERITIES):
             raise ValueError(f"severity must be 0 to 5, got {severity}")
-        return self.at(images, self.amount(int(severity)), rng, indices)
+        return self.at(images, self.amount(severity), rng, indices)
 
-    def amount(self, severity: int) -> float:
-        """The amount at a severity from 0 to 5, in the corruption's unit."""
-        return (self.neutral, *self.levels)[severity]
+    def amount(self, severity: float) -> float:
+        """The amount at a severity from 0 to 5, in the corruption's unit; on straight lines between the levels."""
+        if severity < 1 and np.isinf(self.neutral):
+            # One over the amount is on a straight line.
+            return self.levels[0] / severity if severity else self.neutral
+        return float(np.interp(severity, (0, *SEVERITIES), (self.neutral, *self.levels)))
 
     def at(
         self, images: np.ndarray, amount: float, rng: np.random.Generator, indices: Sequence[int] | None = None
