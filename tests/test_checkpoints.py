@@ -12,7 +12,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from digits import architectures, baselines, cards, checkpoints, paths, preprocess, publishing, recognizer
+from digits import architectures, baselines, cards, checkpoints, paths, preprocess, publishing, recognizer, twin
 
 
 def logits(model, images: np.ndarray) -> np.ndarray:
@@ -48,40 +48,40 @@ def test_architectures_keep_the_contract_and_have_equal_twins(name, tmp_path, so
     assert [layer.name for layer in model.layers[-2:]] == ["logits", "probabilities"]
     assert model.count_params() <= 500_000
     path = tmp_path / f"{name}.keras"
-    difference = checkpoints.save_keras(model, path, some_digits.images[:200])
+    difference = twin.save(model, path, some_digits.images[:200])
     assert difference <= 1e-5
 
     # The file opens without the project's code, and the twin agrees on digits that the export never saw.
     reopened = keras.saving.load_model(path)
     expected = reopened.predict(preprocess.to_input(some_digits.images[200:]), verbose=0)
-    twin = recognizer.load(path.with_suffix(".onnx")).predict_proba(some_digits.images[200:])
-    np.testing.assert_allclose(twin, expected, atol=1e-5)
+    answers = recognizer.load(path.with_suffix(".onnx")).predict_proba(some_digits.images[200:])
+    np.testing.assert_allclose(answers, expected, atol=1e-5)
 
 
 def test_twin_offers_logits_and_the_last_feature_map(tmp_path, some_digits):
     import onnxruntime
 
     model = architectures.cnn()
-    checkpoints.export_twin(model, tmp_path / "cnn.onnx", some_digits.images[:10])
+    twin.export(model, tmp_path / "cnn.onnx", some_digits.images[:10])
     session = onnxruntime.InferenceSession(tmp_path / "cnn.onnx")
     ink = preprocess.to_input(some_digits.images[:10])
     by_name = dict(zip([output.name for output in session.get_outputs()], session.run(None, {"ink": ink}), strict=True))
-    assert set(by_name) == {"probabilities", "logits", "feature_map"}
+    assert set(by_name) == {"probabilities", "logits", "features", "feature_map", "head"}
     np.testing.assert_allclose(by_name["logits"], logits(model, some_digits.images[:10]), atol=1e-4)
     assert by_name["feature_map"].ndim == 4
 
 
 def test_model_of_another_shape_is_refused(tmp_path, some_digits):
     model = keras.Sequential([keras.layers.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
-    with pytest.raises(ValueError, match=r"expected a model from \(28, 28, 1\) to 10 classes, got \(32, 32, 3\)"):
-        checkpoints.export_twin(model, tmp_path / "x.onnx", some_digits.images[:10])
+    with pytest.raises(ValueError, match=r"expected a model from \(28, 28, 1\) to several classes, got \(32, 32, 3\)"):
+        twin.export(model, tmp_path / "x.onnx", some_digits.images[:10])
     assert not list(tmp_path.iterdir())
 
 
 def test_twin_that_differs_is_refused_and_not_kept(tmp_path, some_digits, monkeypatch):
-    monkeypatch.setattr(checkpoints, "TWIN_TOLERANCE", -1.0)
+    monkeypatch.setattr(twin, "TOLERANCE", -1.0)
     with pytest.raises(ValueError, match="differs by"):
-        checkpoints.export_twin(architectures.mlp(), tmp_path / "mlp.onnx", some_digits.images[:10])
+        twin.export(architectures.mlp(), tmp_path / "mlp.onnx", some_digits.images[:10])
     assert not list(tmp_path.iterdir())
 
 
@@ -151,13 +151,13 @@ def test_failed_save_leaves_the_earlier_files_whole(forest, tmp_path, splits, mo
 LIMITED_SAVE = """
 import resource, signal, sys
 from pathlib import Path
-from digits import architectures, checkpoints, command
+from digits import architectures, command, twin
 import numpy as np
 model = architectures.mlp()
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 with command.one_line_errors():
-    checkpoints.save_keras(model, Path(sys.argv[1]), np.zeros((1, 28, 28), np.uint8))
+    twin.save(model, Path(sys.argv[1]), np.zeros((1, 28, 28), np.uint8))
 """
 
 

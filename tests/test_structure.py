@@ -10,9 +10,9 @@ from digits import paths
 
 FLOORS = (
     {"paths", "preprocess", "corruptions", "metrics", "statistics", "cards", "command"},
-    {"data", "augmentation", "architectures", "checkpoints", "plots", "pages"},
-    {"recognizer", "training", "baselines", "conversion", "robustness_plots"},
-    {"evaluation", "prediction", "publishing", "sweep_plan"},
+    {"data", "augmentation", "architectures", "anatomy", "checkpoints", "plots", "pages"},
+    {"recognizer", "training", "baselines", "twin", "robustness_plots"},
+    {"evaluation", "prediction", "publishing", "conversion", "sweep_plan", "attribution"},
     {"report", "sweep", "worst_case"},
     {"trainer", "robustness"},
     {"robustness_tables"},

@@ -6,7 +6,7 @@ A separate process keeps TensorFlow's memory and start-up out of the one that re
 import sys
 from pathlib import Path
 
-from digits import checkpoints, command, data
+from digits import command, data, twin
 
 
 def convert(source: Path, target: Path) -> None:
@@ -19,7 +19,7 @@ def convert(source: Path, target: Path) -> None:
 
     try:
         model = keras.saving.load_model(source, compile=False, safe_mode=True)
-        checkpoints.export_twin(model, target, probe=data.load_mnist()["x_train"][:100])
+        twin.export(model, target, probe=data.load_mnist()["x_train"][:100])
     # A damaged, odd or hostile file can fail anywhere inside Keras, with any exception.
     except Exception as error:
         reason = str(error).strip().splitlines()[0]

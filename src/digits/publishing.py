@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from digits import cards, checkpoints, metrics, paths, recognizer, statistics
+from digits import cards, checkpoints, metrics, paths, recognizer, statistics, twin
 from digits.data import OFFICIAL_SHA256, SPLIT_SEED, Digits, Splits
 
 PROBE_SIZE = 1000
@@ -32,7 +32,7 @@ def publish(model, name: str, folder: Path, splits: Splits, **facts) -> dict:
         stage = Path(staging)
         if hasattr(model, "export"):
             path, answering = stage / f"{name}.keras", stage / f"{name}.onnx"
-            difference = checkpoints.save_keras(model, path, splits.validation.images[:PROBE_SIZE])
+            difference = twin.save(model, path, splits.validation.images[:PROBE_SIZE])
             card["checkpoint"] = cards.file_entry(path)
             card["twin"] = cards.file_entry(answering) | {"largest_difference": difference}
         else:

@@ -3,8 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,8 @@ from digits import cards, paths, preprocess
 # Bounds the memory of one call; larger blocks are hardly faster.
 BLOCK = 250
 CHECKPOINT_SUFFIXES = (".keras", ".onnx", ".skops")
+# Counts what twins are written to hold, so that one cached by an earlier release isn't taken for a new one.
+TWIN_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,17 @@ class Recognizer:
         name: the checkpoint's name.
         path: the checkpoint's file.
         card: its card; empty for a file that came without one.
-        function: float32 (N, 28, 28, 1), ink 0 to 1, to probabilities (N, 10).
+        function: float32 (N, 28, 28, 1), ink 0 to 1, and names of outputs, to those outputs.
+        outputs: names of the outputs that there are; `twin.export` says what they are.
+        metadata: what the twin says of itself: the names of its `layers`, and its `feature_layer` if it has one.
     """
 
     name: str
     path: Path
     card: dict
-    function: Callable[[np.ndarray], np.ndarray]
+    function: Callable[[np.ndarray, tuple[str, ...]], list[np.ndarray]]
+    outputs: tuple[str, ...] = ("probabilities",)
+    metadata: dict[str, str] = field(default_factory=dict)
 
     def predict_proba(self, images: np.ndarray) -> np.ndarray:
         """Probabilities of the ten digits, float32 (N, 10), of `images`, uint8 (N, 28, 28), ink 255 on paper 0.
@@ -38,13 +44,24 @@ class Recognizer:
         Raises:
             ValueError: the images have another shape or dtype.
         """
-        images = np.asarray(images)
-        if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (28, 28):
-            raise ValueError(f"expected images as uint8 (N, 28, 28), got {images.dtype} {images.shape}")
-        blocks = [
-            self.function(preprocess.to_input(images[start : start + BLOCK])) for start in range(0, len(images), BLOCK)
-        ]
+        preprocess.check_images(images)
+        blocks = [self.run(preprocess.to_input(block), "probabilities")[0] for block in blocks_of(images)]
         return np.concatenate([np.empty((0, 10)), *blocks]).astype(np.float32)
+
+    def run(self, ink: np.ndarray, *outputs: str) -> list[np.ndarray]:
+        """Outputs by name for one block of `ink`, float32 (N, 28, 28, 1), in [0, 1].
+
+        Raises:
+            ValueError: the model doesn't have such an output.
+        """
+        if missing := set(outputs) - set(self.outputs):
+            raise ValueError(f"{self.name} has no {', '.join(sorted(missing))}; it has {', '.join(self.outputs)}")
+        return self.function(ink, outputs)
+
+
+def blocks_of(images: np.ndarray) -> Iterator[np.ndarray]:
+    """Images, (N, ...), in blocks that a model takes at once."""
+    return (images[start : start + BLOCK] for start in range(0, len(images), BLOCK))
 
 
 def find(model: str | Path, models_dir: Path = paths.MODELS) -> Path:
@@ -81,7 +98,16 @@ def load(model: str | Path, models_dir: Path = paths.MODELS) -> Recognizer:
     if path.suffix == ".skops":
         return Recognizer(path.stem, path, card, _forest_function(path))
     twin = path if path.suffix == ".onnx" else path.with_suffix(".onnx") if "twin" in card else _cached_twin(path)
-    return Recognizer(path.stem, path, card, _onnx_function(twin))
+    session = _open_twin(twin)
+    (input_,) = session.get_inputs()
+    return Recognizer(
+        path.stem,
+        path,
+        card,
+        function=lambda ink, names: session.run(names, {input_.name: ink}),
+        outputs=tuple(output.name for output in session.get_outputs()),
+        metadata=session.get_modelmeta().custom_metadata_map,
+    )
 
 
 def check_names(names: list[str]) -> None:
@@ -90,7 +116,7 @@ def check_names(names: list[str]) -> None:
         raise ValueError(f"two of the models are called {', '.join(twice)}; rename one, or name each once")
 
 
-def _onnx_function(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+def _open_twin(path: Path):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -105,20 +131,20 @@ def _onnx_function(path: Path) -> Callable[[np.ndarray], np.ndarray]:
         raise ValueError(f"{path} can't be opened as an ONNX digit classifier: {error}") from error
     if shape != (1, 10):
         raise ValueError(f"expected ten probabilities from {path}, got {shape}")
-    return lambda ink: session.run(["probabilities"], {input_name: ink})[0]
+    return session
 
 
-def _forest_function(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+def _forest_function(path: Path) -> Callable[[np.ndarray, tuple[str, ...]], list[np.ndarray]]:
     from digits import checkpoints
 
     forest = checkpoints.load_forest(path)
-    return lambda ink: forest.predict_proba(ink.reshape(len(ink), -1))
+    return lambda ink, names: [forest.predict_proba(ink.reshape(len(ink), -1))]
 
 
 def _cached_twin(source: Path) -> Path:
     """The twin of a `.keras` file that came without one, made once in a child process and found again by its hash."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "digit-workbench"
-    twin = cache / f"{paths.sha256(source)}.onnx"
+    twin = cache / f"{paths.sha256(source)}-{TWIN_VERSION}.onnx"
     if not twin.is_file():
         paths.output_folder(cache)
         command = [sys.executable, "-m", "digits.conversion", str(source), str(twin)]

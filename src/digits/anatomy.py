@@ -1,0 +1,244 @@
+"""What a Keras classifier is made of: its logits, what they are computed from, and its spatial feature maps.
+
+Everything here works on a copy, so that looking into a model never changes it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import KerasTensor, layers
+
+SQUASHING = {"softmax", "log_softmax", "sigmoid"}
+# They pass a value on as it is while recognising, or in another shape.
+TRANSPARENT = (
+    layers.Dropout,
+    layers.SpatialDropout2D,
+    layers.GaussianDropout,
+    layers.GaussianNoise,
+    layers.ActivityRegularization,
+    layers.Identity,
+    layers.Flatten,
+    layers.Reshape,
+)
+ACTIVATIONS = (layers.Activation, layers.ReLU, layers.LeakyReLU, layers.PReLU, layers.ELU, layers.BatchNormalization)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One use of a layer in the flat network: its name (with those of the models around it), inputs and output."""
+
+    name: str
+    layer: keras.Operation
+    inputs: tuple[KerasTensor, ...]
+    output: KerasTensor
+
+    @property
+    def is_convolution(self) -> bool:
+        """Whether the layer has a spatial kernel: plain, depthwise, separable or transposed."""
+        return any(len(weight.shape) == 4 for weight in getattr(self.layer, "weights", ()))
+
+    @property
+    def is_spatial(self) -> bool:
+        """Whether the output, (N, h, w, c), has places."""
+        shape = getattr(self.output, "shape", ())
+        return len(shape) == 4 and all((extent or 0) > 1 for extent in shape[1:3])
+
+    @property
+    def squashing(self) -> str | None:
+        """Which function to probabilities this is, or ends in."""
+        activation = getattr(self.layer, "activation", None)
+        snake_case = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}
+        name = getattr(activation, "__name__", None) or snake_case.get(type(self.layer).__name__)
+        return name if name in SQUASHING else None
+
+
+@dataclass(frozen=True)
+class LinearHead:
+    """Logits that are linear in the last feature map: the sum over h, w and c of map × kernel, plus bias.
+
+    Attributes:
+        kernel: (h, w, c, classes); where the map is averaged first (1, 1, c, classes), divided by the map's area.
+        bias: (classes,).
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """A classifier taken apart: the symbolic tensors of one flat copy without nested models.
+
+    Attributes:
+        ink: the input, (N, 28, 28, 1).
+        logits: (N, classes), before a softmax or sigmoid, whether that is a layer or a layer's activation.
+        probabilities: (N, classes): the model's own answer, or the softmax of an answer in logits.
+        answers_probabilities: the model's own answer are probabilities.
+        features: what the last dense layer sees, (N, d); None if the logits don't come from a dense layer.
+        maps: outputs with a spatial extent by their layers' names, in the order of computation.
+        feature_layer: name of the last of them that a convolution feeds; None without convolutions.
+        convolutions: name of each convolution, with the name of the layer that shows it after normalisation and
+            activation.
+        convolution_kernels: name of each convolution, with its spatial kernel, (rows, columns, in, out).
+        layers: names of all layers, those of nested models as OUTER/INNER.
+        head: the layers behind `feature_layer`, if they are linear.
+    """
+
+    ink: KerasTensor
+    logits: KerasTensor
+    probabilities: KerasTensor
+    answers_probabilities: bool
+    features: KerasTensor | None
+    maps: dict[str, KerasTensor]
+    feature_layer: str | None
+    convolutions: dict[str, str]
+    convolution_kernels: dict[str, np.ndarray]
+    layers: tuple[str, ...]
+    head: LinearHead | None
+
+
+def dissect(model: keras.Model) -> Anatomy:
+    """Take a classifier apart.
+
+    Args:
+        model: Sequential or Functional, nested or not, from (28, 28, 1) to two or more classes; it isn't changed.
+
+    Raises:
+        ValueError: the model is of another kind or shape.
+    """
+    _check(model)
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    flat = _Flat(copy)
+    last = flat.behind_transparent(flat.logits)
+    squashing = last.squashing if last else None
+    if squashing:
+        flat = _Flat(copy, without=last.layer)
+    dense = flat.behind_transparent(flat.logits)
+    if not (
+        dense and isinstance(dense.layer, layers.Dense) and _is_linear(dense.layer) and len(dense.output.shape) == 2
+    ):
+        dense = None
+    maps = {call.name: call.output for call in flat.calls if call.is_spatial}
+    convolutions = [call for call in flat.calls if call.is_convolution]
+    fed = [call.name for call in flat.calls_after(convolutions) if call.is_spatial]
+    feature_layer = fed[-1] if fed else None
+    return Anatomy(
+        ink=flat.ink,
+        logits=flat.logits,
+        probabilities=layers.Activation("sigmoid" if squashing == "sigmoid" else "softmax")(flat.logits),
+        answers_probabilities=squashing in {"softmax", "sigmoid"},
+        features=dense.inputs[0] if dense else None,
+        maps=maps,
+        feature_layer=feature_layer,
+        convolutions={call.name: flat.activation_of(call).name for call in convolutions},
+        convolution_kernels={call.name: _kernel(call.layer) for call in convolutions},
+        layers=tuple(call.name for call in flat.calls),
+        head=flat.linear_head(maps[feature_layer], dense) if feature_layer and dense else None,
+    )
+
+
+class _Flat:
+    """A model replayed on a new input, layer by layer, nested models dissolved."""
+
+    def __init__(self, model: keras.Model, without: keras.Operation | None = None):
+        """Replay `model`, which must be a copy, without the softmax or sigmoid of the layer `without`."""
+        self.ink = keras.Input((28, 28, 1), dtype=model.inputs[0].dtype, name="ink")
+        self.calls: list[Call] = []
+        self._without = without
+        self.logits = self._replay(model, self.ink, "")
+        self._producer = {id(call.output): call for call in self.calls}
+
+    def _replay(self, model: keras.Model, inputs, outer: str):
+        def call(layer, *args, **kwargs):
+            if isinstance(layer, keras.Sequential | keras.Function):
+                return self._replay(layer, args[0], f"{outer}{layer.name}/")
+            if layer is self._without:
+                if not getattr(layer, "weights", ()):
+                    return args[0]
+                layer.activation = keras.activations.linear
+            output = layer(*args, **kwargs)
+            tensors = [each for each in keras.tree.flatten((args, kwargs)) if isinstance(each, KerasTensor)]
+            self.calls.append(Call(self._unique(f"{outer}{layer.name}"), layer, tuple(tensors), output))
+            return output
+
+        if isinstance(model, keras.Sequential):
+            for layer in model.layers:
+                inputs = call(layer, inputs)
+            return inputs
+        replayed = keras.models.clone_model(
+            model, input_tensors=inputs, clone_function=lambda layer: layer, call_function=call
+        )
+        return replayed.output
+
+    def _unique(self, name: str) -> str:
+        """A layer that is used twice has two outputs."""
+        uses = sum(call.name.split("#")[0] == name for call in self.calls)
+        return f"{name}#{uses + 1}" if uses else name
+
+    def behind_transparent(self, tensor: KerasTensor) -> Call | None:
+        """The call that a tensor comes from, past layers that only pass it on."""
+        call = self._producer.get(id(tensor))
+        while call and (isinstance(call.layer, TRANSPARENT) or _is_linear_activation(call.layer)):
+            call = self._producer.get(id(call.inputs[0]))
+        return call
+
+    def calls_after(self, sources: Iterable[Call]) -> list[Call]:
+        """The calls of `sources` and all that work on what comes from them."""
+        reached = {id(call.output) for call in sources}
+        for call in self.calls:
+            if any(id(tensor) in reached for tensor in call.inputs):
+                reached.add(id(call.output))
+        return [call for call in self.calls if id(call.output) in reached]
+
+    def activation_of(self, call: Call) -> Call:
+        """The call that ends a convolution's own normalisation and activation."""
+        following = [each for each in self.calls if any(tensor is call.output for tensor in each.inputs)]
+        if len(following) == 1 and isinstance(following[0].layer, ACTIVATIONS):
+            return self.activation_of(following[0])
+        return call
+
+    def linear_head(self, feature_map: KerasTensor, dense: Call) -> LinearHead | None:
+        """The head from `feature_map` to the logits, if only averaging or flattening lies before the dense layer."""
+        tensor, averaged = dense.inputs[0], False
+        while tensor is not feature_map:
+            call = self._producer.get(id(tensor))
+            if call and isinstance(call.layer, layers.GlobalAveragePooling2D):
+                averaged = True
+            elif not (call and isinstance(call.layer, TRANSPARENT)):
+                return None
+            tensor = call.inputs[0]
+        _, height, width, channels = feature_map.shape
+        kernel, *bias = dense.layer.get_weights()
+        if averaged:
+            kernel = kernel / (height * width)
+        kernel = kernel.reshape(*(1, 1) if averaged else (height, width), channels, -1)
+        return LinearHead(kernel, bias[0] if bias else np.zeros(kernel.shape[-1], kernel.dtype))
+
+
+def _check(model: keras.Model) -> None:
+    if not isinstance(model, keras.Sequential | keras.Function):
+        raise ValueError(f"expected a Sequential or Functional Keras model, got {type(model).__name__}")
+    if not model.inputs:
+        raise ValueError(f"{model.name} isn't built: call it on an image first, or give it an Input layer")
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(
+            f"expected a model with one input and one output, got {len(model.inputs)} and {len(model.outputs)}"
+        )
+    given, made = model.inputs[0].shape[1:], model.outputs[0].shape[1:]
+    if given != (28, 28, 1) or len(made) != 1 or made[0] < 2:
+        raise ValueError(f"expected a model from (28, 28, 1) to several classes, got {given} to {made}")
+
+
+def _is_linear(layer: keras.layers.Layer) -> bool:
+    return layer.activation in (None, keras.activations.linear)
+
+
+def _is_linear_activation(layer: keras.Operation) -> bool:
+    return isinstance(layer, layers.Activation) and _is_linear(layer)
+
+
+def _kernel(layer: keras.layers.Layer) -> np.ndarray:
+    return next(keras.ops.convert_to_numpy(weight) for weight in layer.weights if len(weight.shape) == 4)

@@ -1,0 +1,218 @@
+"""Why a model answers as it does: ten attribution methods under one contract.
+
+A method is one function that gives raw maps; asking for the score, choosing the layer, checking, resizing and
+normalising happen here, once, around all of them. `docs/explanations.md` says what each can and can't tell.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from digits import preprocess
+from digits.attribution import cam, gradients, masks
+from digits.attribution.models import KerasModel, TwinModel
+from digits.recognizer import Recognizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """An attribution method.
+
+    Attributes:
+        title: its name in reports.
+        function: (model, ink, weights, ...) to raw maps, (N, h, w).
+        needs_layer: it looks at a feature map, and takes `layer`.
+        needs_gradient: what it differentiates by: "ink", "map" or nothing.
+        is_random: it draws, and takes `rng`.
+        is_linear: the raw map of a contrast is the difference of two raw maps.
+    """
+
+    title: str
+    function: Callable[..., np.ndarray]
+    needs_layer: bool = False
+    needs_gradient: str = ""
+    is_random: bool = False
+    is_linear: bool = True
+
+
+METHODS = {
+    "grad_cam": Method(title="Grad-CAM", function=cam.grad_cam, needs_layer=True, needs_gradient="map"),
+    "grad_cam_plus_plus": Method(
+        title="Grad-CAM++", function=cam.grad_cam_plus_plus, needs_layer=True, needs_gradient="map", is_linear=False
+    ),
+    "hires_cam": Method(title="HiResCAM", function=cam.hires_cam, needs_layer=True, needs_gradient="map"),
+    "score_cam": Method(title="Score-CAM", function=cam.score_cam, needs_layer=True),
+    "saliency": Method(title="Saliency", function=gradients.saliency, needs_gradient="ink"),
+    "input_x_gradient": Method(title="Input × gradient", function=gradients.input_x_gradient, needs_gradient="ink"),
+    "integrated_gradients": Method(
+        title="Integrated gradients", function=gradients.integrated_gradients, needs_gradient="ink"
+    ),
+    "smooth_grad": Method(title="SmoothGrad", function=gradients.smooth_grad, needs_gradient="ink", is_random=True),
+    "occlusion": Method(title="Occlusion", function=masks.occlusion),
+    "rise": Method(title="RISE", function=masks.rise, is_random=True),
+}
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Maps of why a model gives N images their scores.
+
+    Attributes:
+        method: the method's name.
+        layer: the layer it looked at; None for a method that looks at the ink.
+        target: the classes explained, (N,).
+        versus: the classes they are contrasted with, (N,), or None.
+        logits: the model's logits, (N, classes).
+        raw: the signed maps, (N, h, w), as fine as the layer or as the image.
+        heat: the positive evidence at 28×28, divided by its maximum, (N, 28, 28); zeros where there is none.
+        has_evidence: whether there is any positive evidence, bool (N,).
+    """
+
+    method: str
+    layer: str | None
+    target: np.ndarray
+    versus: np.ndarray | None
+    logits: np.ndarray
+    raw: np.ndarray
+    heat: np.ndarray
+    has_evidence: np.ndarray
+
+
+def explain(
+    model: KerasModel | TwinModel,
+    images: np.ndarray,
+    method: str = "grad_cam",
+    target: int | np.ndarray | None = None,
+    versus: int | np.ndarray | None = None,
+    layer: str | None = None,
+    seed: int = 0,
+    **parameters,
+) -> Attribution:
+    """Explain a model's scores for images.
+
+    Args:
+        images: uint8 (N, 28, 28), ink 255 on paper 0.
+        method: one of `METHODS`.
+        target: the class to explain, one for all images or one each; the model's answers if left out.
+        versus: explain the target's logit minus this class's.
+        layer: the layer to look at; the last with a spatial output that convolutions feed, if left out.
+        seed: of the methods that draw.
+        parameters: the method's own, such as `steps` of integrated gradients.
+
+    Raises:
+        ValueError: there is no such method, class or layer, the model can't be explained in this way, the images have
+            another shape or dtype, or the model's logits aren't finite.
+    """
+    check_method(method)
+    preprocess.check_images(images)
+    chosen = METHODS[method]
+    layer = choose_layer(model, method, layer)
+    ink = preprocess.to_input(images)
+    if not len(ink):
+        raise ValueError("expected at least one image to explain")
+    logits = model.logits(ink)
+    if not np.isfinite(logits).all():
+        raise ValueError(f"the logits of {model.name} aren't finite numbers")
+    target = logits.argmax(axis=1) if target is None else _classes("target", target, logits.shape)
+    weights = np.zeros_like(logits)
+    weights[np.arange(len(ink)), target] = 1
+    if versus is not None:
+        versus = _classes("versus", versus, logits.shape)
+        if (versus == target).any():
+            raise ValueError("expected another class in versus than in target")
+        weights[np.arange(len(ink)), versus] = -1
+    if chosen.needs_layer:
+        parameters["layer"] = layer
+    if chosen.is_random:
+        parameters["rng"] = np.random.default_rng(seed)
+    raw = chosen.function(model, ink.astype(logits.dtype), weights, **parameters)
+    return Attribution(method, layer, target, versus, logits, raw, *normalise(raw))
+
+
+def normalise(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The positive part of raw maps, (N, h, w), at 28×28 and divided by its maximum, and whether there is any."""
+    positive = np.stack([masks.resize(each) for each in np.maximum(raw, 0)])
+    peaks = positive.max(axis=(1, 2))
+    has_evidence = peaks > 0
+    return positive / np.where(has_evidence, peaks, 1)[:, None, None], has_evidence
+
+
+def open_model(recogniser: Recognizer, method: str = "grad_cam", layer: str | None = None) -> KerasModel | TwinModel:
+    """The quickest way to explain a recogniser: through its twin where that can answer, else with TensorFlow.
+
+    Raises:
+        ValueError: there is no such method, the model has no layer that it could look at, or the file no gradient.
+    """
+    check_method(method)
+    quick = TwinModel(recogniser)
+    if layer is None:
+        choose_layer(quick, method, None)
+    gradient = METHODS[method].needs_gradient
+    if layer in (None, quick.feature_layer) and (not gradient or (gradient == "map" and quick.has_linear_head)):
+        return quick
+    if recogniser.path.suffix != ".keras":
+        raise ValueError(
+            f"{METHODS[method].title} needs the gradient, which {recogniser.path.name} doesn't have; "
+            f"these methods work on it: {', '.join(working_methods(quick))}"
+        )
+    return _open_keras(recogniser.path)
+
+
+@lru_cache(maxsize=4)
+def _open_keras(path) -> KerasModel:
+    import keras
+
+    return KerasModel(keras.saving.load_model(path, compile=False, safe_mode=True))
+
+
+def choose_layer(model: KerasModel | TwinModel, method: str, layer: str | None) -> str | None:
+    """The layer that a method looks at: `layer`, or the model's last with a spatial output; None if it needs none.
+
+    Raises:
+        ValueError: the method needs a layer that the model doesn't have, or needs none and got one.
+    """
+    if not METHODS[method].needs_layer:
+        if layer is not None:
+            raise ValueError(f"{METHODS[method].title} looks at the ink, not at a layer, but got layer {layer}")
+        return None
+    if layer is None and model.feature_layer is None:
+        has = f"it has {', '.join(model.all_layers)}" if model.all_layers else "it is no network"
+        raise ValueError(
+            f"{METHODS[method].title} needs a layer with a spatial output behind a convolution, and {model.name} has "
+            f"none ({has}); these methods work on it: {', '.join(working_methods(model))}"
+        )
+    if layer is not None and layer not in model.layers:
+        raise ValueError(f"{model.name} has no layer {layer} with a spatial output; it has {', '.join(model.layers)}")
+    return layer or model.feature_layer
+
+
+def check_method(method: str) -> None:
+    """Raise a ValueError if there is no such method."""
+    if method not in METHODS:
+        raise ValueError(f"no method called {method}; there are: {', '.join(METHODS)}")
+
+
+def working_methods(model: KerasModel | TwinModel) -> list[str]:
+    """The methods that work on a model, with TensorFlow's help where its checkpoint is a Keras file."""
+    return [
+        name
+        for name, method in METHODS.items()
+        if (model.feature_layer or not method.needs_layer)
+        and (
+            model.has_gradient
+            or not method.needs_gradient
+            or (method.needs_gradient == "map" and model.has_linear_head)
+        )
+    ]
+
+
+def _classes(name: str, given: int | np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    count, classes = shape
+    given = np.asarray(given)
+    if given.dtype.kind not in "iu" or given.shape not in ((), (count,)):
+        raise ValueError(f"expected {name} as one class or {count}, got {given.dtype} of shape {given.shape}")
+    if given.min() < 0 or given.max() >= classes:
+        raise ValueError(f"{name} must be 0 to {classes - 1}, got {given.min() if given.min() < 0 else given.max()}")
+    return np.broadcast_to(given, count)
