@@ -84,7 +84,7 @@ def hits() -> np.ndarray:
 
 
 def test_bootstrap_spreads_as_a_proportion_does(hits, rng):
-    accuracies = statistics.bootstrap_accuracies(hits, 6000, rng)
+    accuracies = statistics.bootstrap_means(hits, 6000, rng)
     assert accuracies.shape == (4, 6000)
     accuracy = hits.mean(axis=1)
     deviation = np.sqrt(accuracy * (1 - accuracy) / 250)
@@ -95,7 +95,7 @@ def test_bootstrap_spreads_as_a_proportion_does(hits, rng):
 def test_bootstrap_draws_the_same_images_for_every_row(hits, rng):
     first, second, _, opposite = hits
     cells = np.array([[first, second], [opposite, first]])
-    accuracies = statistics.bootstrap_accuracies(cells, 350, rng)
+    accuracies = statistics.bootstrap_means(cells, 350, rng)
     assert accuracies.shape == (2, 2, 350)
     np.testing.assert_array_equal(accuracies[0, 0], accuracies[1, 1])
     np.testing.assert_allclose(accuracies[0, 0] + accuracies[1, 0], 1, atol=1e-6)
@@ -105,7 +105,7 @@ def test_bootstrap_draws_the_same_images_for_every_row(hits, rng):
 def test_bootstrap_in_blocks_is_one_bootstrap(rng):
     # One image to a row: the first 130 rows are how often each image was drawn.
     some = rng.random((107, 130)) < 0.8
-    accuracies = statistics.bootstrap_accuracies(np.concatenate([np.eye(130, dtype=bool), some]), 333, rng)
+    accuracies = statistics.bootstrap_means(np.concatenate([np.eye(130, dtype=bool), some]), 333, rng)
     drawn = np.round(accuracies[:130] * 130).astype(int)
     np.testing.assert_allclose(accuracies[:130], drawn / 130, rtol=1e-6)
     np.testing.assert_array_equal(drawn.sum(axis=0), 130)
@@ -117,13 +117,13 @@ def test_bootstrap_in_blocks_is_one_bootstrap(rng):
 
 
 def test_bootstrap_is_decided_by_its_generator(hits):
-    once, again, other = (statistics.bootstrap_accuracies(hits, 120, np.random.default_rng(seed)) for seed in (7, 7, 8))
+    once, again, other = (statistics.bootstrap_means(hits, 120, np.random.default_rng(seed)) for seed in (7, 7, 8))
     np.testing.assert_array_equal(once, again)
     assert not np.array_equal(once, other)
 
 
 def test_bootstrap_interval_agrees_with_scipy(hits, rng):
-    samples = statistics.bootstrap_accuracies(hits, 6000, rng)
+    samples = statistics.bootstrap_means(hits, 6000, rng)
     ours = statistics.percentile_interval(samples).T
     for interval, row in zip(ours, hits, strict=True):
         reference = bootstrap((row.astype(float),), np.mean, n_resamples=6000, method="percentile", rng=rng)

@@ -82,7 +82,7 @@ class Anatomy:
         convolutions: name of each convolution, with the name of the layer that shows it after normalisation and
             activation.
         convolution_kernels: name of each convolution, with its spatial kernel, (rows, columns, in, out).
-        layers: names of all layers, those of nested models as OUTER/INNER.
+        layers: names of all layers, those of nested models as OUTER.INNER.
         head: the layers behind `feature_layer`, if they are linear.
     """
 
@@ -109,13 +109,11 @@ def dissect(model: keras.Model) -> Anatomy:
         ValueError: the model is of another kind or shape.
     """
     _check(model)
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    flat = _Flat(copy)
+    flat = _Flat(model)
     last = flat.behind_transparent(flat.logits)
     squashing = last.squashing if last else None
     if squashing:
-        flat = _Flat(copy, without=last.layer)
+        flat = _Flat(model, without=last.name)
     dense = flat.behind_transparent(flat.logits)
     if not (
         dense and isinstance(dense.layer, layers.Dense) and _is_linear(dense.layer) and len(dense.output.shape) == 2
@@ -141,27 +139,33 @@ def dissect(model: keras.Model) -> Anatomy:
 
 
 class _Flat:
-    """A model replayed on a new input, layer by layer, nested models dissolved."""
+    """A copy of a model, replayed on a new input, layer by layer, nested models dissolved."""
 
-    def __init__(self, model: keras.Model, without: keras.Operation | None = None):
-        """Replay `model`, which must be a copy, without the softmax or sigmoid of the layer `without`."""
+    def __init__(self, model: keras.Model, without: str | None = None):
+        """Copy and replay `model`, without the softmax or sigmoid of the layer called `without`."""
+        copy = keras.models.clone_model(model)
+        copy.set_weights(model.get_weights())
         self.ink = keras.Input((28, 28, 1), dtype=model.inputs[0].dtype, name="ink")
         self.calls: list[Call] = []
         self._without = without
-        self.logits = self._replay(model, self.ink, "")
+        self.logits = self._replay(copy, self.ink, "")
         self._producer = {id(call.output): call for call in self.calls}
 
     def _replay(self, model: keras.Model, inputs, outer: str):
         def call(layer, *args, **kwargs):
             if isinstance(layer, keras.Sequential | keras.Function):
-                return self._replay(layer, args[0], f"{outer}{layer.name}/")
-            if layer is self._without:
+                return self._replay(layer, args[0], f"{outer}{layer.name}.")
+            if not any(layer is each.layer for each in self.calls):
+                # Layers of different nested models may have the same name, those of one model may not.
+                layer.name = f"{outer}{layer.name}"
+            name = self._unique(layer.name)
+            if name == self._without:
                 if not getattr(layer, "weights", ()):
                     return args[0]
                 layer.activation = keras.activations.linear
             output = layer(*args, **kwargs)
             tensors = [each for each in keras.tree.flatten((args, kwargs)) if isinstance(each, KerasTensor)]
-            self.calls.append(Call(self._unique(f"{outer}{layer.name}"), layer, tuple(tensors), output))
+            self.calls.append(Call(name, layer, tuple(tensors), output))
             return output
 
         if isinstance(model, keras.Sequential):

@@ -119,7 +119,7 @@ class Robustness:
     @cached_property
     def _replicates(self) -> np.ndarray:
         rng = np.random.default_rng(self.results.plan.seed)
-        return self.by_severity(statistics.bootstrap_accuracies(self.results.correct, REPLICATES, rng))
+        return self.by_severity(statistics.bootstrap_means(self.results.correct, REPLICATES, rng))
 
     @cached_property
     def exposures(self) -> np.ndarray:

@@ -84,28 +84,28 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     return adjusted.reshape(p_values.shape)
 
 
-def bootstrap_accuracies(correct: np.ndarray, replicates: int, rng: np.random.Generator) -> np.ndarray:
-    """Accuracies on images drawn again with replacement (Efron 1979), the same draw for every row.
+def bootstrap_means(values: np.ndarray, replicates: int, rng: np.random.Generator) -> np.ndarray:
+    """Means over images drawn again with replacement (Efron 1979), the same draw for every row.
 
     Whatever is computed from the rows of one replicate (a difference, a mean, a ratio) is therefore paired.
 
     Args:
-        correct: bool (..., N), what each model got right of the same N images under each damage.
+        values: (..., N), figures of the same N images; right (1) and wrong (0) answers give accuracies.
 
     Returns:
         float (..., replicates).
     """
-    total = correct.shape[-1]
-    rows = correct.reshape(-1, total)
-    accuracies = np.empty((len(rows), replicates))
+    total = values.shape[-1]
+    rows = values.reshape(-1, total)
+    means = np.empty((len(rows), replicates))
     # Some replicates and some rows at a time: their counts and their numbers as floats would take much memory.
     for start in range(0, replicates, 100):
-        part = accuracies[:, start : start + 100]
+        part = means[:, start : start + 100]
         counts = rng.multinomial(total, np.full(total, 1 / total), size=part.shape[1]).T.astype(np.float32)
         for row in range(0, len(rows), 100):
             part[row : row + 100] = rows[row : row + 100].astype(np.float32) @ counts
-    accuracies /= total
-    return accuracies.reshape(*correct.shape[:-1], replicates)
+    means /= total
+    return means.reshape(*values.shape[:-1], replicates)
 
 
 def percentile_interval(samples: np.ndarray, confidence: float = 0.95) -> np.ndarray:
