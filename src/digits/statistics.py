@@ -163,3 +163,28 @@ def corruption_errors(errors: np.ndarray, baseline: np.ndarray) -> tuple[np.ndar
 
 def _ratio(over: np.ndarray, under: np.ndarray, usable: np.ndarray) -> np.ndarray:
     return np.where(usable, over / np.where(usable, under, 1), np.nan)
+
+
+def correlations(first: np.ndarray, second: np.ndarray, of_ranks: bool = False) -> np.ndarray:
+    """Pearson's correlation of each row of one array with that of another, (N, ...) and (N, ...), as (N,).
+
+    Args:
+        of_ranks: Spearman's rank correlation instead.
+
+    Returns:
+        float (N,); 0 where one of the rows is the same everywhere, and so says nothing.
+    """
+    from scipy.stats import rankdata
+
+    first, second = (np.reshape(each, (len(each), -1)).astype(np.float64) for each in (first, second))
+    if of_ranks:
+        first, second = rankdata(first, axis=1), rankdata(second, axis=1)
+    first, second = (each - each.mean(axis=1, keepdims=True) for each in (first, second))
+    scale = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    return np.divide((first * second).sum(axis=1), scale, out=np.zeros(len(first)), where=scale > 0)
+
+
+def bootstrap_estimate(values: np.ndarray, replicates: int = 1000, seed: int = 0) -> Estimate:
+    """The mean of figures, (N,), with its 95 % bootstrap interval."""
+    low, high = percentile_interval(bootstrap_means(values, replicates, np.random.default_rng(seed)))
+    return Estimate(float(values.mean()), float(low), float(high))

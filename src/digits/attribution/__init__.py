@@ -79,6 +79,11 @@ class Attribution:
     heat: np.ndarray
     has_evidence: np.ndarray
 
+    @property
+    def signed(self) -> np.ndarray:
+        """The raw maps at 28×28, (N, 28, 28)."""
+        return masks.resize_all(self.raw)
+
 
 def explain(
     model: KerasModel | TwinModel,
@@ -133,7 +138,7 @@ def explain(
 
 def normalise(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The positive part of raw maps, (N, h, w), at 28×28 and divided by its maximum, and whether there is any."""
-    positive = np.stack([masks.resize(each) for each in np.maximum(raw, 0)])
+    positive = masks.resize_all(np.maximum(raw, 0))
     peaks = positive.max(axis=(1, 2))
     has_evidence = peaks > 0
     return positive / np.where(has_evidence, peaks, 1)[:, None, None], has_evidence

@@ -11,6 +11,11 @@ def resize(raw: np.ndarray) -> np.ndarray:
     return cv2.resize(raw, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
 
 
+def resize_all(raw: np.ndarray) -> np.ndarray:
+    """Maps, (N, h, w), each resized to 28×28."""
+    return np.stack([resize(each) for each in raw])
+
+
 def occlusion(model, ink: np.ndarray, weights: np.ndarray, patch: int = 4, stride: int = 2) -> np.ndarray:
     """What the score loses when a patch turns into paper (Zeiler and Fergus 2014), averaged over a pixel's patches."""
     starts = range(0, SIDE - patch + 1, stride)

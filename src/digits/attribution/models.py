@@ -90,16 +90,9 @@ class KerasModel:
         """The gradient of the score with respect to the ink, (N, 28, 28)."""
         return self._in_blocks(self._function("backward", None), ink, weights)[1][..., 0]
 
-    def get_weights(self) -> list[np.ndarray]:
-        """The weights of this copy, layer by layer."""
-        return self._network.get_weights()
-
-    def set_weights(self, weights: list[np.ndarray]) -> None:
-        """Give this copy other weights, for tests that randomise them."""
-        self._network.set_weights(weights)
-
     @cached_property
-    def _network(self):
+    def network(self):
+        """The copy itself, flat, from ink to logits; a test that randomises weights sets them here."""
         import keras
 
         return keras.Model(self.anatomy.ink, self.anatomy.logits)

@@ -1,0 +1,45 @@
+"""What a network has learned to see: weights as images, filters, and feature maps."""
+
+from math import isqrt
+
+import numpy as np
+
+from digits import preprocess
+from digits.attribution import KerasModel
+
+
+def input_weights(model: KerasModel) -> np.ndarray | None:
+    """The weights between the ink and each unit of the first dense layer, (units, side, side).
+
+    None where convolutions stand before it.
+    """
+    if model.anatomy.convolutions:
+        return None
+    kernel = next(layer.get_weights()[0] for layer in model.network.layers if layer.weights)
+    side = isqrt(len(kernel))
+    return kernel.T.reshape(-1, side, side)
+
+
+def filters(model: KerasModel, layer: str) -> np.ndarray:
+    """A convolution's filters as images, (filters, rows, columns), those with the largest weights first.
+
+    A filter on several channels is shown by the slice that has the largest weights.
+    """
+    kernel = model.anatomy.convolution_kernels[layer]
+    if kernel.shape[3] == 1:
+        slices = kernel[..., 0].transpose(2, 0, 1)
+    else:
+        norms = np.linalg.norm(kernel, axis=(0, 1))
+        slices = np.stack([kernel[:, :, channel, unit] for unit, channel in enumerate(norms.argmax(axis=0))])
+    return slices[np.argsort(-np.linalg.norm(slices, axis=(1, 2)), kind="stable")]
+
+
+def feature_maps(model: KerasModel, images: np.ndarray, layer: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The strongest feature maps of a convolution, after its normalisation and activation.
+
+    Returns:
+        The maps, (N, count, h, w), and which channels they are, (count,): those with the greatest mean over the images.
+    """
+    maps = model.feature_maps(preprocess.to_input(images), model.anatomy.convolutions[layer])
+    channels = np.argsort(-np.abs(maps).mean(axis=(0, 1, 2)), kind="stable")[:count]
+    return maps[..., channels].transpose(0, 3, 1, 2), channels
