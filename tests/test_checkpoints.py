@@ -1,9 +1,8 @@
-"""Checkpoints: exact exports, equal twins, and saves that are whole or not at all."""
+"""Checkpoints: exact exports, and saves that are whole or not at all."""
 
 import json
 import shutil
 import subprocess
-import sys
 
 import cv2
 import keras
@@ -12,7 +11,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from digits import architectures, baselines, cards, checkpoints, paths, preprocess, publishing, recognizer, twin
+from digits import baselines, cards, checkpoints, paths, preprocess, publishing, recognizer
 
 
 def logits(model, images: np.ndarray) -> np.ndarray:
@@ -39,50 +38,6 @@ def test_eight_by_eight_counts_ink_as_area_averaging_does(some_digits):
     for image, count in zip(some_digits.images, counts, strict=False):
         ink = image[4:24, 4:24].astype(np.float32) / 255
         np.testing.assert_allclose(count, 16 * cv2.resize(ink, (8, 8), interpolation=cv2.INTER_AREA), atol=1e-4)
-
-
-@pytest.mark.parametrize("name", architectures.ARCHITECTURES)
-def test_architectures_keep_the_contract_and_have_equal_twins(name, tmp_path, some_digits):
-    model = architectures.ARCHITECTURES[name]()
-    assert model.input_shape == (None, 28, 28, 1)
-    assert [layer.name for layer in model.layers[-2:]] == ["logits", "probabilities"]
-    assert model.count_params() <= 500_000
-    path = tmp_path / f"{name}.keras"
-    difference = twin.save(model, path, some_digits.images[:200])
-    assert difference <= 1e-5
-
-    # The file opens without the project's code, and the twin agrees on digits that the export never saw.
-    reopened = keras.saving.load_model(path)
-    expected = reopened.predict(preprocess.to_input(some_digits.images[200:]), verbose=0)
-    answers = recognizer.load(path.with_suffix(".onnx")).predict_proba(some_digits.images[200:])
-    np.testing.assert_allclose(answers, expected, atol=1e-5)
-
-
-def test_twin_offers_logits_and_the_last_feature_map(tmp_path, some_digits):
-    import onnxruntime
-
-    model = architectures.cnn()
-    twin.export(model, tmp_path / "cnn.onnx", some_digits.images[:10])
-    session = onnxruntime.InferenceSession(tmp_path / "cnn.onnx")
-    ink = preprocess.to_input(some_digits.images[:10])
-    by_name = dict(zip([output.name for output in session.get_outputs()], session.run(None, {"ink": ink}), strict=True))
-    assert set(by_name) == {"probabilities", "logits", "features", "feature_map", "head"}
-    np.testing.assert_allclose(by_name["logits"], logits(model, some_digits.images[:10]), atol=1e-4)
-    assert by_name["feature_map"].ndim == 4
-
-
-def test_model_of_another_shape_is_refused(tmp_path, some_digits):
-    model = keras.Sequential([keras.layers.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
-    with pytest.raises(ValueError, match=r"expected a model from \(28, 28, 1\) to several classes, got \(32, 32, 3\)"):
-        twin.export(model, tmp_path / "x.onnx", some_digits.images[:10])
-    assert not list(tmp_path.iterdir())
-
-
-def test_twin_that_differs_is_refused_and_not_kept(tmp_path, some_digits, monkeypatch):
-    monkeypatch.setattr(twin, "TOLERANCE", -1.0)
-    with pytest.raises(ValueError, match="differs by"):
-        twin.export(architectures.mlp(), tmp_path / "mlp.onnx", some_digits.images[:10])
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture(scope="module")
@@ -146,33 +101,6 @@ def test_failed_save_leaves_the_earlier_files_whole(forest, tmp_path, splits, mo
     with pytest.raises(OSError, match="No space left"):
         publish(forest, tmp_path, splits, note="second")
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
-
-
-LIMITED_SAVE = """
-import resource, signal, sys
-from pathlib import Path
-from digits import architectures, command, twin
-import numpy as np
-model = architectures.mlp()
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-with command.one_line_errors():
-    twin.save(model, Path(sys.argv[1]), np.zeros((1, 28, 28), np.uint8))
-"""
-
-
-def test_disk_that_fills_up_during_a_save_is_one_line_and_harmless(tmp_path):
-    """A limit on the file size stands in for the full disk: the write itself fails half-way."""
-    path = tmp_path / "model.keras"
-    path.write_bytes(b"the earlier model")
-    process = subprocess.run(
-        [sys.executable, "-c", LIMITED_SAVE, path], cwd=paths.ROOT / "src", capture_output=True, text=True, check=False
-    )
-    assert process.returncode == 2, process.stderr
-    assert process.stderr.splitlines()[-1].startswith("error: ")
-    assert "Traceback" not in process.stderr
-    assert path.read_bytes() == b"the earlier model"
-    assert [file.name for file in tmp_path.iterdir()] == ["model.keras"]
 
 
 @pytest.fixture

@@ -89,6 +89,31 @@ def pixels_in_random_order(
     return counts
 
 
+def compare_with_random_order(
+    model: KerasModel | TwinModel, images: np.ndarray, target: int, rng: np.random.Generator, orders: int = 5
+) -> dict:
+    """How many pixels it takes to turn images into `target`, and how many in random order.
+
+    Returns:
+        `images`, how many were `found`; of those the `median`, `least` and `most` pixels; `random_orders` tried, and
+        in how many of them the model `random_reached` the target at all.
+    """
+    found = [each for each in (find(model, image, target) for image in images) if each.found]
+    pixels = [int(each.changed.sum()) for each in found]
+    counts = np.concatenate([pixels_in_random_order(model, image, target, rng, orders) for image in images])
+    return {
+        "target": target,
+        "images": len(images),
+        "found": len(found),
+        "median": float(np.median(pixels)),
+        "least": min(pixels),
+        "most": max(pixels),
+        "random_orders": len(counts),
+        "random_reached": int(np.isfinite(counts).sum()),
+        "random_least": float(counts.min()) if np.isfinite(counts).any() else None,
+    }
+
+
 def _leads(model: KerasModel | TwinModel, images: np.ndarray, target: int) -> np.ndarray:
     """By how much the target's logit is ahead of the highest other, (N,)."""
     logits = model.logits(preprocess.to_input(images))

@@ -8,7 +8,7 @@ from scipy.special import softmax
 
 from digits import statistics
 from digits.attribution import Attribution
-from digits.corruptions import CORRUPTIONS, SEVERITIES
+from digits.corruptions import CORRUPTIONS, SEVERITIES, Corruption
 from digits.data import Digits
 
 
@@ -21,7 +21,7 @@ class Drift:
         correct: which answers are right, bool (6, N).
         confidence: the answers' probabilities, (6, N).
         kept: which answers are those of the undamaged digits, bool (6, N).
-        similarity: the correlation of the maps of those first answers with the maps of the undamaged digits, (6, N).
+        similarity: the correlation of the signed maps, of the class first answered, with the undamaged digits', (6, N).
         images: the damaged digits, uint8 (6, N, 28, 28).
         heat: the maps, (6, N, 28, 28).
     """
@@ -57,15 +57,22 @@ def measure(
     for severity in (0, *SEVERITIES):
         images = damage(digits.images, severity, np.random.default_rng(seed))
         found = explain(images, clean.target) if severity else clean
-        expected = clean.heat
+        expected = clean.signed
         if damage.kind == "geometry":
-            as_images = np.rint(255 * expected).astype(np.uint8)
-            expected = damage(as_images, severity, np.random.default_rng(seed))
+            expected = _moved(damage, expected, severity, seed)
         answers = found.logits.argmax(axis=1)
         rows["correct"].append(answers == digits.labels)
         rows["confidence"].append(softmax(found.logits, axis=1).max(axis=1))
         rows["kept"].append(answers == clean.target)
-        rows["similarity"].append(statistics.correlations(expected, found.heat))
+        rows["similarity"].append(statistics.correlations(expected, found.signed))
         rows["images"].append(images)
         rows["heat"].append(found.heat)
     return Drift(corruption, **{name: np.stack(values) for name, values in rows.items()})
+
+
+def _moved(damage: Corruption, maps: np.ndarray, severity: int, seed: int) -> np.ndarray:
+    """Signed maps, (N, 28, 28), moved as a corruption moves their images; each on a scale of its own."""
+    scale = np.maximum(np.abs(maps).max(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)
+    positive, negative = (np.rint(255 * np.maximum(part, 0) / scale).astype(np.uint8) for part in (maps, -maps))
+    gains, losses = (damage(part, severity, np.random.default_rng(seed)).astype(int) for part in (positive, negative))
+    return gains - losses

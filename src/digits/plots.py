@@ -43,7 +43,7 @@ def digit_grid(
 
 def class_distribution(labels_by_part: Mapping[str, np.ndarray]) -> Figure:
     """Share of each digit in each part of the data, in percent, with the counts of the whole."""
-    figure, axis = _single(8, 3.6)
+    figure, axis = single(8, 3.6)
     width = 0.8 / len(labels_by_part)
     for index, (part, labels) in enumerate(labels_by_part.items()):
         shares = np.bincount(labels, minlength=10) * 100 / len(labels)
@@ -76,14 +76,14 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     accuracy.legend(frameon=False, loc="lower right")
     for axis in (accuracy, loss, rate):
         axis.xaxis.get_major_locator().set_params(integer=True)
-        _tidy(axis)
+        tidy(axis)
     return figure
 
 
 def error_rates(names: Sequence[str], accuracies: Sequence[float], intervals: Sequence[Sequence[float]]) -> Figure:
     """Error rates of several models on one set with their 95 % intervals, the best on top, on a logarithmic scale."""
     order = np.argsort(accuracies)
-    figure, axis = _single(8, 0.42 * len(names) + 1.3)
+    figure, axis = single(8, 0.42 * len(names) + 1.3)
     for place, index in enumerate(order):
         error = 100 * (1 - accuracies[index])
         low, high = (100 * (1 - bound) for bound in reversed(intervals[index]))
@@ -138,13 +138,13 @@ def reliability_diagram(by_model: Mapping[str, Reliability]) -> Figure:
     histogram.set(xlabel="confidence", ylabel="images", yscale="log")
     diagram.legend(frameon=False)
     for axis in (diagram, histogram):
-        _tidy(axis)
+        tidy(axis)
     return figure
 
 
 def confidence_histogram(confidence: np.ndarray, correct: np.ndarray, title: str) -> Figure:
     """How confident the right answers are and how confident the wrong ones, float (N,) and bool (N,)."""
-    figure, axis = _single(7, 3.4)
+    figure, axis = single(7, 3.4)
     bins = np.linspace(0, 1, 41)
     axis.hist(confidence[correct], bins, color=BLUE, alpha=0.75, label=f"right ({correct.sum():,})")
     axis.hist(confidence[~correct], bins, color=RED, alpha=0.75, label=f"wrong ({(~correct).sum():,})")
@@ -166,17 +166,19 @@ def probability_bars(image: np.ndarray, probabilities: np.ndarray, title: str) -
     for digit in np.flatnonzero(probabilities >= 0.005):
         bars.text(digit, 100 * probabilities[digit] + 1, f"{probabilities[digit]:.0%}", ha="center", fontsize=8)
     bars.set(xticks=range(10), ylim=(0, 109), xlabel="digit", ylabel="probability (%)")
-    _tidy(bars)
+    tidy(bars)
     figure.suptitle(title, color=INK)
     return figure
 
 
-def _single(width: float, height: float) -> tuple[Figure, Axes]:
+def single(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure with one tidy axis."""
     figure = Figure((width, height), layout="constrained")
     axis = figure.subplots()
-    _tidy(axis)
+    tidy(axis)
     return figure, axis
 
 
-def _tidy(axis: Axes) -> None:
+def tidy(axis: Axes) -> None:
+    """Take away the lines above and to the right."""
     axis.spines[["top", "right"]].set_visible(False)

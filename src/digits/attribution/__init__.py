@@ -7,10 +7,11 @@ normalising happen here, once, around all of them. `docs/explanations.md` says w
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
-from digits import preprocess
+from digits import command, preprocess
 from digits.attribution import cam, gradients, masks
 from digits.attribution.models import KerasModel, TwinModel
 from digits.recognizer import Recognizer
@@ -53,6 +54,9 @@ METHODS = {
     "occlusion": Method(title="Occlusion", function=masks.occlusion),
     "rise": Method(title="RISE", function=masks.rise, is_random=True),
 }
+# The most faithful of those that pass the sanity check, with convolutions and without them: docs/explanations.md.
+DEFAULT = "score_cam"
+DEFAULT_WITHOUT_CONVOLUTIONS = "rise"
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class Attribution:
 def explain(
     model: KerasModel | TwinModel,
     images: np.ndarray,
-    method: str = "grad_cam",
+    method: str | None = None,
     target: int | np.ndarray | None = None,
     versus: int | np.ndarray | None = None,
     layer: str | None = None,
@@ -99,7 +103,7 @@ def explain(
 
     Args:
         images: uint8 (N, 28, 28), ink 255 on paper 0.
-        method: one of `METHODS`.
+        method: one of `METHODS`; what `default_method` says if left out.
         target: the class to explain, one for all images or one each; the model's answers if left out.
         versus: explain the target's logit minus this class's.
         layer: the layer to look at; the last with a spatial output that convolutions feed, if left out.
@@ -110,6 +114,7 @@ def explain(
         ValueError: there is no such method, class or layer, the model can't be explained in this way, the images have
             another shape or dtype, or the model's logits aren't finite.
     """
+    method = method or default_method(model)
     check_method(method)
     preprocess.check_images(images)
     chosen = METHODS[method]
@@ -144,14 +149,15 @@ def normalise(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return positive / np.where(has_evidence, peaks, 1)[:, None, None], has_evidence
 
 
-def open_model(recogniser: Recognizer, method: str = "grad_cam", layer: str | None = None) -> KerasModel | TwinModel:
+def open_model(recogniser: Recognizer, method: str | None = None, layer: str | None = None) -> KerasModel | TwinModel:
     """The quickest way to explain a recogniser: through its twin where that can answer, else with TensorFlow.
 
     Raises:
         ValueError: there is no such method, the model has no layer that it could look at, or the file no gradient.
     """
-    check_method(method)
     quick = TwinModel(recogniser)
+    method = method or default_method(quick)
+    check_method(method)
     if layer is None:
         choose_layer(quick, method, None)
     gradient = METHODS[method].needs_gradient
@@ -162,11 +168,17 @@ def open_model(recogniser: Recognizer, method: str = "grad_cam", layer: str | No
             f"{METHODS[method].title} needs the gradient, which {recogniser.path.name} doesn't have; "
             f"these methods work on it: {', '.join(working_methods(quick))}"
         )
-    return _open_keras(recogniser.path)
+    return open_keras(recogniser.path)
+
+
+def open_keras(path: Path) -> KerasModel:
+    """A `.keras` file under attribution, with TensorFlow; the last few files stay open."""
+    return _open_keras(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=4)
-def _open_keras(path) -> KerasModel:
+def _open_keras(path: Path, changed: int) -> KerasModel:
+    command.load_keras()
     import keras
 
     return KerasModel(keras.saving.load_model(path, compile=False, safe_mode=True))
@@ -191,6 +203,11 @@ def choose_layer(model: KerasModel | TwinModel, method: str, layer: str | None) 
     if layer is not None and layer not in model.layers:
         raise ValueError(f"{model.name} has no layer {layer} with a spatial output; it has {', '.join(model.layers)}")
     return layer or model.feature_layer
+
+
+def default_method(model: KerasModel | TwinModel) -> str:
+    """The most faithful method that works on a model."""
+    return DEFAULT if model.feature_layer else DEFAULT_WITHOUT_CONVOLUTIONS
 
 
 def check_method(method: str) -> None:

@@ -98,8 +98,10 @@ class KerasModel:
         return keras.Model(self.anatomy.ink, self.anatomy.logits)
 
     def _in_blocks(self, function: Callable, *arguments: np.ndarray) -> tuple[np.ndarray, ...]:
+        import tensorflow as tf
+
         arguments = [np.asarray(argument, self.dtype) for argument in arguments]
-        blocks = [function(*block) for block in zip(*map(blocks_of, arguments), strict=True)]
+        blocks = [function(*map(tf.constant, block)) for block in zip(*map(blocks_of, arguments), strict=True)]
         return tuple(np.concatenate([part.numpy() for part in parts]) for parts in zip(*blocks, strict=True))
 
     def _function(self, direction: str, layer: str | None) -> Callable:
@@ -131,4 +133,5 @@ class KerasModel:
             # A model that ignores its input, or the layer, has a gradient of zero.
             return maps, tape.gradient(score, maps if layer else ink, unconnected_gradients="zero")
 
-        return forward if direction == "forward" else backward
+        # A concrete function isn't counted as traced anew, of which TensorFlow would warn where many models are opened.
+        return (forward if direction == "forward" else backward).get_concrete_function()

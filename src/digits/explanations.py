@@ -1,0 +1,210 @@
+"""Everything that the workbench can say about why one model answers some digits as it does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from digits import (
+    attribution,
+    counterfactual,
+    data,
+    drift,
+    examples,
+    features,
+    prediction,
+    preprocess,
+    shapley,
+    statistics,
+)
+from digits.attribution import Attribution, KerasModel
+from digits.counterfactual import Counterfactual
+from digits.data import Digits
+from digits.drift import Drift
+from digits.examples import Related
+from digits.recognizer import Recognizer
+
+SHOWN_MAPS = 12
+SHOWN_FILTERS = 32
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The digits to explain, and which of their scores.
+
+    Attributes:
+        images: uint8 (N, 28, 28).
+        labels: the digits that they are, (N,); None if that isn't known.
+        names: what each is called.
+        target: the class to explain; None for the model's answers.
+        versus: the class to contrast with; None for the most probable other class.
+        layer: the layer of the class activation maps; None for the last.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    names: Sequence[str]
+    target: int | None = None
+    versus: int | None = None
+    layer: str | None = None
+
+
+def typical_digits(digits: Digits) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Ten digits, one of each class and neither its most typical nor its most unusual: images, labels and names."""
+    chosen = [data.representative(digits, digit, 3)[1] for digit in range(10)]
+    return digits.images[chosen], digits.labels[chosen], [f"a {digit}" for digit in range(10)]
+
+
+def pictures(arguments: Sequence[str]) -> tuple[np.ndarray, None, list[str]]:
+    """People's pictures, prepared as the models see them: images, no labels, and the files' names.
+
+    Args:
+        arguments: files, folders or globs.
+
+    Raises:
+        ValueError: there is none, or one can't be read.
+    """
+    files = list(prediction.find_images(arguments))
+    if not files:
+        raise ValueError(f"no pictures in {', '.join(arguments)}")
+    return np.stack([preprocess.prepare_file(file).image for file in files]), None, [file.stem for file in files]
+
+
+@dataclass(frozen=True)
+class Explanations:
+    """What was found about one model.
+
+    Attributes:
+        name: the model's name.
+        labels: what the digits are; the model's answers where that isn't known, (N,).
+        answers: its answers, (N,).
+        attributions: by method.
+        contrast: why the target and not `versus`, by the default method.
+        effects: what flipping each pixel adds to the target's logit, (N, 28, 28).
+        shares: exact Shapley values of 4×4 patches, (N, 4, 4).
+        agreement: by method, Spearman's correlation of its patch sums with the Shapley values, (N,).
+        counterfactuals: each digit turned into `contrast.versus`; None where the model says that already.
+        related: its training digits; None for a model without a last dense layer.
+        plane: places of the test digits, (M, 2); None likewise.
+        misread: which of the test digits are misread, bool (M,).
+        drifts: under each corruption.
+        weights: of the first dense layer as images, (units, side, side); None behind convolutions.
+        filters: by convolution, (filters, rows, columns).
+        feature_maps: by convolution, (N, maps, h, w).
+    """
+
+    name: str
+    labels: np.ndarray
+    answers: np.ndarray
+    attributions: dict[str, Attribution]
+    contrast: Attribution
+    effects: np.ndarray
+    shares: np.ndarray
+    agreement: dict[str, np.ndarray]
+    counterfactuals: list[Counterfactual | None]
+    related: Related | None
+    plane: np.ndarray | None
+    misread: np.ndarray
+    drifts: list[Drift]
+    weights: np.ndarray | None
+    filters: dict[str, np.ndarray]
+    feature_maps: dict[str, np.ndarray]
+
+
+def explain_model(
+    recogniser: Recognizer,
+    subject: Subject,
+    methods: Sequence[str],
+    training: Digits,
+    test: Digits,
+    drifting: Digits,
+    corruptions: Sequence[str],
+    seed: int,
+) -> Explanations:
+    """Explain one model's answers in every way that works on it.
+
+    Args:
+        methods: attribution methods; those that don't work on the model are left out; all that do if empty.
+        training: the digits that it learned from, for examples.
+        test: the digits to lay out on a plane.
+        drifting: the digits to damage.
+        corruptions: names of the corruptions to damage them by.
+
+    Raises:
+        ValueError: there is no such class, method or layer.
+    """
+    quick = attribution.open_model(recogniser, "occlusion")
+    works = attribution.working_methods(quick)
+    for method in methods:
+        attribution.check_method(method)
+    images = subject.images
+    attributions = {
+        method: _explain(recogniser, method, subject, images, subject.target, None, seed)
+        for method in (methods or works)
+        if method in works
+    }
+    default = attribution.default_method(quick)
+    logits = quick.logits(preprocess.to_input(images))
+    answers = logits.argmax(axis=1)
+    labels = answers if subject.labels is None else subject.labels
+    target = answers if subject.target is None else np.full(len(images), subject.target)
+    others = logits.copy()
+    others[np.arange(len(images)), target] = -np.inf
+    versus = others.argmax(axis=1) if subject.versus is None else np.full(len(images), subject.versus)
+    weights = np.eye(logits.shape[1], dtype=np.float32)[target]
+    shares = np.stack([shapley.exact_shapley(quick, *each) for each in zip(images, weights, strict=True)])
+
+    def explain_damaged(damaged: np.ndarray, classes: np.ndarray | None) -> Attribution:
+        return _explain(recogniser, default, subject, damaged, classes, None, seed)
+
+    has_last_layer = "features" in recogniser.outputs
+    differentiable = attribution.open_keras(recogniser.path) if quick.has_gradient else None
+    return Explanations(
+        name=recogniser.name,
+        labels=labels,
+        answers=answers,
+        attributions=attributions,
+        contrast=_explain(recogniser, default, subject, images, target, versus, seed),
+        effects=np.stack([shapley.single_pixel_effects(quick, *each) for each in zip(images, weights, strict=True)]),
+        shares=shares,
+        agreement={
+            name: statistics.correlations(shapley.patch_sums(each.signed), shares, of_ranks=True)
+            for name, each in attributions.items()
+        },
+        counterfactuals=[
+            counterfactual.find(quick, image, other) if other != answer else None
+            for image, answer, other in zip(images, answers, versus, strict=True)
+        ],
+        related=examples.relate(recogniser, training, Digits(images, labels)) if has_last_layer else None,
+        plane=examples.plane(recogniser, test.images, seed) if has_last_layer else None,
+        misread=recogniser.predict_proba(test.images).argmax(axis=1) != test.labels,
+        drifts=[drift.measure(explain_damaged, drifting, name, seed) for name in corruptions],
+        weights=features.input_weights(differentiable) if differentiable else None,
+        **_convolutions(differentiable, images),
+    )
+
+
+def _convolutions(model: KerasModel | None, images: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    names = model.anatomy.convolutions if model else ()
+    return {
+        "filters": {
+            name: features.filters(model, name)[:SHOWN_FILTERS]
+            for name in names
+            if model.anatomy.convolution_kernels[name].shape[0] > 1
+        },
+        "feature_maps": {name: features.feature_maps(model, images, name, SHOWN_MAPS)[0] for name in names},
+    }
+
+
+def _explain(
+    recogniser: Recognizer,
+    method: str,
+    subject: Subject,
+    images: np.ndarray,
+    target: int | np.ndarray | None,
+    versus: np.ndarray | None,
+    seed: int,
+) -> Attribution:
+    layer = subject.layer if attribution.METHODS[method].needs_layer else None
+    model = attribution.open_model(recogniser, method, layer)
+    return attribution.explain(model, images, method, target, versus, layer, seed)

@@ -1,0 +1,75 @@
+"""See why models answer as they do: attributions, features, examples, counterfactuals and drift on one page."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import arg
+
+from digits import command, paths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    models: tuple[str, ...] = ("mnist_advanced", "mnist_cnn", "mnist_mlp", "mnist_logistic")
+    """Names in the models folder, or paths of checkpoints."""
+    images: tuple[str, ...] = ()
+    """Pictures, folders or globs to explain; ten typical validation digits if left out."""
+    methods: tuple[str, ...] = ()
+    """Attribution methods; all that work on a model if left out."""
+    target: Annotated[int | None, arg(metavar="CLASS")] = None
+    """Class to explain; each model's own answer if left out."""
+    versus: Annotated[int | None, arg(metavar="CLASS")] = None
+    """Class to contrast it with; the most probable other one if left out."""
+    layer: Annotated[str | None, arg(metavar="NAME")] = None
+    """Layer of the class activation maps; the last with a spatial output if left out."""
+    corruptions: tuple[str, ...] = ("rotate", "gaussian_noise", "zigzag")
+    """Kinds of damage under which to watch the reasons move."""
+    drift_digits: int = 200
+    """Validation digits to damage."""
+    map_digits: int = 2000
+    """Test digits on the map of the last layer's space."""
+    judge: Annotated[int | None, arg(metavar="INT")] = None
+    """Judge the methods too, on so many validation digits; takes minutes a model."""
+    random_seed: int = 0
+    """Seed of everything that draws."""
+    data_dir: Path = paths.DATA
+    """Folder with mnist.npz."""
+    models_dir: Path = paths.MODELS
+    """Folder in which models are looked up by name."""
+    output_dir: Path = paths.REPORTS / "explanations"
+    """Folder for the pictures and the page."""
+
+
+def main(options: Options) -> None:
+    from tqdm import tqdm
+
+    from digits import corruptions, data, explanation_report, explanations, method_study, recognizer, sweep_plan
+
+    folder = paths.output_folder(options.output_dir)
+    names = [each.name for each in corruptions.select(options.corruptions)]
+    recognisers = [recognizer.load(model, options.models_dir) for model in options.models]
+    recognizer.check_names([each.name for each in recognisers])
+    splits = data.load_splits(options.data_dir)
+    drifting, _ = sweep_plan.evenly_spaced(splits.validation, options.drift_digits)
+    test, _ = sweep_plan.evenly_spaced(splits.test, options.map_digits)
+
+    digits = explanations.pictures(options.images) if options.images else explanations.typical_digits(splits.validation)
+    subject = explanations.Subject(*digits, options.target, options.versus, options.layer)
+
+    found = [
+        explanations.explain_model(
+            each, subject, options.methods, splits.train, test, drifting, names, options.random_seed
+        )
+        for each in tqdm(recognisers, unit="model")
+    ]
+    study = {}
+    if options.judge:
+        judged, _ = sweep_plan.evenly_spaced(splits.validation, options.judge)
+        networks = [each for each in recognisers if each.path.suffix == ".keras"]
+        study = method_study.study(networks, judged, options.random_seed, tqdm)
+    print(f"report: {explanation_report.write(found, subject, splits.train, test, drifting, study, folder)}")
+
+
+if __name__ == "__main__":
+    command.run(main, Options, __doc__)

@@ -1,0 +1,141 @@
+"""The classroom notebook, run from top to bottom as a class runs it, only shorter, and compared with other sums."""
+
+import base64
+import io
+import re
+import subprocess
+import sys
+
+import nbformat
+import numpy as np
+import pytest
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell
+from PIL import Image
+
+from digits import paths, recognizer, sweep_plan
+from digits.corruptions import SEVERITIES
+
+NOTEBOOK = paths.ROOT / "notebooks" / "classroom.ipynb"
+SWEEP_DIGITS = 100
+SHORT = f"EPOCHS = 3\nTRAINING_DIGITS = 20_000\nSWEEP_DIGITS = {SWEEP_DIGITS}"
+# The kernel's own, when it is shut down.
+KERNEL_FILTER = "ignore:For consistency across implementations:PendingDeprecationWarning"
+# A cell that draws calls one of these.
+DRAWS = re.compile(r"plots\.\w+\(|plt\.subplots\(|show_\w+\(")
+
+
+def read_notebook() -> nbformat.NotebookNode:
+    return nbformat.read(NOTEBOOK, as_version=nbformat.NO_CONVERT)
+
+
+def code_cells(notebook) -> dict[str, nbformat.NotebookNode]:
+    """The code cells by their ids."""
+    return {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
+
+
+def printed(cell) -> str:
+    return "".join(output.text for output in cell.outputs if output.output_type == "stream")
+
+
+def pictures(cell) -> list[Image.Image]:
+    encoded = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
+    return [Image.open(io.BytesIO(base64.b64decode(each))) for each in encoded]
+
+
+@pytest.fixture(scope="module")
+def weights_file(tmp_path_factory):
+    """Where the class's network is kept for the tests."""
+    return tmp_path_factory.mktemp("notebook") / "weights.npz"
+
+
+@pytest.fixture(scope="module")
+def cells(weights_file, pytestconfig):
+    """The notebook's code cells after a run in its own folder on a short schedule, warnings being errors."""
+    notebook = read_notebook()
+    (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
+    assert re.findall(r"^\w+ =", parameters.source, re.M) == re.findall(r"^\w+ =", SHORT, re.M)
+    parameters.source = SHORT
+    notebook.cells.append(new_code_cell(f"np.savez({str(weights_file)!r}, *model.get_weights())", id="keep-weights"))
+    client = NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(NOTEBOOK.parent)}}
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        # The kernel inherits them: the same warnings are errors there, and nobody's own IPython settings take part.
+        patch.setenv("PYTHONWARNINGS", ",".join([*pytestconfig.getini("filterwarnings"), KERNEL_FILTER]))
+        patch.setenv("IPYTHONDIR", str(weights_file.parent))
+        client.execute()
+    return code_cells(notebook)
+
+
+def test_notebook_is_valid_and_holds_source_only():
+    notebook = read_notebook()
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert all(re.fullmatch("[a-z][a-z0-9-]+", cell.id) for cell in notebook.cells)
+    for cell in code_cells(notebook).values():
+        assert not cell.outputs
+        assert cell.execution_count is None
+        assert set(cell.metadata) <= {"tags"}
+
+
+@pytest.mark.parametrize("folder", [paths.ROOT, NOTEBOOK.parent])
+def test_notebook_finds_the_project(folder):
+    source = code_cells(read_notebook())["find-project"].source
+    command = [sys.executable, "-c", f"{source}\nimport digits; print(digits.__path__[0])"]
+    process = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == str(paths.ROOT / "src" / "digits")
+
+
+def test_notebook_outside_the_project_says_so(tmp_path):
+    source = code_cells(read_notebook())["find-project"].source
+    process = subprocess.run([sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "FileNotFoundError: expected this notebook to run inside the project's folder" in process.stderr
+
+
+def test_run_is_quiet(cells):
+    for name, cell in cells.items():
+        for output in cell.outputs:
+            assert output.output_type in ("stream", "display_data", "execute_result"), name
+            assert output.get("name") != "stderr", output.text
+
+
+def test_every_cell_that_draws_shows_pictures(cells):
+    assert {name for name, cell in cells.items() if pictures(cell)} == {
+        name for name, cell in cells.items() if DRAWS.search(cell.source)
+    }
+    for name, cell in cells.items():
+        for picture in pictures(cell):
+            grey = np.asarray(picture.convert("L"))
+            assert min(grey.shape) > 100, name
+            assert len(np.unique(grey)) > 10, name
+
+
+def test_printed_accuracy_is_that_of_the_network(cells, weights_file, splits):
+    # Shares in percent; the kernel may round differently, so that one of the 5,000 answers differs.
+    share, low, high = map(float, re.findall(r"([\d.]+)%", printed(cells["accuracy"]))[:3])
+    with np.load(weights_file) as stored:
+        first, first_bias, second, second_bias, last, last_bias = stored.values()
+    hidden = splits.validation.images.reshape(-1, 784) / 255
+    for kernel, bias in ((first, first_bias), (second, second_bias)):
+        hidden = np.maximum(hidden @ kernel + bias, 0)
+    answers = (hidden @ last + last_bias).argmax(axis=1)
+    assert share == pytest.approx(100 * np.mean(answers == splits.validation.labels), abs=0.021)
+    assert 90 < low < share < high < 99
+
+
+def test_printed_exam_of_the_cnn_is_its_cards(cells):
+    card = recognizer.load("mnist_cnn").card
+    assert f"mnist_cnn: {card['scores']['test']['accuracy']:.2%} of 10,000" in printed(cells["exam"])
+
+
+def test_printed_sweep_is_what_the_damage_does(cells, splits):
+    chosen, places = sweep_plan.evenly_spaced(splits.test, SWEEP_DIGITS)
+    cnn = recognizer.load("mnist_cnn")
+    for kind in ("translate", "fog"):
+        damaged = [sweep_plan.damage(chosen.images, kind, severity, 0, places) for severity in SEVERITIES]
+        answers = cnn.predict_proba(np.concatenate(damaged)).argmax(axis=1)
+        expected = np.mean(answers == np.tile(chosen.labels, len(SEVERITIES)))
+        (row,) = re.findall(rf"^ *{kind} .*", printed(cells["sweep-table"]), re.M)
+        assert row.endswith(f" {expected:.1%}")
