@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 REQUIREMENTS := $(if $(filter Darwin-arm64,$(shell uname -sm | tr ' ' -)),requirements-mac.txt,requirements-cloud.txt)
 RUN := .venv/bin/python
 
-.PHONY: demo benchmark robustness readme test lint format requirements clean
+.PHONY: demo benchmark robustness explanations readme test lint format requirements clean
 
 demo: .venv/installed
 	$(RUN) src/prepare_data.py
@@ -12,6 +12,8 @@ demo: .venv/installed
 	$(RUN) src/evaluate.py --models reports/demo/demo_cnn.keras mnist_cnn mnist_advanced mnist_logistic --output-dir reports/demo
 	$(RUN) src/evaluate_robustness.py --quick --models reports/demo/demo_cnn.keras mnist_cnn mnist_advanced mnist_logistic \
 	  --output-dir reports/demo/robustness --restart
+	$(RUN) src/visualize_features.py --models reports/demo/demo_cnn.keras mnist_mlp --drift-digits 50 --map-digits 500 \
+	  --output-dir reports/demo/explanations
 
 test: .venv/installed lint
 	$(RUN) -m pytest
@@ -40,6 +42,15 @@ robustness: .venv/installed
 	$(RUN) src/evaluate_robustness.py --restart
 	mkdir -p docs/robustness
 	cp $(addprefix reports/robustness/,summary.json results.csv heat_map.png curves.png samples.png) docs/robustness
+	$(MAKE) readme
+
+# The study of the attribution methods over four shipped models, and the pictures that docs/explanations.md shows.
+EXPLAINED := mnist_advanced mnist_cnn mnist_mlp mnist_logistic
+explanations: .venv/installed
+	$(RUN) src/visualize_features.py --models $(EXPLAINED) --judge 1000
+	mkdir -p docs/explanations
+	cp reports/explanations/study.json reports/explanations/*.png docs/explanations
+	for model in $(EXPLAINED); do cp reports/explanations/$$model/heat_maps.png docs/explanations/$$model.png; done
 	$(MAKE) readme
 
 # The README's tables come from the cards, the sweep and the benchmarks.

@@ -12,7 +12,7 @@ from torch import nn
 
 from captum import attr
 
-BLOCK = 100
+BLOCK = 25
 STEPS = 32
 
 

@@ -11,12 +11,13 @@ from digits import paths
 FLOORS = (
     {"paths", "preprocess", "corruptions", "metrics", "statistics", "cards", "command"},
     {"data", "augmentation", "architectures", "anatomy", "checkpoints", "plots", "pages"},
-    {"recognizer", "training", "baselines", "twin", "robustness_plots"},
-    {"evaluation", "prediction", "publishing", "conversion", "sweep_plan", "attribution"},
-    {"report", "sweep", "worst_case"},
-    {"trainer", "robustness"},
-    {"robustness_tables"},
-    {"robustness_report", "readme"},
+    {"recognizer", "training", "baselines", "twin", "robustness_plots", "explanation_plots"},
+    {"evaluation", "prediction", "publishing", "conversion", "sweep_plan", "attribution", "examples"},
+    {"report", "sweep", "worst_case", "faithfulness", "sanity", "shapley", "drift", "features"},
+    {"trainer", "robustness", "counterfactual"},
+    {"robustness_tables", "method_study", "explanations"},
+    {"robustness_report", "explanation_tables"},
+    {"explanation_report", "readme"},
 )
 LIBRARY = paths.ROOT / "src" / "digits"
 SCRIPTS = sorted(path.stem for path in (paths.ROOT / "src").glob("*.py") if path.stem != "__init__")

@@ -12,6 +12,7 @@ from digits import method_study, pages, paths, shapley
 from digits.attribution import METHODS
 from digits.corruptions import CORRUPTIONS, SEVERITIES
 from digits.data import Digits
+from digits.explanation_tables import TITLES, counterfactual_text
 from digits.explanations import Explanations, Subject
 
 # Digits of which pictures show more than one image each.
@@ -51,7 +52,8 @@ def write(
         subject=subject,
         study=study,
         judged=_write(study_figures(study), folder) if study else {},
-        titles={name: method.title for name, method in METHODS.items()} | method_study.BASELINES,
+        titles=TITLES,
+        counterfactual_text=counterfactual_text,
     )
     paths.write_text(folder / "report.html", page)
     return folder / "report.html"
@@ -59,21 +61,20 @@ def write(
 
 def study_figures(study: dict) -> dict[str, Figure]:
     """Pictures of how faithful the methods are: of all models together, and curves and cascades of each."""
-    titles = {name: method.title for name, method in METHODS.items()} | method_study.BASELINES
     figures = {}
     for kind, ranked in study["ranking"].items():
         models = {name: study["models"][name]["methods"] for name in ranked["models"]}
         by_method = {
-            titles[name]: {model: each[name]["faithfulness"] for model, each in models.items()}
+            TITLES[name]: {model: each[name]["faithfulness"] for model, each in models.items()}
             for name in (*(row["method"] for row in ranked["methods"]), *method_study.BASELINES)
         }
         figures[f"faithfulness {kind}"] = draw.faithfulness(by_method, list(method_study.BASELINES.values()))
     for model, each in study["models"].items():
         figures[f"curves {model}"] = draw.deletion_and_insertion(
-            {titles[name]: c for name, c in each["curves"].items()}
+            {TITLES[name]: c for name, c in each["curves"].items()}
         )
         similarity = {
-            titles[name]: [stage["value"] for stage in figure["sanity"]]
+            TITLES[name]: [stage["value"] for stage in figure["sanity"]]
             for name, figure in each["methods"].items()
             if "sanity" in figure
         }

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from digits import counterfactual, faithfulness, sanity, shapley, statistics
+from digits import counterfactual, faithfulness, paths, sanity, shapley, statistics
 from digits.attribution import METHODS, explain, open_keras, open_model, working_methods
 from digits.data import Digits
 from digits.recognizer import Recognizer
@@ -40,7 +40,7 @@ def study_model(recogniser: Recognizer, digits: Digits, seed: int, progress: Cal
     """Judge the methods on one model, for its own answers.
 
     Returns:
-        `methods`: by method its figures, each with `value`, `low` and `high`: `deletion FILLING`, `insertion FILLING`,
+        `checkpoint`: the file's SHA-256. `methods`: by method its figures, each with `value`, `low` and `high`: `deletion FILLING`, `insertion FILLING`,
         `faithfulness` (insertion minus deletion, averaged over the fillings), `sensitivity`, `shapley` and
         `stability`; and `sanity`, a list by stage. `curves`: mean probabilities by method and filling. `stages` of the
         sanity check. `counterfactuals`: what turns a 4 into a 9.
@@ -69,6 +69,7 @@ def study_model(recogniser: Recognizer, digits: Digits, seed: int, progress: Cal
         found[name]["sanity"] = [asdict(statistics.bootstrap_estimate(each.mean(axis=0))) for each in similarity]
     fours = digits.images[(digits.labels == 4) & (targets == 4)][:COUNTERFACTUAL_DIGITS]
     return {
+        "checkpoint": paths.sha256(recogniser.path),
         "methods": found,
         "curves": curves,
         "stages": cascade.stages,

@@ -94,6 +94,9 @@ def error_rates(names: Sequence[str], accuracies: Sequence[float], intervals: Se
     axis.set(xscale="log", xlabel="misread test digits (%), with 95 % interval", ylim=(-0.6, len(names) - 0.4))
     axis.xaxis.set_major_formatter("{x:g}")
     axis.margins(x=0.12)
+    smallest, largest = axis.get_xlim()
+    if largest < 10 * smallest:
+        axis.xaxis.set_minor_formatter("{x:g}")
     axis.grid(axis="x", which="both", alpha=0.15)
     return figure
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from digits import cards, paths, report, robustness_tables
+from digits import cards, explanation_tables, paths, report, robustness_tables
 from digits.corruptions import CORRUPTIONS, SEVERITIES
 
 SPEED = """\
@@ -26,14 +26,19 @@ Measured on {cores} CPU cores ({processor}); what is compared ran in the same ru
 
 
 def update(root: Path = paths.ROOT) -> None:
-    """Write the README's tables of models, robustness and speeds, `docs/results.md`, and the picture of the models."""
+    """Write what is generated of the README and of `docs`: tables of models, robustness, explanations and speeds."""
     shipped = shipped_cards(root / "models")
     text = (root / "README.md").read_text(encoding="utf-8")
     text = _between_comments(text, "models", models(shipped))
     text = _between_comments(text, "speed", speed(root / "benchmarks" / "results"))
     summary = json.loads((root / "docs" / "robustness" / "summary.json").read_text(encoding="utf-8"))
     text = _between_comments(text, "robustness", robustness_tables.summary_text(summary))
+    study = json.loads((root / "docs" / "explanations" / "study.json").read_text(encoding="utf-8"))
+    text = _between_comments(text, "faithfulness", explanation_tables.choice_text(study))
     paths.write_text(root / "README.md", text)
+    page = (root / "docs" / "explanations.md").read_text(encoding="utf-8")
+    page = _between_comments(page, "faithfulness", explanation_tables.study_text(study))
+    paths.write_text(root / "docs" / "explanations.md", page)
     paths.write_text(root / "docs" / "results.md", robustness_tables.results_text(summary))
     report.write_comparison(shipped, root / "docs")
 

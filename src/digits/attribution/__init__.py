@@ -54,9 +54,9 @@ METHODS = {
     "occlusion": Method(title="Occlusion", function=masks.occlusion),
     "rise": Method(title="RISE", function=masks.rise, is_random=True),
 }
-# The most faithful of those that pass the sanity check, with convolutions and without them: docs/explanations.md.
-DEFAULT = "score_cam"
-DEFAULT_WITHOUT_CONVOLUTIONS = "rise"
+# The most faithful of those that pass the sanity check, with convolutions, without them, and without a gradient:
+# docs/explanations.md says how that was measured.
+PREFERRED = ("score_cam", "integrated_gradients", "rise")
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,8 @@ def choose_layer(model: KerasModel | TwinModel, method: str, layer: str | None) 
 
 def default_method(model: KerasModel | TwinModel) -> str:
     """The most faithful method that works on a model."""
-    return DEFAULT if model.feature_layer else DEFAULT_WITHOUT_CONVOLUTIONS
+    works = working_methods(model)
+    return next(method for method in PREFERRED if method in works)
 
 
 def check_method(method: str) -> None:

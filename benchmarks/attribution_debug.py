@@ -1,0 +1,129 @@
+"""How long explanations take: one drawing by each method, and 1,000 digits by Grad-CAM beside tf-keras-vis.
+
+Both sides get the same targets, and tf-keras-vis its ink ready-made, its layer by name, and the batch and score that
+it is quickest with; ours takes the images as they are and answers with logits, too.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+import harness
+from digits import attribution, data, paths, preprocess, recognizer
+
+DRAWINGS = 5
+SECONDS = 1  # a method slower than 20 a second explains as many drawings as fit in
+DIGITS = 1000
+ROUNDS = 1
+MODELS = ("mnist_cnn", "mnist_advanced")
+PEER = paths.ROOT / ".venv-attribution" / "bin" / "python"
+
+
+def milliseconds(work: Callable[[np.ndarray], object], images: np.ndarray) -> dict:
+    """What one drawing takes, after a first one that doesn't count."""
+    measured = []
+    work(images[:1])
+    while len(measured) < DRAWINGS and sum(measured) < 1000 * SECONDS:
+        drawing = images[len(measured), None]
+        started = time.perf_counter()
+        work(drawing)
+        measured.append(1000 * (time.perf_counter() - started))
+    median, p95 = np.percentile(measured, (50, 95))
+    return {"median": round(median, 2), "p95": round(p95, 2), "drawings": len(measured)}
+
+
+def one_drawing(name: str, images: np.ndarray, with_tensorflow: bool) -> dict:
+    recogniser = recognizer.load(name)
+    model = attribution.open_keras(recogniser.path) if with_tensorflow else attribution.TwinModel(recogniser)
+    ways = {
+        method: partial(attribution.explain, model, method=method)
+        for method, about in attribution.METHODS.items()
+        if with_tensorflow or about.needs_gradient != "ink"
+    }
+
+    def predict_and_explain(drawing: np.ndarray) -> None:
+        recogniser.predict_proba(drawing)
+        ways["grad_cam"](drawing)
+
+    ways = {"prediction_and_grad_cam": predict_and_explain} | ways
+    return {way: milliseconds(work, images) for way, work in ways.items()}
+
+
+def beside_tf_keras_vis(name: str, images: np.ndarray, folder: Path) -> dict:
+    recogniser = recognizer.load(name)
+    models = {
+        "without_tensorflow": attribution.TwinModel(recogniser),
+        "with_tensorflow": attribution.open_keras(recogniser.path),
+    }
+    targets = recogniser.predict_proba(images).argmax(axis=1)
+    given, made = folder / "given.npz", folder / "made.npz"
+    np.savez(given, ink=preprocess.to_input(images), targets=targets)
+    explain = partial(attribution.explain, images=images, method="grad_cam", target=targets)
+    explained = explain(models["without_tensorflow"])
+    command = [
+        PEER,
+        "-I",
+        Path(__file__).with_name("attribution_peer.py"),
+        recogniser.path,
+        explained.layer,
+        given,
+        made,
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as peer:
+        quickest_with = json.loads(peer.stdout.readline())
+        seconds = {way: [] for way in (*models, "tf_keras_vis")}
+        for _ in range(ROUNDS + 1):
+            for way, model in models.items():
+                started = time.perf_counter()
+                explain(model)
+                seconds[way].append(time.perf_counter() - started)
+            peer.stdin.write("again\n")
+            seconds["tf_keras_vis"].append(json.loads(peer.stdout.readline()))
+    seconds = {way: np.array(rounds[1:]) for way, rounds in seconds.items()}
+    with np.load(made) as theirs:
+        alike = agreement(explained, theirs["coarse"], theirs["heat"])
+    return {
+        "milliseconds_a_digit": {way: round(1000 * np.median(each) / DIGITS, 4) for way, each in seconds.items()},
+        "times_faster": {way: round(np.median(seconds["tf_keras_vis"] / seconds[way]), 1) for way in models},
+        "tf_keras_vis_quickest_with": quickest_with,
+        "agreement": alike,
+    }
+
+
+def agreement(explained: attribution.Attribution, coarse: np.ndarray, heat: np.ndarray) -> dict:
+    """How alike the maps are: as fine as the layer, from 0 to 1 on both sides, and at 28×28, enlarged in two ways.
+
+    tf-keras-vis puts the outermost cells' centres on the outermost pixels' and subtracts the least evidence.
+    """
+    positive = np.maximum(explained.raw, 0)[explained.has_evidence]
+    low, high = positive.min(axis=(1, 2), keepdims=True), positive.max(axis=(1, 2), keepdims=True)
+    apart = np.abs((positive - low) / (high - low) - coarse[explained.has_evidence]).max()
+    pairs = zip(explained.heat[explained.has_evidence], heat[explained.has_evidence], strict=True)
+    correlations = [np.corrcoef(mine.ravel(), theirs.ravel())[0, 1] for mine, theirs in pairs]
+    return {
+        "digits_with_evidence": int(explained.has_evidence.sum()),
+        "largest_difference_at_the_layer": float(f"{apart:.1e}"),
+        "correlation_at_28x28": {"median": round(np.median(correlations), 4), "lowest": round(min(correlations), 4)},
+    }
+
+
+if __name__ == "__main__":
+    if not PEER.is_file():
+        sys.exit("tf-keras-vis is missing: run `make benchmark NAME=attribution`")
+    validation = data.load_splits().validation.images
+    images = validation[:: len(validation) // DIGITS]
+    # TensorFlow comes last: without it means a process that hasn't loaded it.
+    drawings = {
+        way: {name: one_drawing(name, images, way == "with_tensorflow") for name in MODELS}
+        for way in ("without_tensorflow", "with_tensorflow")
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        digits = {name: beside_tf_keras_vis(name, images, Path(folder)) for name in MODELS}
+    print(json.dumps({"one_drawing_milliseconds": drawings, "digits_by_grad_cam": digits}, indent=1))

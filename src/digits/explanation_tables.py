@@ -1,0 +1,79 @@
+"""A study of attribution methods as Markdown: what the README and `docs/explanations.md` show."""
+
+from collections.abc import Mapping
+
+from digits.attribution import METHODS
+from digits.faithfulness import FILLINGS
+from digits.method_study import BASELINES, SANITY_LIMIT
+
+TITLES = {name: method.title for name, method in METHODS.items()} | BASELINES
+
+
+def choice_text(study: Mapping) -> str:
+    """The method to use, and the faithfulness of every method on the models with convolutions."""
+    ranked = study["ranking"]["convolutional"]
+    best = ranked["methods"][0]
+    grad_cam = next(row for row in ranked["methods"] if row["method"] == "grad_cam")
+    winner = f"The default is **{TITLES[best['method']]}**, the most faithful method that passes the sanity check"
+    if best["method"] != "grad_cam":
+        winner += f" (mean faithfulness {best['faithfulness']:.3f}; Grad-CAM: {grad_cam['faithfulness']:.3f})"
+    dense = study["ranking"]["dense"]["methods"][0]
+    without = f"For models without convolutions it is {TITLES[dense['method']]}."
+    models = {name: study["models"][name]["methods"] for name in ranked["models"]}
+    columns = [f"`{name}`" for name in models]
+    rows = [
+        [TITLES[name], *(_with_margin(each[name]["faithfulness"]) for each in models.values()), _verdict(name, models)]
+        for name in (*(row["method"] for row in ranked["methods"]), *BASELINES)
+    ]
+    return f"{winner}. {without}\n\n" + _table(["method", *columns, "sanity check"], rows)
+
+
+def study_text(study: Mapping) -> str:
+    """Every figure of every method, a table a model."""
+    return "\n\n".join(_model_text(name, found) for name, found in study["models"].items())
+
+
+def _model_text(name: str, found: Mapping) -> str:
+    kinds = [f"{way} {filling}" for way in ("deletion", "insertion") for filling in FILLINGS]
+    methods = sorted(found["methods"].items(), key=lambda item: -item[1]["faithfulness"]["value"])
+    rows = [
+        [
+            TITLES[method],
+            *(_with_margin(figures[each]) for each in ("faithfulness", *kinds, "sensitivity", "shapley", "stability")),
+            _with_margin(figures["sanity"][-1]) if "sanity" in figures else "–",
+        ]
+        for method, figures in methods
+    ]
+    header = ["method", "faithfulness", *kinds, "sensitivity-n", "Shapley", "stability", "randomised"]
+    return f"### `{name}`\n\n{_table(header, rows)}\n\n{counterfactual_text(found['counterfactuals'])}"
+
+
+def counterfactual_text(turned: Mapping) -> str:
+    """How many pixels turn a 4 into a 9, against random orders."""
+    if turned["random_reached"]:
+        chance = (
+            f"{turned['random_reached']} of {turned['random_orders']} tries got there at all, none with fewer than "
+            f"{turned['random_least']:g} pixels"
+        )
+    else:
+        chance = f"none of {turned['random_orders']} tries got there, though all 784 pixels were changed in the end"
+    return (
+        f"Of {turned['images']} fours, {turned['found']} were turned into nines by {turned['least']} to {turned['most']} "
+        f"pixels (median {turned['median']:g}). In random order, {chance}."
+    )
+
+
+def _verdict(method: str, models: Mapping) -> str:
+    if method in BASELINES:
+        return "knows no model"
+    kept = max(abs(each[method]["sanity"][-1]["value"]) for each in models.values())
+    return f"{'passes' if kept < SANITY_LIMIT else '**fails**'} ({kept:.2f})"
+
+
+def _with_margin(estimate: Mapping[str, float]) -> str:
+    return f"{estimate['value']:.3f} ± {(estimate['high'] - estimate['low']) / 2:.3f}"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
