@@ -40,10 +40,10 @@ def study_model(recogniser: Recognizer, digits: Digits, seed: int, progress: Cal
     """Judge the methods on one model, for its own answers.
 
     Returns:
-        `checkpoint`: the file's SHA-256. `methods`: by method its figures, each with `value`, `low` and `high`: `deletion FILLING`, `insertion FILLING`,
-        `faithfulness` (insertion minus deletion, averaged over the fillings), `sensitivity`, `shapley` and
-        `stability`; and `sanity`, a list by stage. `curves`: mean probabilities by method and filling. `stages` of the
-        sanity check. `counterfactuals`: what turns a 4 into a 9.
+        `checkpoint`: the file's SHA-256. `methods`: by method its figures, each with `value`, `low` and `high`:
+        `deletion FILLING`, `insertion FILLING`, `faithfulness` (insertion minus deletion, averaged over the fillings),
+        `sensitivity`, `shapley` and `stability`; and `sanity`, a list by stage. `curves`: mean probabilities by method
+        and filling. `stages` of the sanity check. `counterfactuals`: what turns a 4 into a 9.
     """
     quick = open_model(recogniser, "occlusion")
     methods = working_methods(quick)
