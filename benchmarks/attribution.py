@@ -1,7 +1,7 @@
 """How long explanations take: one drawing by each method, and 1,000 digits by Grad-CAM beside tf-keras-vis.
 
-Both sides get the same targets, and tf-keras-vis its ink ready-made, its layer by name, and the batch and score that
-it is quickest with; ours takes the images as they are and answers with logits, too.
+Both sides get the same targets; tf-keras-vis also gets its ink ready-made, its layer by name, and the batch and the
+score function that it is quickest with. Ours takes the images as they are, all at once, and gives logits, too.
 """
 
 import json
@@ -19,17 +19,17 @@ import harness
 from digits import attribution, data, paths, preprocess, recognizer
 
 DRAWINGS = 200
-SECONDS = 10  # a method slower than 20 a second explains as many drawings as fit in
+SECONDS = 10  # A slow method explains as many drawings as this allows.
 DIGITS = 1000
-ROUNDS = 7
+ROUNDS = 9
 MODELS = ("mnist_cnn", "mnist_advanced")
 PEER = paths.ROOT / ".venv-attribution" / "bin" / "python"
 
 
 def milliseconds(work: Callable[[np.ndarray], object], images: np.ndarray) -> dict:
     """What one drawing takes, after a first one that doesn't count."""
-    measured = []
     work(images[:1])
+    measured = []
     while len(measured) < DRAWINGS and sum(measured) < 1000 * SECONDS:
         drawing = images[len(measured), None]
         started = time.perf_counter()
@@ -47,69 +47,56 @@ def one_drawing(name: str, images: np.ndarray, with_tensorflow: bool) -> dict:
         for method, about in attribution.METHODS.items()
         if with_tensorflow or about.needs_gradient != "ink"
     }
-
-    def predict_and_explain(drawing: np.ndarray) -> None:
-        recogniser.predict_proba(drawing)
-        ways["grad_cam"](drawing)
-
-    ways = {"prediction_and_grad_cam": predict_and_explain} | ways
+    ways["prediction_and_grad_cam"] = lambda drawing: (recogniser.predict_proba(drawing), ways["grad_cam"](drawing))
     return {way: milliseconds(work, images) for way, work in ways.items()}
 
 
-def beside_tf_keras_vis(name: str, images: np.ndarray, folder: Path) -> dict:
+def many_digits(name: str, images: np.ndarray, folder: Path) -> dict:
     recogniser = recognizer.load(name)
+    targets = recogniser.predict_proba(images).argmax(axis=1)
+    explain = partial(attribution.explain, images=images, method="grad_cam", target=targets)
     models = {
         "without_tensorflow": attribution.TwinModel(recogniser),
         "with_tensorflow": attribution.open_keras(recogniser.path),
     }
-    targets = recogniser.predict_proba(images).argmax(axis=1)
+    explained = explain(models["without_tensorflow"])
+    seconds = {way: [] for way in (*models, "tf_keras_vis")}
     given, made = folder / "given.npz", folder / "made.npz"
     np.savez(given, ink=preprocess.to_input(images), targets=targets)
-    explain = partial(attribution.explain, images=images, method="grad_cam", target=targets)
-    explained = explain(models["without_tensorflow"])
-    command = [
-        PEER,
-        "-I",
-        Path(__file__).with_name("attribution_peer.py"),
-        recogniser.path,
-        explained.layer,
-        given,
-        made,
-    ]
+    script = Path(__file__).with_name("attribution_peer.py")
+    command = [PEER, "-I", script, recogniser.path, explained.layer, given, made]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as peer:
         quickest_with = json.loads(peer.stdout.readline())
-        seconds = {way: [] for way in (*models, "tf_keras_vis")}
-        for _ in range(ROUNDS + 1):
+        for turn in range(ROUNDS + 1):
             for way, model in models.items():
                 started = time.perf_counter()
                 explain(model)
                 seconds[way].append(time.perf_counter() - started)
-            peer.stdin.write("again\n")
+            peer.stdin.write(f"{turn}\n")
             seconds["tf_keras_vis"].append(json.loads(peer.stdout.readline()))
-    seconds = {way: np.array(rounds[1:]) for way, rounds in seconds.items()}
-    with np.load(made) as theirs:
-        alike = agreement(explained, theirs["coarse"], theirs["heat"])
+    seconds = {way: np.array(turns[1:]) for way, turns in seconds.items()}
     return {
         "milliseconds_a_digit": {way: round(1000 * np.median(each) / DIGITS, 4) for way, each in seconds.items()},
         "times_faster": {way: round(np.median(seconds["tf_keras_vis"] / seconds[way]), 1) for way in models},
-        "tf_keras_vis_quickest_with": quickest_with,
-        "agreement": alike,
+        "tf_keras_vis_is_quickest_with": quickest_with,
+        "agreement": agreement(explained, made),
     }
 
 
-def agreement(explained: attribution.Attribution, coarse: np.ndarray, heat: np.ndarray) -> dict:
-    """How alike the maps are: as fine as the layer, from 0 to 1 on both sides, and at 28×28, enlarged in two ways.
+def agreement(explained: attribution.Attribution, made: Path) -> dict:
+    """How alike the maps are: both from 0 to 1 at the layer's size, and as they come, at 28×28.
 
-    tf-keras-vis puts the outermost cells' centres on the outermost pixels' and subtracts the least evidence.
+    The latter differ by how they are enlarged: tf-keras-vis puts the outermost cells' centres on the outermost pixels'.
     """
+    with np.load(made) as theirs:
+        coarse, heat = (theirs[key][explained.has_evidence] for key in ("coarse", "heat"))
     positive = np.maximum(explained.raw, 0)[explained.has_evidence]
     low, high = positive.min(axis=(1, 2), keepdims=True), positive.max(axis=(1, 2), keepdims=True)
-    apart = np.abs((positive - low) / (high - low) - coarse[explained.has_evidence]).max()
-    pairs = zip(explained.heat[explained.has_evidence], heat[explained.has_evidence], strict=True)
+    pairs = zip(explained.heat[explained.has_evidence], heat, strict=True)
     correlations = [np.corrcoef(mine.ravel(), theirs.ravel())[0, 1] for mine, theirs in pairs]
     return {
-        "digits_with_evidence": int(explained.has_evidence.sum()),
-        "largest_difference_at_the_layer": float(f"{apart:.1e}"),
+        "digits_with_evidence": len(positive),
+        "largest_difference_at_the_layer": float(f"{np.abs((positive - low) / (high - low) - coarse).max():.1e}"),
         "correlation_at_28x28": {"median": round(np.median(correlations), 4), "lowest": round(min(correlations), 4)},
     }
 
@@ -119,11 +106,11 @@ if __name__ == "__main__":
         sys.exit("tf-keras-vis is missing: run `make benchmark NAME=attribution`")
     validation = data.load_splits().validation.images
     images = validation[:: len(validation) // DIGITS]
-    # TensorFlow comes last: without it means a process that hasn't loaded it.
+    # Without TensorFlow comes first: in a process that hasn't loaded it.
     drawings = {
         way: {name: one_drawing(name, images, way == "with_tensorflow") for name in MODELS}
         for way in ("without_tensorflow", "with_tensorflow")
     }
     with tempfile.TemporaryDirectory() as folder:
-        digits = {name: beside_tf_keras_vis(name, images, Path(folder)) for name in MODELS}
+        digits = {name: many_digits(name, images, Path(folder)) for name in MODELS}
     harness.keep("attribution", {"one_drawing_milliseconds": drawings, "digits_by_grad_cam": digits})

@@ -83,6 +83,7 @@ SEQUENTIAL = {"flatten", "separable", "functional_in_sequential"}
 ENDINGS: dict[str, Callable[[], list[Callable]]] = {
     "logits": lambda: [layers.Dense(10)],
     "fused_softmax": lambda: [layers.Dense(10, activation="softmax")],
+    "fused_softmax_layer": lambda: [layers.Dense(10, activation=layers.Softmax())],
     "softmax_layer": lambda: [layers.Dense(10), layers.Softmax()],
     "softmax_activation": lambda: [layers.Dense(10), layers.Activation("softmax")],
     "softmax_operation": lambda: [layers.Dense(10), ops.softmax],

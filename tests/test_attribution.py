@@ -96,9 +96,6 @@ def ink(images) -> np.ndarray:
     return preprocess.to_input(images)
 
 
-# The target
-
-
 @pytest.mark.parametrize(
     ("body", "ending"), [(body, "fused_softmax") for body in BODIES] + [("two_dense", ending) for ending in ENDINGS]
 )
@@ -162,6 +159,15 @@ def test_batch_gives_what_its_images_give_one_by_one(model, method, images):
         assert batch.has_evidence[i] == alone.has_evidence[0]
 
 
+@pytest.mark.parametrize("model", [opened, twin_of])
+def test_images_of_many_blocks_come_back_in_their_order(model, some_digits):
+    targets = np.arange(600) % 10
+    many = explain(model("mnist_cnn"), some_digits.images[:600], "hires_cam", target=targets)
+    for block in (slice(240, 260), slice(590, 600)):
+        few = explain(model("mnist_cnn"), some_digits.images[block], "hires_cam", target=targets[block])
+        close(many.raw[block], few.raw)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_any_class_can_be_target_and_the_answer_is_the_default(method, images, ink):
     model = opened("two_dense")
@@ -171,9 +177,6 @@ def test_any_class_can_be_target_and_the_answer_is_the_default(method, images, i
     by_default = quickly(model, images, method)
     assert by_default.target.tolist() == answers(logits_model("two_dense"), ink).argmax(axis=1).tolist()
     close(by_default.raw[0], all_classes.raw[by_default.target[0]])
-
-
-# Nothing is changed, and threads don't disturb each other
 
 
 @pytest.mark.parametrize("name", ["flatten", "functional_in_functional", "mnist_cnn"])
@@ -220,9 +223,6 @@ def test_seed_alone_decides_what_is_drawn(method, images):
     assert np.array_equal(first, other) != METHODS[method].is_random
 
 
-# The layer
-
-
 @pytest.mark.parametrize("body", BODIES)
 def test_layer_is_the_last_with_places_behind_a_convolution(body):
     model = KerasModel(make(body))
@@ -258,9 +258,6 @@ def test_model_without_a_layer_names_the_methods_that_then_work(name, images):
         assert np.isfinite(found.raw).all()
         assert found.layer is None
         assert found.has_evidence.any()
-
-
-# From raw maps to heat
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (7, 4), (28, 28), (56, 30)])
@@ -307,9 +304,6 @@ def test_model_that_only_speaks_against_its_target_gives_no_evidence(method, ima
     assert found.raw.max() <= 0
     assert not found.has_evidence.any()
     assert not found.heat.any()
-
-
-# Closed forms
 
 
 @pytest.mark.parametrize("name", ["pooling", "separable", "residual", "mnist_advanced"])
@@ -398,9 +392,6 @@ def test_integrated_gradients_are_complete(images):
         found = explain(model, images, "integrated_gradients", target=3, versus=8, steps=steps)
         scores = found.logits - explain(model, blank, "saliency").logits
         close(found.raw.sum(axis=(1, 2)), scores[:, 3] - scores[:, 8], tolerance)
-
-
-# Every method written once more, plainly
 
 
 def plain_grad_cam(maps, gradients, **_):
@@ -495,9 +486,6 @@ def test_rise_ranks_blocks_as_a_linear_model_weighs_them(images, ink):
         assert np.corrcoef(each, other)[0, 1] > 0.8
 
 
-# Without TensorFlow
-
-
 @pytest.mark.parametrize("method", WITHOUT_TENSORFLOW)
 @pytest.mark.parametrize("name", SHIPPED)
 def test_twin_and_keras_agree(name, method, images):
@@ -539,6 +527,11 @@ def test_every_model_has_a_default_method(name, images):
     assert found.has_evidence.all()
 
 
+def test_twin_says_what_can_give_the_gradient_that_it_lacks(images):
+    with pytest.raises(ValueError, match="explain mnist_cnn as a KerasModel"):
+        explain(twin_of("mnist_cnn"), images, "saliency")
+
+
 @pytest.mark.parametrize(("method", "layer"), [("saliency", None), ("grad_cam", "re_lu_1"), ("score_cam", "re_lu_1")])
 def test_twin_alone_says_what_it_lacks(method, layer):
     lone = replace(recognizer.load("mnist_cnn"), path=paths.MODELS / "mnist_cnn.onnx")
@@ -558,8 +551,6 @@ def test_checkpoint_that_was_trained_on_is_opened_anew(images, tmp_path):
         maps.append(explain(open_model(recogniser, "saliency"), images, "saliency").raw)
     assert not np.allclose(*maps)
 
-
-# What can go wrong
 
 BAD = {
     "class too large": ({"target": 10}, "target must be 0 to 9, got 10"),
