@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, pearsonr, spearmanr
 from statsmodels.stats.proportion import proportion_confint
 
 from digits import statistics
@@ -116,6 +116,16 @@ def test_bootstrap_in_blocks_is_one_bootstrap(rng):
     assert np.abs(drawn.mean(axis=1) - 1).max() < 5 / np.sqrt(333)
 
 
+def test_bootstrap_of_figures_is_their_mean_over_the_draw(rng):
+    # Figures of either sign and size; the first 60 rows are how often each was drawn.
+    figures = rng.normal(size=(2, 110, 60)) * 30 - 7
+    means = statistics.bootstrap_means(np.concatenate([np.eye(60), figures.reshape(-1, 60)]), 150, rng)
+    expected = figures.reshape(-1, 60) @ np.round(means[:60] * 60) / 60
+    np.testing.assert_allclose(means[60:], expected, rtol=0, atol=1e-4)
+    again = statistics.bootstrap_means(figures, 150, np.random.default_rng(4))
+    np.testing.assert_array_equal(again[1, 3], statistics.bootstrap_means(figures[1, 3], 150, np.random.default_rng(4)))
+
+
 def test_bootstrap_is_decided_by_its_generator(hits):
     once, again, other = (statistics.bootstrap_means(hits, 120, np.random.default_rng(seed)) for seed in (7, 7, 8))
     np.testing.assert_array_equal(once, again)
@@ -224,3 +234,69 @@ def test_corruption_errors_of_rounding_are_none():
     added = (accuracy[0] - accuracy[1:])[None]
     assert added.sum() != 0
     assert np.isnan(statistics.corruption_errors(np.array([[0.3, 0.1, 0.1]]), added)).all()
+
+
+@pytest.mark.parametrize("shape", [(7, 50), (4, 28, 28), (3, 4, 4), (1, 2, 3, 5), (5, 2)])
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.uint8])
+@pytest.mark.parametrize(("of_ranks", "oracle"), [(False, pearsonr), (True, spearmanr)])
+def test_correlations_agree_with_scipy(shape, kind, of_ranks, oracle, rng):
+    # Whole numbers tie; a third of the first is in the second.
+    first = rng.integers(0, 200 if shape[-1] > 2 else 99_999, shape).astype(kind)
+    second = (first / 3 + rng.integers(0, 60, shape)).astype(kind)
+    second[..., 0] += 40
+    found = statistics.correlations(first, second, of_ranks)
+    expected = [oracle(a.ravel(), b.ravel()).statistic for a, b in zip(first, second, strict=True)]
+    np.testing.assert_allclose(found, expected, atol=1e-10)
+    assert found.shape == shape[:1]
+
+
+def test_correlations_of_what_rises_and_falls_together(rng):
+    values = rng.normal(size=(6, 30))
+    for of_ranks in (False, True):
+        np.testing.assert_allclose(statistics.correlations(values, 3 * values - 8, of_ranks), [1] * 6)
+        np.testing.assert_allclose(statistics.correlations(values, -values, of_ranks), [-1] * 6)
+    np.testing.assert_allclose(statistics.correlations(values, np.exp(3 * values), of_ranks=True), [1] * 6)
+    assert statistics.correlations(values, np.exp(3 * values)).max() < 0.95
+
+
+@pytest.mark.parametrize("of_ranks", [False, True])
+@pytest.mark.parametrize("constant", [0.0, 1.0, 0.1, -7.3])
+def test_correlation_with_a_row_that_is_the_same_everywhere_is_none(constant, of_ranks, rng):
+    some = rng.normal(size=(3, 784))
+    flat = some.copy()
+    flat[1] = constant
+    for found in (statistics.correlations(flat, some, of_ranks), statistics.correlations(some, flat, of_ranks)):
+        np.testing.assert_allclose(found, [1, 0, 1], atol=1e-12)
+
+
+@pytest.mark.xfail(strict=True, reason="the mean of equal numbers may be off by a rounding error, whose norm isn't 0")
+def test_correlation_of_two_rows_that_are_the_same_everywhere_is_none():
+    flat = np.array([0.0, 0.1, 0.3, 0.001, 1 / 3, -7.3])[:, None] + np.zeros((6, 784))
+    np.testing.assert_array_equal(statistics.correlations(flat, flat), np.zeros(6))
+
+
+@pytest.mark.parametrize("total", [12, 300])
+def test_bootstrap_estimate_agrees_with_scipy(total, rng):
+    figures = rng.exponential(size=total) - 0.7
+    estimate = statistics.bootstrap_estimate(figures, replicates=6000)
+    reference = bootstrap((figures,), np.mean, n_resamples=6000, method="percentile", rng=rng).confidence_interval
+    assert estimate.value == pytest.approx(sum(figures) / total)
+    # Two bootstraps of 6000 differ by some hundredths of the mean's own deviation.
+    assert (estimate.low, estimate.high) == pytest.approx(tuple(reference), abs=0.15 * figures.std() / np.sqrt(total))
+
+
+def test_bootstrap_estimate_is_decided_by_its_seed_and_replicates(rng):
+    figures = rng.random(40)
+    assert statistics.bootstrap_estimate(figures) == statistics.bootstrap_estimate(figures, 1000, 0)
+    once, other = (statistics.bootstrap_estimate(figures, seed=seed) for seed in (0, 1))
+    assert once.value == other.value
+    assert (once.low, once.high) != (other.low, other.high)
+    alone = statistics.bootstrap_estimate(figures, replicates=1, seed=3)
+    (mean,) = statistics.bootstrap_means(figures, 1, np.random.default_rng(3))
+    assert (alone.low, alone.high) == (mean, mean)
+
+
+def test_bootstrap_estimate_covers_the_truth_nearly_as_often_as_it_says(rng):
+    # 60 figures each; the percentile bootstrap is known to be a little too short.
+    estimates = [statistics.bootstrap_estimate(rng.normal(2, 5, 60), 400, seed) for seed in range(400)]
+    assert 0.9 <= np.mean([each.low <= 2 <= each.high for each in estimates]) <= 0.98

@@ -41,10 +41,11 @@ def _model_text(name: str, found: Mapping) -> str:
             TITLES[method],
             *(_with_margin(figures[each]) for each in ("faithfulness", *kinds, "sensitivity", "shapley", "stability")),
             _with_margin(figures["sanity"][-1]) if "sanity" in figures else "–",
+            f"{figures['evidence']['value']:.1%}",
         ]
         for method, figures in methods
     ]
-    header = ["method", "faithfulness", *kinds, "sensitivity-n", "Shapley", "stability", "randomised"]
+    header = ["method", "faithfulness", *kinds, "sensitivity-n", "Shapley", "stability", "randomised", "with a map"]
     return f"### `{name}`\n\n{_table(header, rows)}\n\n{counterfactual_text(found['counterfactuals'])}"
 
 

@@ -42,7 +42,8 @@ def study_model(recogniser: Recognizer, digits: Digits, seed: int, progress: Cal
     Returns:
         `checkpoint`: the file's SHA-256. `methods`: by method its figures, each with `value`, `low` and `high`:
         `deletion FILLING`, `insertion FILLING`, `faithfulness` (insertion minus deletion, averaged over the fillings),
-        `sensitivity`, `shapley` and `stability`; and `sanity`, a list by stage. `curves`: mean probabilities by method
+        `sensitivity`, `shapley`, `stability`, and `evidence` (the share of digits with a positive part); and `sanity`,
+        a list by stage. `curves`: mean probabilities by method
         and filling. `stages` of the sanity check. `counterfactuals`: what turns a 4 into a 9.
     """
     quick = open_model(recogniser, "occlusion")
@@ -54,6 +55,7 @@ def study_model(recogniser: Recognizer, digits: Digits, seed: int, progress: Cal
         explaining = _explainer(recogniser, name, targets, seed, rng)
         maps[name] = explaining(digits.images)
         figures[name], curves[name] = _fillings(quick, digits.images, targets, faithfulness.ranks(maps[name], rng))
+        figures[name]["evidence"] = (maps[name] > 0).any(axis=(1, 2))
         figures[name]["stability"] = faithfulness.stability(explaining, digits.images, maps[name])
     for name, values in faithfulness.sensitivity(quick, digits.images, targets, maps, rng).items():
         figures[name]["sensitivity"] = values

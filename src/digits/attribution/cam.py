@@ -34,17 +34,17 @@ def grad_cam_plus_plus(model, ink: np.ndarray, weights: np.ndarray, layer: str) 
 def score_cam(model, ink: np.ndarray, weights: np.ndarray, layer: str) -> np.ndarray:
     """Score-CAM (Wang et al. 2020, definition 3): channels weighted by what the image scores seen through them alone.
 
-    The weight is the score's increase over blank paper. The paper's softmax over the channels is left out: it would
-    hide channels that speak against the class, and make a contrast of two classes differ from their difference.
+    The weight is by how much that score is above the mean over the channels. The paper compares with blank paper, which
+    by itself looks like some classes: to many a 1 no channel would add anything. Its softmax over the channels is left
+    out too: it would make a contrast of two classes differ from their difference.
     """
     maps = model.feature_maps(ink, layer)
-    blank = model.logits(np.zeros_like(ink[:1]))
     raw = np.empty(maps.shape[:3], maps.dtype)
     for image, image_weights, channels, target in zip(ink, weights, maps, raw, strict=True):
         masks = np.stack([resize(channel) for channel in np.moveaxis(channels, -1, 0)])
         low, high = masks.min(axis=(1, 2), keepdims=True), masks.max(axis=(1, 2), keepdims=True)
         # A channel that is the same everywhere shows nothing of the image.
         masks = np.divide(masks - low, high - low, out=np.zeros_like(masks), where=high > low)
-        increases = (model.logits(image * masks[..., None]) - blank) @ image_weights
-        target[:] = channels @ increases
+        scores = model.logits(image * masks[..., None]) @ image_weights
+        target[:] = channels @ (scores - scores.mean())
     return raw
