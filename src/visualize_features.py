@@ -47,20 +47,18 @@ def main(options: Options) -> None:
     from digits import corruptions, data, explanation_report, explanations, method_study, recognizer, sweep_plan
 
     folder = paths.output_folder(options.output_dir)
-    names = [each.name for each in corruptions.select(options.corruptions)]
+    damage = [each.name for each in corruptions.select(options.corruptions)]
     recognisers = [recognizer.load(model, options.models_dir) for model in options.models]
     recognizer.check_names([each.name for each in recognisers])
     splits = data.load_splits(options.data_dir)
-    drifting, _ = sweep_plan.evenly_spaced(splits.validation, options.drift_digits)
-    test, _ = sweep_plan.evenly_spaced(splits.test, options.map_digits)
-
     digits = explanations.pictures(options.images) if options.images else explanations.typical_digits(splits.validation)
     subject = explanations.Subject(*digits, options.target, options.versus, options.layer)
+    drifting, _ = sweep_plan.evenly_spaced(splits.validation, options.drift_digits)
+    test, _ = sweep_plan.evenly_spaced(splits.test, options.map_digits)
+    background = explanations.Background(splits.train, test, drifting, damage)
 
     found = [
-        explanations.explain_model(
-            each, subject, options.methods, splits.train, test, drifting, names, options.random_seed
-        )
+        explanations.explain_model(each, subject, background, options.methods, options.random_seed)
         for each in tqdm(recognisers, unit="model")
     ]
     study = {}
@@ -68,7 +66,7 @@ def main(options: Options) -> None:
         judged, _ = sweep_plan.evenly_spaced(splits.validation, options.judge)
         networks = [each for each in recognisers if each.path.suffix == ".keras"]
         study = method_study.study(networks, judged, options.random_seed, tqdm)
-    print(f"report: {explanation_report.write(found, subject, splits.train, test, drifting, study, folder)}")
+    print(f"report: {explanation_report.write(found, subject, background, study, folder)}")
 
 
 if __name__ == "__main__":

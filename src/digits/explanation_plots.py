@@ -48,12 +48,13 @@ def signed_maps(
     return figure
 
 
-def tiles(maps: np.ndarray, columns: int = 16) -> Figure:
-    """Filters or feature maps, (N, h, w), each on a scale of its own."""
-    rows = -(-len(maps) // columns)
-    figure, axes = _grid(rows, min(columns, len(maps)), 0.6)
-    for axis, each in zip(axes.flat, maps, strict=False):
-        axis.imshow(each, cmap="gray_r")
+def filters(weights: np.ndarray, columns: int = 16) -> Figure:
+    """Weights as images, (N, h, w), each on a scale of its own: red above 0, blue below."""
+    rows = -(-len(weights) // columns)
+    figure, axes = _grid(rows, min(columns, len(weights)), 0.6)
+    for axis, each in zip(axes.flat, weights, strict=False):
+        limit = np.abs(each).max() or 1
+        axis.imshow(each, cmap="RdBu_r", vmin=-limit, vmax=limit)
     return figure
 
 
@@ -163,15 +164,14 @@ def drift(levels: Sequence[float], unit: str, rows: Mapping[str, np.ndarray], ti
     return figure
 
 
-def moved_reasons(
-    pairs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]], titles: Sequence[str]
-) -> Figure:
-    """Columns of a digit with its map, and below it the damaged digit with its map: (image, heat, image, heat)."""
-    figure, axes = _grid(2, len(pairs), 1.25)
-    for column, (image, heat, damaged, moved) in enumerate(pairs):
-        axes[0, column].imshow(overlay(image, heat))
-        axes[1, column].imshow(overlay(damaged, moved))
-        axes[0, column].set_title(titles[column], fontsize=8, color=INK)
+def moved_reasons(images: Sequence[np.ndarray], heats: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
+    """A row of digits with their maps, and below it the damaged ones: two arrays (N, 28, 28) of each."""
+    figure, axes = _grid(2, len(titles), 1.25)
+    for row, images_of_row, heats_of_row in zip(axes, images, heats, strict=True):
+        for axis, image, heat in zip(row, images_of_row, heats_of_row, strict=True):
+            axis.imshow(overlay(image, heat))
+    for axis, title in zip(axes[0], titles, strict=True):
+        axis.set_title(title, fontsize=8, color=INK)
     return figure
 
 

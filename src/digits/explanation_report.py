@@ -9,11 +9,10 @@ from matplotlib.figure import Figure
 
 from digits import explanation_plots as draw
 from digits import method_study, pages, paths, shapley
-from digits.attribution import METHODS
 from digits.corruptions import CORRUPTIONS, SEVERITIES
-from digits.data import Digits
+from digits.drift import Drift
 from digits.explanation_tables import TITLES, counterfactual_text
-from digits.explanations import Explanations, Subject
+from digits.explanations import Background, Explanations, Subject
 
 # Digits of which pictures show more than one image each.
 SHOWN_WITH_GROUND_TRUTH = 5
@@ -22,15 +21,7 @@ SHOWN_MOVED = 8
 DRIFT_SEVERITY = 2
 
 
-def write(
-    found: Sequence[Explanations],
-    subject: Subject,
-    training: Digits,
-    test: Digits,
-    drifting: Digits,
-    study: dict,
-    folder: Path,
-) -> Path:
+def write(found: Sequence[Explanations], subject: Subject, background: Background, study: dict, folder: Path) -> Path:
     """Write all pictures, one folder a model, `study.json` if there is a study, and `report.html`.
 
     Args:
@@ -42,7 +33,9 @@ def write(
     models = []
     for each in found:
         own = paths.output_folder(folder / each.name)
-        figures = _figures(each, subject, training, test, drifting)
+        figures = _of_answers(each, subject, background) | _of_network(each, subject, background)
+        for drift in each.drifts:
+            figures |= _of_drift(drift, background)
         models.append({"name": each.name, "pictures": _write(figures, own), "found": each})
     if study:
         paths.write_text(folder / "study.json", json.dumps(study, indent=1) + "\n")
@@ -82,24 +75,19 @@ def study_figures(study: dict) -> dict[str, Figure]:
     return figures
 
 
-def _figures(
-    found: Explanations, subject: Subject, training: Digits, test: Digits, drifting: Digits
-) -> dict[str, Figure]:
+def _of_answers(found: Explanations, subject: Subject, background: Background) -> dict[str, Figure]:
+    """Pictures of why the model answered the digits as it did."""
     images, count = subject.images, SHOWN_WITH_GROUND_TRUTH
     names = [f"{name}: {answer}" for name, answer in zip(subject.names, found.answers, strict=True)]
-    heats = {METHODS[name].title: each.heat for name, each in found.attributions.items()}
+    heats = {TITLES[name]: each.heat for name, each in found.attributions.items()}
+    sums = {TITLES[name]: shapley.patch_sums(each.signed[:count]) for name, each in found.attributions.items()}
     pairs = zip(found.contrast.target, found.contrast.versus, strict=True)
+    contrasts = [f"{target} and not {other}" for target, other in pairs]
     figures = {
         "heat maps": draw.heat_maps(images, heats, names),
-        "contrast": draw.signed_maps(
-            found.contrast.signed, [f"{target} and not {other}" for target, other in pairs], outline=images
-        ),
+        "contrast": draw.signed_maps(found.contrast.signed, contrasts, outline=images),
         "ground truth": draw.ground_truth(
-            images[:count],
-            found.effects[:count],
-            found.shares[:count],
-            {METHODS[name].title: shapley.patch_sums(each.signed[:count]) for name, each in found.attributions.items()},
-            names[:count],
+            images[:count], found.effects[:count], found.shares[:count], sums, names[:count]
         ),
     }
     turned = [(image, each) for image, each in zip(images, found.counterfactuals, strict=True) if each and each.found]
@@ -110,39 +98,48 @@ def _figures(
             [f"{each.changed.sum()} px: {each.target}" for _, each in turned],
         )
     if found.related:
-        groups = {
-            "nearest": found.related.nearest(5),
-            "helpful": found.related.helpful(5),
-            "harmful": found.related.harmful(5),
-        }
-        shown = {name: (training.images[each], training.labels[each]) for name, each in groups.items()}
+        related, training = found.related, background.training
+        groups = {"nearest": related.nearest, "helpful": related.helpful, "harmful": related.harmful}
+        chosen = {name: choose(SHOWN_RELATIVES) for name, choose in groups.items()}
+        shown = {name: (training.images[each], training.labels[each]) for name, each in chosen.items()}
         figures["relatives"] = draw.relatives(images, shown, found.labels, names)
-        figures["plane"] = draw.plane(found.plane, test.labels, found.misread)
+    return figures
+
+
+def _of_network(found: Explanations, subject: Subject, background: Background) -> dict[str, Figure]:
+    """Pictures of what the model has learned."""
+    figures = {}
+    if found.plane is not None:
+        figures["plane"] = draw.plane(found.plane, background.test.labels, found.misread)
     if found.weights is not None:
-        units = found.weights if len(found.weights) > 10 else found.weights[:10]
-        figures["weights"] = draw.signed_maps(
-            units, [str(unit) for unit in range(len(units))], columns=16 if len(units) > 10 else 5
+        by_class = [str(digit) for digit in range(10)]
+        is_linear = len(found.weights) == len(by_class)
+        figures["weights"] = (
+            draw.signed_maps(found.weights, by_class, columns=5) if is_linear else draw.filters(found.weights)
         )
-    figures |= {f"filters {layer}": draw.tiles(each) for layer, each in found.filters.items()}
-    figures |= {f"feature maps {layer}": draw.feature_maps(images, each) for layer, each in found.feature_maps.items()}
-    for each in found.drifts:
-        corruption = CORRUPTIONS[each.corruption]
-        rows = {
-            "accuracy": each.correct.mean(axis=1),
-            "confidence": each.confidence.mean(axis=1),
-            "similarity of the map": each.similarity.mean(axis=1),
-        }
-        levels = [corruption.amount(severity) for severity in (0, *SEVERITIES)]
-        figures[f"drift {each.corruption}"] = draw.drift(levels, corruption.unit, rows, each.corruption)
-        moved = each.moved_reasons(DRIFT_SEVERITY)[:SHOWN_MOVED]
-        if len(moved):
-            figures[f"moved {each.corruption}"] = draw.moved_reasons(
-                [
-                    (each.images[0, i], each.heat[0, i], each.images[DRIFT_SEVERITY, i], each.heat[DRIFT_SEVERITY, i])
-                    for i in moved
-                ],
-                [f"{drifting.labels[i]}: {each.similarity[DRIFT_SEVERITY, i]:.2f}" for i in moved],
-            )
+    figures |= {f"filters {layer}": draw.filters(each) for layer, each in found.filters.items()}
+    maps = {f"feature maps {layer}": each for layer, each in found.feature_maps.items()}
+    return figures | {name: draw.feature_maps(subject.images, each) for name, each in maps.items()}
+
+
+def _of_drift(drift: Drift, background: Background) -> dict[str, Figure]:
+    """Pictures of how the reasons move under one corruption."""
+    corruption = CORRUPTIONS[drift.corruption]
+    rows = {
+        "accuracy": drift.correct.mean(axis=1),
+        "confidence": drift.confidence.mean(axis=1),
+        "similarity of the map": drift.similarity.mean(axis=1),
+    }
+    levels = [corruption.amount(severity) for severity in (0, *SEVERITIES)]
+    figures = {f"drift {drift.corruption}": draw.drift(levels, corruption.unit, rows, drift.corruption)}
+    moved = drift.moved_reasons(DRIFT_SEVERITY)[:SHOWN_MOVED]
+    if len(moved):
+        labels, likeness = background.drifting.labels[moved], drift.similarity[DRIFT_SEVERITY, moved]
+        figures[f"moved {drift.corruption}"] = draw.moved_reasons(
+            [drift.images[severity, moved] for severity in (0, DRIFT_SEVERITY)],
+            [drift.heat[severity, moved] for severity in (0, DRIFT_SEVERITY)],
+            [f"{label}: {each:.2f}" for label, each in zip(labels, likeness, strict=True)],
+        )
     return figures
 
 

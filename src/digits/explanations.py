@@ -49,6 +49,23 @@ class Subject:
     layer: str | None = None
 
 
+@dataclass(frozen=True)
+class Background:
+    """The digits that an explanation goes back to.
+
+    Attributes:
+        training: those that the models learned from, for examples.
+        test: those to lay out on a plane.
+        drifting: those to damage.
+        corruptions: names of the corruptions to damage them by.
+    """
+
+    training: Digits
+    test: Digits
+    drifting: Digits
+    corruptions: Sequence[str]
+
+
 def typical_digits(digits: Digits) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Ten digits, one of each class and neither its most typical nor its most unusual: images, labels and names."""
     chosen = [data.representative(digits, digit, 3)[1] for digit in range(10)]
@@ -112,23 +129,13 @@ class Explanations:
 
 
 def explain_model(
-    recogniser: Recognizer,
-    subject: Subject,
-    methods: Sequence[str],
-    training: Digits,
-    test: Digits,
-    drifting: Digits,
-    corruptions: Sequence[str],
-    seed: int,
+    recogniser: Recognizer, subject: Subject, background: Background, methods: Sequence[str] = (), seed: int = 0
 ) -> Explanations:
     """Explain one model's answers in every way that works on it.
 
     Args:
         methods: attribution methods; those that don't work on the model are left out; all that do if empty.
-        training: the digits that it learned from, for examples.
-        test: the digits to lay out on a plane.
-        drifting: the digits to damage.
-        corruptions: names of the corruptions to damage them by.
+        seed: of all that draws.
 
     Raises:
         ValueError: there is no such class, method or layer.
@@ -175,10 +182,10 @@ def explain_model(
             counterfactual.find(quick, image, other) if other != answer else None
             for image, answer, other in zip(images, answers, versus, strict=True)
         ],
-        related=examples.relate(recogniser, training, Digits(images, labels)) if has_last_layer else None,
-        plane=examples.plane(recogniser, test.images, seed) if has_last_layer else None,
-        misread=recogniser.predict_proba(test.images).argmax(axis=1) != test.labels,
-        drifts=[drift.measure(explain_damaged, drifting, name, seed) for name in corruptions],
+        related=examples.relate(recogniser, background.training, Digits(images, labels)) if has_last_layer else None,
+        plane=examples.plane(recogniser, background.test.images, seed) if has_last_layer else None,
+        misread=recogniser.predict_proba(background.test.images).argmax(axis=1) != background.test.labels,
+        drifts=[drift.measure(explain_damaged, background.drifting, name, seed) for name in background.corruptions],
         weights=features.input_weights(differentiable) if differentiable else None,
         **_convolutions(differentiable, images),
     )
