@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 
 import numpy as np
+from scipy.stats import rankdata
 
 from digits import counterfactual, faithfulness, paths, sanity, shapley, statistics
 from digits.attribution import METHODS, explain, open_keras, open_model, working_methods
@@ -11,6 +12,8 @@ from digits.data import Digits
 from digits.recognizer import Recognizer
 
 BASELINES = {"random": "Random order", "ink": "The ink itself"}
+# What methods are ranked by: higher is better.
+RANKING = ("faithfulness", "sensitivity", "shapley", "stability")
 # Slow figures are taken on fewer digits: all coalitions of patches, and maps of thirty randomised networks.
 SHAPLEY_DIGITS = 100
 SANITY_DIGITS = 30
@@ -82,14 +85,15 @@ def study_model(recogniser: Recognizer, digits: Digits, seed: int, progress: Cal
 def rank(models: dict[str, dict]) -> dict[str, dict]:
     """The methods that work on all models with convolutions, and on all without, the method to use first.
 
-    That is the one with the highest mean faithfulness of those that pass the sanity check on every model.
+    That is the one with the best mean rank over four figures and all models, of those that pass the sanity check on
+    every model and are more faithful than both baselines. No figure decides alone: each has its own blind spot.
 
     Args:
         models: by name what `study_model` gives.
 
     Returns:
         For `convolutional` and `dense` models: the `models`' names, and for each of their `methods` its name, its mean
-        `faithfulness`, whether it `passes` the sanity check, and whether it `beats` both baselines.
+        `rank`, its mean `faithfulness`, whether it `passes` the sanity check, and whether it `beats` both baselines.
     """
     convolutional = {name for name, each in models.items() if "grad_cam" in each["methods"]}
     kinds = {"convolutional": sorted(convolutional), "dense": sorted(models.keys() - convolutional)}
@@ -100,21 +104,26 @@ def rank(models: dict[str, dict]) -> dict[str, dict]:
     }
 
 
-def _ranked(figures: Sequence[dict]) -> list[dict]:
-    def mean(name: str) -> float:
-        return float(np.mean([each[name]["faithfulness"]["value"] for each in figures]))
+def _ranked(models: Sequence[dict]) -> list[dict]:
+    names = [name for name in METHODS if all(name in each for each in models)]
 
+    def values(method: str, figure: str) -> list[float]:
+        return [each[method][figure]["value"] for each in models]
+
+    table = np.array([[value for figure in RANKING for value in values(name, figure)] for name in names])
+    ranks = rankdata(-table, axis=0).mean(axis=1)
+    to_beat = max(np.mean(values(name, "faithfulness")) for name in BASELINES)
     rows = [
         {
             "method": name,
-            "faithfulness": mean(name),
-            "passes": all(abs(each[name]["sanity"][-1]["value"]) < SANITY_LIMIT for each in figures),
-            "beats": mean(name) > max(map(mean, BASELINES)),
+            "rank": float(ranks[place]),
+            "faithfulness": float(np.mean(values(name, "faithfulness"))),
+            "passes": all(abs(each[name]["sanity"][-1]["value"]) < SANITY_LIMIT for each in models),
+            "beats": bool(np.mean(values(name, "faithfulness")) > to_beat),
         }
-        for name in METHODS
-        if all(name in each for each in figures)
+        for place, name in enumerate(names)
     ]
-    return sorted(rows, key=lambda row: (not row["passes"], -row["faithfulness"]))
+    return sorted(rows, key=lambda row: (not (row["passes"] and row["beats"]), row["rank"]))
 
 
 def _explainer(
