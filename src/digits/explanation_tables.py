@@ -29,9 +29,9 @@ def choice_text(study: Mapping) -> str:
     ]
     header = ["method", "mean rank", *(f"faithfulness, `{name}`" for name in models), "sanity check"]
     return (
-        f"The default is **{TITLES[best]}**; for models without convolutions, {TITLES[dense]}. It has the best mean rank "
-        "over faithfulness, sensitivity-n, agreement with exact Shapley values, and stability, of the methods that pass the "
-        f"sanity check and are more faithful than both baselines.\n\n{_table(header, rows)}"
+        f"The default is **{TITLES[best]}**; for models without convolutions, {TITLES[dense]}. It has the best mean rank\n"
+        "over faithfulness, sensitivity-n, agreement with exact Shapley values, and stability, of the methods that pass\n"
+        f"the sanity check and are more faithful than both baselines.\n\n{_table(header, rows)}"
     )
 
 
