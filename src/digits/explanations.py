@@ -26,6 +26,8 @@ from digits.recognizer import Recognizer
 
 SHOWN_MAPS = 12
 SHOWN_FILTERS = 32
+# For many damaged digits a method must be quick; of these, the first that works on a model.
+QUICK = ("hires_cam", "integrated_gradients", "occlusion")
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class Explanations:
         related: its training digits; None for a model without a last dense layer.
         plane: places of the test digits, (M, 2); None likewise.
         misread: which of the test digits are misread, bool (M,).
-        drifts: under each corruption.
+        drifts: under each corruption, by `drift_method`.
         weights: of the first dense layer as images, (units, side, side); None behind convolutions.
         filters: by convolution, (filters, rows, columns).
         feature_maps: by convolution, (N, maps, h, w).
@@ -123,6 +125,7 @@ class Explanations:
     plane: np.ndarray | None
     misread: np.ndarray
     drifts: list[Drift]
+    drift_method: str
     weights: np.ndarray | None
     filters: dict[str, np.ndarray]
     feature_maps: dict[str, np.ndarray]
@@ -151,6 +154,7 @@ def explain_model(
         if method in works
     }
     default = attribution.default_method(quick)
+    quick_method = next(method for method in QUICK if method in works)
     logits = quick.logits(preprocess.to_input(images))
     answers = logits.argmax(axis=1)
     labels = answers if subject.labels is None else subject.labels
@@ -162,7 +166,7 @@ def explain_model(
     shares = np.stack([shapley.exact_shapley(quick, *each) for each in zip(images, weights, strict=True)])
 
     def explain_damaged(damaged: np.ndarray, classes: np.ndarray | None) -> Attribution:
-        return _explain(recogniser, default, subject, damaged, classes, None, seed)
+        return _explain(recogniser, quick_method, subject, damaged, classes, None, seed)
 
     has_last_layer = "features" in recogniser.outputs
     differentiable = attribution.open_keras(recogniser.path) if quick.has_gradient else None
@@ -186,6 +190,7 @@ def explain_model(
         plane=examples.plane(recogniser, background.test.images, seed) if has_last_layer else None,
         misread=recogniser.predict_proba(background.test.images).argmax(axis=1) != background.test.labels,
         drifts=[drift.measure(explain_damaged, background.drifting, name, seed) for name in background.corruptions],
+        drift_method=quick_method,
         weights=features.input_weights(differentiable) if differentiable else None,
         **_convolutions(differentiable, images),
     )
