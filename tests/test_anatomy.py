@@ -51,7 +51,8 @@ BODIES: dict[str, Callable[[], list[Callable]]] = {
     ],
     "separable": lambda: [
         layers.SeparableConv2D(4, 5, strides=4, name="first", activation="softplus"),
-        layers.GlobalAveragePooling2D(),
+        layers.GlobalAveragePooling2D(keepdims=True),
+        layers.Flatten(),
     ],
     "depthwise": lambda: [
         layers.DepthwiseConv2D(5, strides=4, depth_multiplier=2, name="first"),

@@ -29,9 +29,9 @@ def choice_text(study: Mapping) -> str:
     ]
     header = ["method", "mean rank", *(f"faithfulness, `{name}`" for name in models), "sanity check"]
     choice = (
-        f"The default is **{TITLES[best]}**; for models without convolutions, {TITLES[dense]}. Of the methods that pass "
-        "the sanity check and\nare more faithful than both baselines, it has the best mean rank over faithfulness, "
-        "sensitivity-n, agreement\nwith exact Shapley values, and stability."
+        f"The default is **{TITLES[best]}**; for models without convolutions, {TITLES[dense]}. Of the methods that "
+        "pass the sanity check and\nare more faithful than both baselines, it has the best mean rank over "
+        "faithfulness, sensitivity-n, agreement\nwith exact Shapley values, and stability."
     )
     return f"{choice}\n\n{_table(header, rows)}"
 

@@ -147,11 +147,12 @@ def explain_model(
     works = attribution.working_methods(quick)
     for method in methods:
         attribution.check_method(method)
+    chosen = [method for method in methods or works if method in works]
+    if not chosen:
+        raise ValueError(f"{', '.join(methods)} can't explain {recogniser.name}; it works with {', '.join(works)}")
     images = subject.images
     attributions = {
-        method: _explain(recogniser, method, subject, images, subject.target, None, seed)
-        for method in (methods or works)
-        if method in works
+        method: _explain(recogniser, method, subject, images, subject.target, None, seed) for method in chosen
     }
     default = attribution.default_method(quick)
     quick_method = next(method for method in QUICK if method in works)
