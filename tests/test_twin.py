@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from digits import architectures, paths, preprocess, recognizer, twin
+from digits import anatomy, architectures, paths, preprocess, recognizer, twin
 from test_anatomy import EXPECTED, answers, convolution, functional, make
 
 
@@ -64,7 +64,8 @@ def test_outputs_mean_what_export_says(body, ending, tmp_path, some_digits, ink)
     np.testing.assert_allclose(output["features"] @ kernel + bias, logits, rtol=1e-4, atol=1e-4)
     feature_layer, convolutions, head_shape = EXPECTED[body]
     assert recogniser.metadata["feature_layer"] == feature_layer
-    assert {feature_layer, *convolutions} <= set(recogniser.metadata["layers"].split())
+    assert set(convolutions) <= set(recogniser.metadata["layers"].split())
+    assert recogniser.metadata["layers"].split() == list(anatomy.dissect(model).layers)
     assert set(output) - {"head"} == {"probabilities", "logits", "features", "feature_map"}
     assert ("head" in output) == (head_shape is not None)
     if head_shape:

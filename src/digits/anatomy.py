@@ -50,7 +50,7 @@ class Call:
         """Which function to probabilities this is, or ends in."""
         activation = getattr(self.layer, "activation", None)
         snake_case = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}
-        name = getattr(activation, "__name__", None) or snake_case.get(type(self.layer).__name__)
+        name = getattr(activation, "__name__", None) or snake_case.get(type(activation or self.layer).__name__)
         return name if name in SQUASHING else None
 
 
@@ -114,7 +114,11 @@ def dissect(model: keras.Model) -> Anatomy:
     squashing = last.squashing if last else None
     if squashing:
         flat = _Flat(model, without=last.name)
-    dense = flat.behind_transparent(flat.logits)
+    logits, answers_probabilities = flat.logits, squashing in {"softmax", "sigmoid"}
+    if not squashing and _are_probabilities(flat):
+        # Of an ensemble, say: its softmax is out of reach, but logits that give its answer are not.
+        logits, answers_probabilities = keras.ops.log(logits), True
+    dense = flat.behind_transparent(logits)
     if not (
         dense and isinstance(dense.layer, layers.Dense) and _is_linear(dense.layer) and len(dense.output.shape) == 2
     ):
@@ -125,9 +129,9 @@ def dissect(model: keras.Model) -> Anatomy:
     feature_layer = fed[-1] if fed else None
     return Anatomy(
         ink=flat.ink,
-        logits=flat.logits,
-        probabilities=layers.Activation("sigmoid" if squashing == "sigmoid" else "softmax")(flat.logits),
-        answers_probabilities=squashing in {"softmax", "sigmoid"},
+        logits=logits,
+        probabilities=layers.Activation("sigmoid" if squashing == "sigmoid" else "softmax")(logits),
+        answers_probabilities=answers_probabilities,
         features=dense.inputs[0] if dense else None,
         maps=maps,
         feature_layer=feature_layer,
@@ -143,13 +147,13 @@ class _Flat:
 
     def __init__(self, model: keras.Model, without: str | None = None):
         """Copy and replay `model`, without the softmax or sigmoid of the layer called `without`."""
-        copy = keras.models.clone_model(model)
+        copy = type(model).from_config(model.get_config())
         copy.set_weights(model.get_weights())
         self.ink = keras.Input((28, 28, 1), dtype=model.inputs[0].dtype, name="ink")
         self.calls: list[Call] = []
         self._without = without
-        self.logits = self._replay(copy, self.ink, "")
-        self._producer = {id(call.output): call for call in self.calls}
+        (self.logits,) = keras.tree.flatten(self._replay(copy, self.ink, ""))
+        self._producer = {id(output): call for call in self.calls for output in keras.tree.flatten(call.output)}
 
     def _replay(self, model: keras.Model, inputs, outer: str):
         def call(layer, *args, **kwargs):
@@ -172,10 +176,8 @@ class _Flat:
             for layer in model.layers:
                 inputs = call(layer, inputs)
             return inputs
-        replayed = keras.models.clone_model(
-            model, input_tensors=inputs, clone_function=lambda layer: layer, call_function=call
-        )
-        return replayed.output
+        # The public way, `clone_model` on input tensors, cuts the output off from a graph that those are amid.
+        return model._run_through_graph(inputs, call_fn=call)
 
     def _unique(self, name: str) -> str:
         """A layer that is used twice has two outputs."""
@@ -191,11 +193,11 @@ class _Flat:
 
     def calls_after(self, sources: Iterable[Call]) -> list[Call]:
         """The calls of `sources` and all that work on what comes from them."""
-        reached = {id(call.output) for call in sources}
+        after = {id(call) for call in sources}
         for call in self.calls:
-            if any(id(tensor) in reached for tensor in call.inputs):
-                reached.add(id(call.output))
-        return [call for call in self.calls if id(call.output) in reached]
+            if any(id(self._producer.get(id(tensor))) in after for tensor in call.inputs):
+                after.add(id(call))
+        return [call for call in self.calls if id(call) in after]
 
     def activation_of(self, call: Call) -> Call:
         """The call that ends a convolution's own normalisation and activation."""
@@ -225,15 +227,23 @@ class _Flat:
 def _check(model: keras.Model) -> None:
     if not isinstance(model, keras.Sequential | keras.Function):
         raise ValueError(f"expected a Sequential or Functional Keras model, got {type(model).__name__}")
-    if not model.inputs:
+    if not getattr(model, "inputs", None):
         raise ValueError(f"{model.name} isn't built: call it on an image first, or give it an Input layer")
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(
             f"expected a model with one input and one output, got {len(model.inputs)} and {len(model.outputs)}"
         )
+    if not keras.backend.is_float_dtype(model.inputs[0].dtype):
+        raise ValueError(f"expected a model on ink from 0 to 1, in floating point, got {model.inputs[0].dtype}")
     given, made = model.inputs[0].shape[1:], model.outputs[0].shape[1:]
     if given != (28, 28, 1) or len(made) != 1 or made[0] < 2:
         raise ValueError(f"expected a model from (28, 28, 1) to several classes, got {given} to {made}")
+
+
+def _are_probabilities(flat: _Flat) -> bool:
+    noise = np.random.default_rng(0).random((8, 28, 28, 1))
+    answers = keras.ops.convert_to_numpy(keras.Model(flat.ink, flat.logits)(noise, training=False))
+    return bool((answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-3))
 
 
 def _is_linear(layer: keras.layers.Layer) -> bool:

@@ -124,7 +124,7 @@ def stability(explain: Callable[[np.ndarray], np.ndarray], images: np.ndarray, m
 
     Args:
         explain: images to signed maps, (N, 28, 28), for the classes of `maps`.
-        maps: the signed maps of the images where they are.
+        maps: the signed maps of the images where they are, and perhaps of more.
 
     Returns:
         Correlations, (N,), averaged over the sides.
@@ -133,5 +133,5 @@ def stability(explain: Callable[[np.ndarray], np.ndarray], images: np.ndarray, m
     for shift in SHIFTS:
         moved = explain(np.roll(images, shift, axis=(1, 2)))
         back = np.roll(moved, (-shift[0], -shift[1]), axis=(1, 2))
-        total += statistics.correlations(maps, back) / len(SHIFTS)
+        total += statistics.correlations(maps[: len(images)], back) / len(SHIFTS)
     return total

@@ -61,7 +61,9 @@ def export(model, path: Path, probe: np.ndarray) -> float:
     if parts.feature_layer:
         outputs["feature_map"] = parts.maps[parts.feature_layer]
     ink = preprocess.to_input(probe)
-    expected = keras.ops.convert_to_numpy(model(ink, training=False))
+    # A model of its own, because inputs and outputs may stand in a list or a dictionary.
+    bare = keras.Model(model.inputs[0], model.outputs[0])
+    expected = keras.ops.convert_to_numpy(bare(ink, training=False))
     if not parts.answers_probabilities:
         expected = softmax(expected, axis=1)
 

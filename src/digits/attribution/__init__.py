@@ -4,6 +4,7 @@ A method is one function that gives raw maps; asking for the score, choosing the
 normalising happen here, once, around all of them. `docs/explanations.md` says what each can and can't tell.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -117,6 +118,9 @@ def explain(
     check_method(method)
     preprocess.check_images(images)
     chosen = METHODS[method]
+    own = [name for name in list(inspect.signature(chosen.function).parameters)[3:] if name not in ("layer", "rng")]
+    if unknown := set(parameters) - set(own):
+        raise ValueError(f"{chosen.title} has no parameter {', '.join(unknown)}; it has {', '.join(own) or 'none'}")
     layer = choose_layer(model, method, layer)
     ink = preprocess.to_input(images)
     if not len(ink):
@@ -136,7 +140,13 @@ def explain(
         parameters["layer"] = layer
     if chosen.is_random:
         parameters["rng"] = np.random.default_rng(seed)
-    raw = chosen.function(model, ink.astype(logits.dtype), weights, **parameters)
+    # What isn't a number is reported below, in a sentence.
+    with np.errstate(invalid="ignore", over="ignore"):
+        raw = chosen.function(model, ink.astype(logits.dtype), weights, **parameters)
+    if not np.isfinite(raw).all():
+        raise ValueError(
+            f"{chosen.title} of {model.name} isn't finite: the model has no gradient, or no answer, somewhere"
+        )
     return Attribution(method, layer, target, versus, logits, raw, *normalise(raw))
 
 
@@ -160,6 +170,8 @@ def open_model(recogniser: Recognizer, method: str | None = None, layer: str | N
     if layer is None:
         choose_layer(quick, method, None)
     gradient = METHODS[method].needs_gradient
+    if layer is not None and recogniser.path.suffix != ".keras":
+        choose_layer(quick, method, layer)
     if layer in (None, quick.feature_layer) and (not gradient or (gradient == "map" and quick.has_linear_head)):
         return quick
     if recogniser.path.suffix != ".keras":

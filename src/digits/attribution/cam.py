@@ -21,12 +21,11 @@ def grad_cam_plus_plus(model, ink: np.ndarray, weights: np.ndarray, layer: str) 
     """Grad-CAM++ (Chattopadhay et al. 2018, equations 10 and 19): positive gradients, weighted place by place.
 
     Higher derivatives are powers of the first, as for the exponential of the score, whose own factor drops out when
-    the map is divided by its maximum. Negative gradients are left out of the denominator as well as of the sum: where
-    the sign changes within a channel, they would bring it near zero and one place near infinity.
+    the map is divided by its maximum. A place with a negative gradient doesn't count, so its weight isn't needed either.
     """
     maps, gradients = model.feature_gradients(ink, weights, layer)
     positive = np.maximum(gradients, 0)
-    denominator = 2 * positive**2 + (maps * positive**3).sum(axis=(1, 2), keepdims=True)
+    denominator = 2 * positive**2 + maps.sum(axis=(1, 2), keepdims=True) * positive**3
     alphas = np.divide(positive**2, denominator, out=np.zeros_like(positive), where=denominator > 0)
     return np.einsum("nhwc,nc->nhw", maps, (alphas * positive).sum(axis=(1, 2)))
 
@@ -34,17 +33,20 @@ def grad_cam_plus_plus(model, ink: np.ndarray, weights: np.ndarray, layer: str) 
 def score_cam(model, ink: np.ndarray, weights: np.ndarray, layer: str) -> np.ndarray:
     """Score-CAM (Wang et al. 2020, definition 3): channels weighted by what the image scores seen through them alone.
 
-    The weight is by how much that score is above the mean over the channels. The paper compares with blank paper, which
-    by itself looks like some classes: to many a 1 no channel would add anything. Its softmax over the channels is left
-    out too: it would make a contrast of two classes differ from their difference.
+    The weight is by how much that score is above the mean over the channels; one that is the same everywhere shows
+    nothing and has none. The paper compares with blank paper, which by itself looks like some classes: to many a 1 no
+    channel would add anything. Its softmax over the channels is left out too: it would make a contrast of two classes
+    differ from their difference.
     """
     maps = model.feature_maps(ink, layer)
-    raw = np.empty(maps.shape[:3], maps.dtype)
+    raw = np.zeros(maps.shape[:3], maps.dtype)
     for image, image_weights, channels, target in zip(ink, weights, maps, raw, strict=True):
         masks = np.stack([resize(channel) for channel in np.moveaxis(channels, -1, 0)])
         low, high = masks.min(axis=(1, 2), keepdims=True), masks.max(axis=(1, 2), keepdims=True)
-        # A channel that is the same everywhere shows nothing of the image.
-        masks = np.divide(masks - low, high - low, out=np.zeros_like(masks), where=high > low)
-        scores = model.logits(image * masks[..., None]) @ image_weights
-        target[:] = channels @ (scores - scores.mean())
+        shows = (high > low).ravel()
+        if not shows.any():
+            continue
+        masks = ((masks - low)[shows] / (high - low)[shows])[..., None]
+        scores = model.logits(image * masks) @ image_weights
+        target[:] = channels[..., shows] @ (scores - scores.mean())
     return raw

@@ -18,6 +18,8 @@ def resize_all(raw: np.ndarray) -> np.ndarray:
 
 def occlusion(model, ink: np.ndarray, weights: np.ndarray, patch: int = 4, stride: int = 2) -> np.ndarray:
     """What the score loses when a patch turns into paper (Zeiler and Fergus 2014), averaged over a pixel's patches."""
+    if not (1 <= patch <= SIDE and stride >= 1):
+        raise ValueError(f"expected a patch of 1 to {SIDE} pixels and a stride of at least 1, got {patch} and {stride}")
     starts = range(0, SIDE - patch + 1, stride)
     covers = np.zeros((len(starts) ** 2, SIDE, SIDE), ink.dtype)
     for cover, (row, column) in zip(covers, ((row, column) for row in starts for column in starts), strict=True):
@@ -52,5 +54,6 @@ def rise(
     raw = np.empty(ink.shape[:3], ink.dtype)
     for image, image_weights, target in zip(ink, weights, raw, strict=True):
         scores = model.logits(image * seen[..., None]) @ image_weights
-        target[:] = np.tensordot(scores - scores.mean(), deviations, axes=1) / (masks * variance)
+        covariance = np.tensordot(scores - scores.mean(), deviations, axes=1) / masks
+        target[:] = np.divide(covariance, variance, out=np.zeros_like(target), where=variance > 0)
     return raw

@@ -63,8 +63,8 @@ class KerasModel:
         """
         from digits import anatomy
 
-        self.name = model.name
         self.anatomy = anatomy.dissect(model)
+        self.name = model.name
         self.all_layers = self.anatomy.layers
         self.has_gradient = True
         self.has_linear_head = self.anatomy.head is not None
@@ -122,16 +122,17 @@ class KerasModel:
 
         @tf.function(input_signature=[ink_spec])
         def forward(ink):
-            return network(ink, training=False)
+            return [tf.cast(part, self.dtype) for part in network(ink, training=False)]
 
         @tf.function(input_signature=[ink_spec, weights_spec])
         def backward(ink, weights):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(ink)
                 maps, logits = network(ink, training=False)
-                score = tf.reduce_sum(logits * weights)
+                score = tf.reduce_sum(tf.cast(logits, weights.dtype) * weights)
             # A model that ignores its input, or the layer, has a gradient of zero.
-            return maps, tape.gradient(score, maps if layer else ink, unconnected_gradients="zero")
+            gradient = tape.gradient(score, maps if layer else ink, unconnected_gradients="zero")
+            return tf.cast(maps, self.dtype), tf.cast(gradient, self.dtype)
 
         # A concrete function isn't counted as traced anew, of which TensorFlow would warn where many models are opened.
         return (forward if direction == "forward" else backward).get_concrete_function()
