@@ -21,7 +21,7 @@ def grad_cam_plus_plus(model, ink: np.ndarray, weights: np.ndarray, layer: str) 
     """Grad-CAM++ (Chattopadhay et al. 2018, equations 10 and 19): positive gradients, weighted place by place.
 
     Higher derivatives are powers of the first, as for the exponential of the score, whose own factor drops out when
-    the map is divided by its maximum. A place with a negative gradient doesn't count, so its weight isn't needed either.
+    the map is divided by its maximum. A place with a negative gradient doesn't count, and so needs no weight.
     """
     maps, gradients = model.feature_gradients(ink, weights, layer)
     positive = np.maximum(gradients, 0)
