@@ -40,6 +40,6 @@ def feature_maps(model: KerasModel, images: np.ndarray, layer: str, count: int) 
     Returns:
         The maps, (N, count, h, w), and which channels they are, (count,): those with the greatest mean over the images.
     """
-    maps = model.feature_maps(preprocess.to_input(images), model.anatomy.convolutions[layer])
+    _, maps = model.logits_and_maps(preprocess.to_input(images), model.anatomy.convolutions[layer])
     channels = np.argsort(-np.abs(maps).mean(axis=(0, 1, 2)), kind="stable")[:count]
     return maps[..., channels].transpose(0, 3, 1, 2), channels

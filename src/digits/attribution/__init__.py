@@ -25,7 +25,7 @@ class Method:
     Attributes:
         title: its name in reports.
         function: (model, ink, weights, ...) to raw maps, (N, h, w).
-        needs_layer: it looks at a feature map, and takes `layer`.
+        needs_layer: it looks at a layer's feature maps, and takes `layer` and `maps`.
         needs_gradient: what it differentiates by: "ink", "map" or nothing.
         is_random: it draws, and takes `rng`.
         is_linear: the raw map of a contrast is the difference of two raw maps.
@@ -55,6 +55,8 @@ METHODS = {
     "occlusion": Method(title="Occlusion", function=masks.occlusion),
     "rise": Method(title="RISE", function=masks.rise, is_random=True),
 }
+# What `explain` hands to a method besides its own parameters.
+GIVEN = {"model", "ink", "weights", "layer", "maps", "rng"}
 # The default is the first of them that works on a model. It was measured: docs/explanations.md says how.
 PREFERRED = ("rise",)
 
@@ -118,26 +120,21 @@ def explain(
     check_method(method)
     preprocess.check_images(images)
     chosen = METHODS[method]
-    own = [name for name in list(inspect.signature(chosen.function).parameters)[3:] if name not in ("layer", "rng")]
-    if unknown := set(parameters) - set(own):
-        raise ValueError(f"{chosen.title} has no parameter {', '.join(unknown)}; it has {', '.join(own) or 'none'}")
+    _check_parameters(chosen, parameters)
     layer = choose_layer(model, method, layer)
-    ink = preprocess.to_input(images)
-    if not len(ink):
+    if not len(images):
         raise ValueError("expected at least one image to explain")
-    logits = model.logits(ink)
+    ink = preprocess.to_input(images)
+    if chosen.needs_layer:
+        logits, parameters["maps"] = model.logits_and_maps(ink, layer)
+        parameters["layer"] = layer
+    else:
+        logits = model.logits(ink)
     if not np.isfinite(logits).all():
         raise ValueError(f"the logits of {model.name} aren't finite numbers")
     target = logits.argmax(axis=1) if target is None else _classes("target", target, logits.shape)
-    weights = np.zeros_like(logits)
-    weights[np.arange(len(ink)), target] = 1
-    if versus is not None:
-        versus = _classes("versus", versus, logits.shape)
-        if (versus == target).any():
-            raise ValueError("expected another class in versus than in target")
-        weights[np.arange(len(ink)), versus] = -1
-    if chosen.needs_layer:
-        parameters["layer"] = layer
+    versus = None if versus is None else _classes("versus", versus, logits.shape)
+    weights = _score(target, versus, logits)
     if chosen.is_random:
         parameters["rng"] = np.random.default_rng(seed)
     # What isn't a number is reported below, in a sentence.
@@ -240,6 +237,23 @@ def working_methods(model: KerasModel | TwinModel) -> list[str]:
             or (method.needs_gradient == "map" and model.has_linear_head)
         )
     ]
+
+
+def _check_parameters(method: Method, parameters: dict) -> None:
+    own = [name for name in inspect.signature(method.function).parameters if name not in GIVEN]
+    if unknown := set(parameters) - set(own):
+        raise ValueError(f"{method.title} has no parameter {', '.join(unknown)}; it has {', '.join(own) or 'none'}")
+
+
+def _score(target: np.ndarray, versus: np.ndarray | None, logits: np.ndarray) -> np.ndarray:
+    """The logits' weights in the scores, (N, classes)."""
+    weights = np.zeros_like(logits)
+    weights[np.arange(len(logits)), target] = 1
+    if versus is not None:
+        if (versus == target).any():
+            raise ValueError("expected another class in versus than in target")
+        weights[np.arange(len(logits)), versus] = -1
+    return weights
 
 
 def _classes(name: str, given: int | np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -34,14 +34,14 @@ class TwinModel:
         """Logits, (N, classes), of ink, float32 (N, 28, 28, 1)."""
         return np.concatenate([self._run(block, self._score)[0] for block in blocks_of(ink)])
 
-    def feature_maps(self, ink: np.ndarray, layer: str) -> np.ndarray:
-        """The feature maps of a layer, (N, h, w, c)."""
-        return np.concatenate([self._run(block, "feature_map")[0] for block in blocks_of(ink)])
+    def logits_and_maps(self, ink: np.ndarray, layer: str) -> tuple[np.ndarray, np.ndarray]:
+        """Logits, (N, classes), and the feature maps of a layer, (N, h, w, c)."""
+        blocks = [self._run(block, self._score, "feature_map") for block in blocks_of(ink)]
+        return tuple(np.concatenate(parts) for parts in zip(*blocks, strict=True))
 
-    def feature_gradients(self, ink: np.ndarray, weights: np.ndarray, layer: str) -> tuple[np.ndarray, np.ndarray]:
-        """The feature maps of a layer, and the gradient of the score with respect to them, both (N, h, w, c)."""
-        maps = self.feature_maps(ink, layer)
-        return maps, np.broadcast_to(np.einsum("hwck,nk->nhwc", self._head, weights), maps.shape)
+    def map_gradients(self, ink: np.ndarray, weights: np.ndarray, layer: str) -> np.ndarray:
+        """The gradient of the score with respect to the layer's feature maps, (N, h, w, c)."""
+        return (weights @ self._head.reshape(-1, self._head.shape[-1]).T).reshape(-1, *self._head.shape[:-1])
 
     def gradients(self, ink: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Not to be had from a twin: a ValueError."""
@@ -49,7 +49,9 @@ class TwinModel:
 
     @cached_property
     def _head(self) -> np.ndarray:
-        return self._run(np.zeros((1, 28, 28, 1), np.float32), "head")[0]
+        """The linear head, (h, w, c, classes), also where every place has the same weights."""
+        maps, head = self._run(np.zeros((1, 28, 28, 1), np.float32), "feature_map", "head")
+        return np.broadcast_to(head, (*maps.shape[1:], head.shape[-1]))
 
 
 class KerasModel:
@@ -78,17 +80,18 @@ class KerasModel:
         """Logits, (N, classes), of ink, (N, 28, 28, 1)."""
         return self._in_blocks(self._function("forward", None), ink)[1]
 
-    def feature_maps(self, ink: np.ndarray, layer: str) -> np.ndarray:
-        """The feature maps of a layer, (N, h, w, c)."""
-        return self._in_blocks(self._function("forward", layer), ink)[0]
+    def logits_and_maps(self, ink: np.ndarray, layer: str) -> tuple[np.ndarray, np.ndarray]:
+        """Logits, (N, classes), and the feature maps of a layer, (N, h, w, c)."""
+        maps, logits = self._in_blocks(self._function("forward", layer), ink)
+        return logits, maps
 
-    def feature_gradients(self, ink: np.ndarray, weights: np.ndarray, layer: str) -> tuple[np.ndarray, np.ndarray]:
-        """The feature maps of a layer, and the gradient of the score with respect to them, both (N, h, w, c)."""
-        return self._in_blocks(self._function("backward", layer), ink, weights)
+    def map_gradients(self, ink: np.ndarray, weights: np.ndarray, layer: str) -> np.ndarray:
+        """The gradient of the score with respect to the layer's feature maps, (N, h, w, c)."""
+        return self._in_blocks(self._function("backward", layer), ink, weights)[0]
 
     def gradients(self, ink: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """The gradient of the score with respect to the ink, (N, 28, 28)."""
-        return self._in_blocks(self._function("backward", None), ink, weights)[1][..., 0]
+        return self._in_blocks(self._function("backward", None), ink, weights)[0][..., 0]
 
     @cached_property
     def network(self):
@@ -132,7 +135,7 @@ class KerasModel:
                 score = tf.reduce_sum(tf.cast(logits, weights.dtype) * weights)
             # A model that ignores its input, or the layer, has a gradient of zero.
             gradient = tape.gradient(score, maps if layer else ink, unconnected_gradients="zero")
-            return tf.cast(maps, self.dtype), tf.cast(gradient, self.dtype)
+            return [tf.cast(gradient, self.dtype)]
 
         # A concrete function isn't counted as traced anew, of which TensorFlow would warn where many models are opened.
         return (forward if direction == "forward" else backward).get_concrete_function()
