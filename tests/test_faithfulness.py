@@ -280,18 +280,20 @@ EXPLAINERS = {
 
 
 def stability_of(explainer, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Maps of all images, and the stability of all but the last."""
+
     def explain_all(images):
         assert images.dtype == np.uint8
         return np.stack([explainer(image.astype(float)) for image in images])
 
     maps = explain_all(images)
-    return maps, faithfulness.stability(explain_all, images, maps)
+    return maps, faithfulness.stability(explain_all, images[:-1], maps)
 
 
 @pytest.mark.parametrize("explainer", EXPLAINERS.values(), ids=EXPLAINERS)
 def test_stability_is_that_of_a_loop_over_sides(explainer, images):
     maps, found = stability_of(explainer, images)
-    for image, each, ours in zip(images.astype(float), maps, found, strict=True):
+    for image, each, ours in zip(images[:-1].astype(float), maps[:-1], found, strict=True):
         sides = ((1, 0), (-1, 0), (0, 1), (0, -1))
         back = [moved(explainer(moved(image, down, right)), -down, -right) for down, right in sides]
         assert ours == pytest.approx(np.mean([pearsonr(each.ravel(), other.ravel()).statistic for other in back]))
@@ -309,5 +311,5 @@ def test_stability_is_that_of_a_loop_over_sides(explainer, images):
 )
 def test_stability_is_one_for_maps_that_move_along_and_none_for_maps_that_stay(explainer, low, high, images):
     found = stability_of(explainer, images)[1]
-    assert found.shape == (5,)
+    assert found.shape == (4,)
     assert low <= found.min() <= found.max() <= high

@@ -47,10 +47,10 @@ def find(model: KerasModel | TwinModel, image: np.ndarray, target: int, limit: i
         ValueError: the model answers `target` already.
     """
     changed = np.zeros(image.shape, bool)
-    if _leads(model, image[None], target)[0] > 0:
+    if _answer(model, image) == target:
         raise ValueError(f"{model.name} answers {target} to this image already")
     current = image.copy()
-    while changed.sum() < limit and _leads(model, current[None], target)[0] <= 0:
+    while changed.sum() < min(limit, image.size) and _leads(model, current[None], target)[0] <= 0:
         leads = _leads(model, single_pixel_changes(current), target)
         # A pixel that was flipped stays flipped, so that the search ends.
         pixel = np.unravel_index(np.where(changed.ravel(), -np.inf, leads).argmax(), image.shape)
@@ -67,8 +67,7 @@ def find(model: KerasModel | TwinModel, image: np.ndarray, target: int, limit: i
             break
         changed[tuple(pixels[leads.argmax()])] = False
         current = without[leads.argmax()]
-    answer = int(model.logits(preprocess.to_input(current[None]))[0].argmax())
-    return Counterfactual(current, changed, answer, target, greedy)
+    return Counterfactual(current, changed, _answer(model, current), target, greedy)
 
 
 def pixels_in_random_order(
@@ -95,23 +94,29 @@ def compare_with_random_order(
     """How many pixels it takes to turn images into `target`, and how many in random order.
 
     Returns:
-        `images`, how many were `found`; of those the `median`, `least` and `most` pixels; `random_orders` tried, and
-        in how many of them the model `random_reached` the target at all.
+        `images`, how many were `found`; of those the `median`, `least` and `most` pixels, None if none was; how many
+        `random_orders` were tried, in how many the model `random_reached` the target at all, and the `random_least`
+        pixels of those.
     """
     found = [each for each in (find(model, image, target) for image in images) if each.found]
     pixels = [int(each.changed.sum()) for each in found]
-    counts = np.concatenate([pixels_in_random_order(model, image, target, rng, orders) for image in images])
+    counts = [pixels_in_random_order(model, image, target, rng, orders) for image in images]
+    reached = [int(count) for count in np.ravel(counts) if np.isfinite(count)]
     return {
         "target": target,
         "images": len(images),
         "found": len(found),
-        "median": float(np.median(pixels)),
-        "least": min(pixels),
-        "most": max(pixels),
-        "random_orders": len(counts),
-        "random_reached": int(np.isfinite(counts).sum()),
-        "random_least": float(counts.min()) if np.isfinite(counts).any() else None,
+        "median": float(np.median(pixels)) if pixels else None,
+        "least": min(pixels, default=None),
+        "most": max(pixels, default=None),
+        "random_orders": orders * len(images),
+        "random_reached": len(reached),
+        "random_least": min(reached, default=None),
     }
+
+
+def _answer(model: KerasModel | TwinModel, image: np.ndarray) -> int:
+    return int(model.logits(preprocess.to_input(image[None]))[0].argmax())
 
 
 def _leads(model: KerasModel | TwinModel, images: np.ndarray, target: int) -> np.ndarray:

@@ -66,6 +66,8 @@ def counterfactual_text(turned: Mapping) -> str:
         )
     else:
         chance = f"none of {turned['random_orders']} tries got there, though all 784 pixels were changed in the end"
+    if not turned["found"]:
+        return f"None of {turned['images']} fours could be turned into a nine. In random order, {chance}."
     return (
         f"Of {turned['images']} fours, {turned['found']} were turned into nines by {turned['least']} to "
         f"{turned['most']} pixels (median {turned['median']:g}). In random order, {chance}."

@@ -45,7 +45,7 @@ def cascading_randomisation(
     parameters = parameters or {}
     trained = model.network.get_weights()
     layers = [layer for layer in reversed(model.network.layers) if layer.weights]
-    looked_at = sorted(set(np.linspace(1, len(layers), stages).round().astype(int)))
+    looked_at = sorted(set(np.linspace(len(layers), 1, stages).round().astype(int)))
     original = {name: explain(model, images, name, **parameters.get(name, {})) for name in methods}
     similarity = {name: np.empty((len(looked_at), len(seeds), len(images))) for name in methods}
     try:

@@ -179,9 +179,10 @@ def correlations(first: np.ndarray, second: np.ndarray, of_ranks: bool = False) 
     first, second = (np.reshape(each, (len(each), -1)).astype(np.float64) for each in (first, second))
     if of_ranks:
         first, second = rankdata(first, axis=1), rankdata(second, axis=1)
+    varies = (np.ptp(first, axis=1) > 0) & (np.ptp(second, axis=1) > 0)
     first, second = (each - each.mean(axis=1, keepdims=True) for each in (first, second))
     scale = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    return np.divide((first * second).sum(axis=1), scale, out=np.zeros(len(first)), where=scale > 0)
+    return np.divide((first * second).sum(axis=1), scale, out=np.zeros(len(first)), where=varies & (scale > 0))
 
 
 def bootstrap_estimate(values: np.ndarray, replicates: int = 1000, seed: int = 0) -> Estimate:
