@@ -57,12 +57,13 @@ def main(options: Options) -> None:
     test, _ = sweep_plan.evenly_spaced(splits.test, options.map_digits)
     background = explanations.Background(splits.train, test, drifting, damage)
 
-    found = [
-        explanations.explain_model(each, subject, background, options.methods, options.random_seed)
-        for each in tqdm(recognisers, unit="model")
-    ]
+    # Closed before an error is reported, the bar leaves that a line of its own.
+    with tqdm(recognisers, unit="model") as bar:
+        found = [
+            explanations.explain_model(each, subject, background, options.methods, options.random_seed) for each in bar
+        ]
     study = {}
-    if options.judge:
+    if options.judge is not None:
         judged, _ = sweep_plan.evenly_spaced(splits.validation, options.judge)
         networks = [each for each in recognisers if each.path.suffix == ".keras"]
         study = method_study.study(networks, judged, options.random_seed, tqdm)

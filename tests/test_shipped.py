@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from digits import cards, paths, preprocess, recognizer, sweep_plan
+from digits import attribution, cards, faithfulness, paths, preprocess, recognizer, sweep_plan
 
 NAMES = cards.available(paths.MODELS)
 LEAST_TEST_ACCURACY = {
@@ -64,3 +64,31 @@ def test_the_committed_sweep_can_be_repeated(model, corruption, severity, splits
     right = np.sum(recognizer.load(model).predict_proba(damaged).argmax(axis=1) == splits.test.labels)
     # Another processor may round otherwise, which can turn an answer on the edge.
     assert right == pytest.approx(int(rows[model, corruption, severity]["correct"]), abs=3)
+
+
+@pytest.fixture(scope="module")
+def study() -> dict:
+    return json.loads((paths.ROOT / "docs" / "explanations" / "study.json").read_text(encoding="utf-8"))
+
+
+def test_the_committed_study_is_of_the_shipped_checkpoints_and_decides_the_default(study):
+    for name, found in study["models"].items():
+        assert found["checkpoint"] == cards.read(paths.MODELS / f"{name}.json")["checkpoint"]["sha256"]
+    assert study["digits"] == 1000
+    for kind, models in (
+        ("convolutional", ("mnist_cnn", "mnist_advanced")),
+        ("dense", ("mnist_mlp", "mnist_logistic")),
+    ):
+        best = study["ranking"][kind]["methods"][0]["method"]
+        assert {attribution.default_method(attribution.TwinModel(recognizer.load(name))) for name in models} == {best}
+
+
+def test_the_committed_study_can_be_repeated(study, splits):
+    # Ties are broken at random, differently from the study's own draw.
+    digits, _ = sweep_plan.evenly_spaced(splits.validation, 1000)
+    model = attribution.open_model(recognizer.load("mnist_cnn"), "hires_cam")
+    why = attribution.explain(model, digits.images, "hires_cam")
+    places = faithfulness.ranks(why.signed, np.random.default_rng(0))
+    deletion, _ = faithfulness.curves(model, digits.images, why.target, places, "ink")
+    expected = study["models"]["mnist_cnn"]["methods"]["hires_cam"]["deletion ink"]["value"]
+    assert faithfulness.area(deletion).mean() == pytest.approx(expected, abs=0.002)

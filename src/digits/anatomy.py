@@ -255,4 +255,8 @@ def _is_linear_activation(layer: keras.Operation) -> bool:
 
 
 def _kernel(layer: keras.layers.Layer) -> np.ndarray:
-    return next(keras.ops.convert_to_numpy(weight) for weight in layer.weights if len(weight.shape) == 4)
+    """A convolution's kernel as (rows, columns, in, out); a depthwise filter sees one channel."""
+    kernel = next(keras.ops.convert_to_numpy(weight) for weight in layer.weights if len(weight.shape) == 4)
+    if isinstance(layer, layers.DepthwiseConv2D | layers.SeparableConv2D):
+        return kernel.reshape(*kernel.shape[:2], 1, -1)
+    return kernel.swapaxes(2, 3) if isinstance(layer, layers.Conv2DTranspose) else kernel

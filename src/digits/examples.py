@@ -64,14 +64,21 @@ def plane(recogniser: Recognizer, images: np.ndarray, seed: int = 0) -> np.ndarr
     """Images on a plane, (N, 2), where neighbours in the last layer's space stay neighbours: PCA, then t-SNE.
 
     t-SNE (van der Maaten and Hinton 2008) keeps neighbourhoods; distances between far groups mean nothing.
+
+    Raises:
+        ValueError: there are fewer than three images, or the model has no last dense layer.
     """
+    if len(images) < 3:
+        raise ValueError(f"expected at least 3 digits to lay out on a plane, got {len(images)}")
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
     seen = np.concatenate([recogniser.run(preprocess.to_input(block), "features")[0] for block in blocks_of(images)])
     components = min(50, *seen.shape)
     reduced = PCA(components, random_state=seed).fit_transform(seen)
-    return TSNE(init="pca", random_state=seed).fit_transform(reduced)
+    # Each digit's neighbourhood; it must be smaller than the set.
+    perplexity = min(30, len(images) / 4)
+    return TSNE(init="pca", perplexity=perplexity, random_state=seed).fit_transform(reduced)
 
 
 def _last_layer(recogniser: Recognizer, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

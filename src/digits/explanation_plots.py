@@ -25,7 +25,9 @@ def heat_maps(images: np.ndarray, heats: Mapping[str, np.ndarray], titles: Seque
     figure, axes = _grid(len(images), len(heats) + 1, 1.05)
     for row, image in enumerate(images):
         axes[row, 0].imshow(image, cmap="gray_r", vmin=0, vmax=255)
-        axes[row, 0].set_ylabel(titles[row], rotation=0, ha="right", va="center", fontsize=9, color=INK)
+        axes[row, 0].set_ylabel(
+            titles[row], rotation=0, ha="right", va="center", fontsize=9, color=INK, parse_math=False
+        )
         for column, (name, maps) in enumerate(heats.items(), start=1):
             axes[row, column].imshow(overlay(image, maps[row]))
             if row == 0:
@@ -61,11 +63,11 @@ def filters(weights: np.ndarray, columns: int = 16) -> Figure:
 def feature_maps(images: np.ndarray, maps: np.ndarray) -> Figure:
     """A row for each digit: the digit, and its feature maps, (N, maps, h, w), each channel on a scale of its own."""
     figure, axes = _grid(len(images), maps.shape[1] + 1, 0.8)
-    limits = maps.max(axis=(0, 2, 3))
+    low, high = np.minimum(maps.min(axis=(0, 2, 3)), 0), maps.max(axis=(0, 2, 3))
     for row, (image, channels) in enumerate(zip(images, maps, strict=True)):
         axes[row, 0].imshow(image, cmap="gray_r", vmin=0, vmax=255)
-        for axis, channel, limit in zip(axes[row, 1:], channels, limits, strict=True):
-            axis.imshow(channel, cmap="magma", vmin=0, vmax=limit)
+        for axis, channel, *limits in zip(axes[row, 1:], channels, low, high, strict=True):
+            axis.imshow(channel, cmap="magma", vmin=limits[0], vmax=limits[1])
     return figure
 
 
@@ -78,14 +80,17 @@ def ground_truth(
 ) -> Figure:
     """A row for each digit: the digit, every single pixel's effect, exact Shapley values, and methods' patch sums."""
     figure, axes = _grid(len(images), 3 + len(patches), 1.15)
+    centres = np.arange(28) + 0.5
     for row, image in enumerate(images):
         axes[row, 0].imshow(image, cmap="gray_r", vmin=0, vmax=255)
-        axes[row, 0].set_ylabel(titles[row], rotation=0, ha="right", va="center", fontsize=9, color=INK)
+        axes[row, 0].set_ylabel(
+            titles[row], rotation=0, ha="right", va="center", fontsize=9, color=INK, parse_math=False
+        )
         columns = {"one pixel flipped": effects, "exact Shapley": shares} | dict(patches)
         for axis, (name, maps) in zip(axes[row, 1:], columns.items(), strict=True):
             limit = np.abs(maps[row]).max() or 1
             axis.imshow(maps[row], cmap="RdBu_r", vmin=-limit, vmax=limit, extent=(0, 28, 28, 0))
-            axis.contour(image, levels=[127], colors=INK, linewidths=0.6, extent=(0, 28, 0, 28), origin="upper")
+            axis.contour(centres, centres, image, levels=[127], colors=INK, linewidths=0.6)
             if row == 0:
                 axis.set_title(name, fontsize=8, color=INK)
     return figure
@@ -118,7 +123,7 @@ def relatives(
         _bare(axis)
     for row, image in enumerate(images):
         axes[row, 0].imshow(image, cmap="gray_r", vmin=0, vmax=255)
-        axes[row, 0].set_title(titles[row], fontsize=8, color=INK)
+        axes[row, 0].set_title(titles[row], fontsize=8, color=INK, parse_math=False)
         column = 1
         for name, (members, member_labels) in groups.items():
             for rank, (each, label) in enumerate(zip(members[row], member_labels[row], strict=True)):

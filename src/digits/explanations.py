@@ -39,7 +39,7 @@ class Subject:
         labels: the digits that they are, (N,); None if that isn't known.
         names: what each is called.
         target: the class to explain; None for the model's answers.
-        versus: the class to contrast with; None for the most probable other class.
+        versus: the class to contrast with; None, or where it is the answer, the most probable other class.
         layer: the layer of the class activation maps; None for the last.
     """
 
@@ -162,7 +162,10 @@ def explain_model(
     target = answers if subject.target is None else np.full(len(images), subject.target)
     others = logits.copy()
     others[np.arange(len(images)), target] = -np.inf
-    versus = others.argmax(axis=1) if subject.versus is None else np.full(len(images), subject.versus)
+    versus = others.argmax(axis=1)
+    if subject.versus is not None:
+        # What the model reads as `versus` itself is contrasted with the next best class.
+        versus = np.where((subject.target is None) & (target == subject.versus), versus, subject.versus)
     weights = np.eye(logits.shape[1], dtype=np.float32)[target]
     shares = np.stack([shapley.exact_shapley(quick, *each) for each in zip(images, weights, strict=True)])
 

@@ -11,13 +11,16 @@ from digits.attribution import KerasModel
 def input_weights(model: KerasModel) -> np.ndarray | None:
     """The weights between the ink and each unit of the first dense layer, (units, side, side).
 
-    None where convolutions stand before it.
+    None where convolutions stand before it, or what it sees isn't a square.
     """
-    if model.anatomy.convolutions:
+    import keras
+
+    dense = next((layer for layer in model.network.layers if isinstance(layer, keras.layers.Dense)), None)
+    if model.anatomy.convolutions or dense is None:
         return None
-    kernel = next(layer.get_weights()[0] for layer in model.network.layers if layer.weights)
+    kernel = dense.get_weights()[0]
     side = isqrt(len(kernel))
-    return kernel.T.reshape(-1, side, side)
+    return kernel.T.reshape(-1, side, side) if side**2 == len(kernel) else None
 
 
 def filters(model: KerasModel, layer: str) -> np.ndarray:
@@ -26,11 +29,8 @@ def filters(model: KerasModel, layer: str) -> np.ndarray:
     A filter on several channels is shown by the slice that has the largest weights.
     """
     kernel = model.anatomy.convolution_kernels[layer]
-    if kernel.shape[3] == 1:
-        slices = kernel[..., 0].transpose(2, 0, 1)
-    else:
-        norms = np.linalg.norm(kernel, axis=(0, 1))
-        slices = np.stack([kernel[:, :, channel, unit] for unit, channel in enumerate(norms.argmax(axis=0))])
+    strongest = np.linalg.norm(kernel, axis=(0, 1)).argmax(axis=0)
+    slices = np.stack([kernel[:, :, channel, unit] for unit, channel in enumerate(strongest)])
     return slices[np.argsort(-np.linalg.norm(slices, axis=(1, 2)), kind="stable")]
 
 

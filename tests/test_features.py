@@ -1,0 +1,125 @@
+"""What a network has learned, against Keras's own weights, lone pixels and plain loops."""
+
+from functools import cache
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from digits import features, paths, preprocess
+from digits.attribution import KerasModel
+
+# Layers that show a convolution after its normalisation and activation.
+ACTIVATIONS = {"conv2d": "re_lu", "conv2d_1": "re_lu_1", "conv2d_2": "re_lu_2"}
+
+
+@cache
+def keras_model(name: str) -> keras.Model:
+    return keras.saving.load_model(paths.MODELS / f"{name}.keras")
+
+
+@cache
+def opened(name: str) -> KerasModel:
+    return KerasModel(keras_model(name))
+
+
+def of_layers(*calls: layers.Layer) -> KerasModel:
+    """A small classifier with random weights, also of what is constant at first."""
+    model = keras.Sequential([keras.Input((28, 28, 1)), *calls, layers.Dense(10, name="logits")])
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.uniform(0.1, 1, weight.shape) for weight in model.get_weights()])
+    return KerasModel(model)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "shape"),
+    [
+        ("mnist_mlp", "dense", (128, 28, 28)),
+        ("mnist_logistic", "logits", (10, 28, 28)),
+        ("mnist_linear_svm", "logits", (10, 28, 28)),
+        ("digits_8x8_logistic", "logits", (10, 8, 8)),
+    ],
+)
+def test_input_weights_are_the_kernel_column_by_column(name, layer, shape):
+    weights = features.input_weights(opened(name))
+    kernel = keras_model(name).get_layer(layer).get_weights()[0]
+    assert weights.shape == shape
+    for unit in (0, shape[0] // 2, shape[0] - 1):
+        np.testing.assert_array_equal(weights[unit].ravel(), kernel[:, unit])
+
+
+@pytest.mark.parametrize(("name", "layer"), [("mnist_mlp", "dense"), ("mnist_logistic", "logits")])
+def test_input_weight_is_what_a_lone_pixel_of_ink_adds(name, layer):
+    dense = keras_model(name).get_layer(layer)
+    before = keras.Model(keras_model(name).inputs[0], dense.input)
+    kernel, bias = dense.get_weights()
+    weights = features.input_weights(opened(name))
+    for row, column in ((3, 20), (14, 14), (27, 0)):
+        ink = np.zeros((1, 28, 28, 1), np.float32)
+        ink[0, row, column] = 1
+        np.testing.assert_allclose(before(ink).numpy()[0] @ kernel, weights[:, row, column], atol=1e-6)
+    assert weights.shape[0] == len(bias)
+
+
+@pytest.mark.parametrize("name", ["mnist_cnn", "mnist_advanced"])
+def test_behind_convolutions_no_weights_lie_on_the_ink(name):
+    assert features.input_weights(opened(name)) is None
+
+
+def test_input_weights_are_those_of_the_first_dense_layer_behind_a_normalisation():
+    model = of_layers(layers.BatchNormalization(), layers.Flatten(), layers.Dense(6))
+    assert features.input_weights(model).shape == (6, 28, 28)
+
+
+def test_input_weights_that_make_no_square_are_left_out():
+    assert features.input_weights(of_layers(layers.AveragePooling2D((2, 4)), layers.Flatten())) is None
+
+
+@pytest.mark.parametrize("layer", ["conv2d", "conv2d_1"])
+def test_filters_are_the_largest_slices_the_largest_first(layer):
+    kernel = keras_model("mnist_cnn").get_layer(layer).get_weights()[0]
+    expected = []
+    for unit in range(kernel.shape[3]):
+        slices = [kernel[:, :, channel, unit] for channel in range(kernel.shape[2])]
+        expected.append(max(slices, key=lambda each: (each**2).sum()))
+    expected.sort(key=lambda each: -(each**2).sum())
+    found = features.filters(opened("mnist_cnn"), layer)
+    np.testing.assert_array_equal(found, expected)
+    assert found.shape == (kernel.shape[3], 3, 3)
+
+
+def test_filters_of_a_depthwise_convolution_are_one_a_channel():
+    found = features.filters(opened("mnist_advanced"), "depthwise_conv2d")
+    kernel = keras_model("mnist_advanced").get_layer("depthwise_conv2d").get_weights()[0]
+    assert kernel.shape == (3, 3, 64, 1)
+    expected = sorted(np.moveaxis(kernel[..., 0], -1, 0), key=lambda each: -np.linalg.norm(each))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_convolution_of_one_filter_has_one_filter():
+    model = of_layers(layers.Conv2D(4, 3, name="four"), layers.Conv2D(1, 3, name="one"), layers.Flatten())
+    assert features.filters(model, "one").shape == (1, 3, 3)
+
+
+@pytest.mark.parametrize("layer", ACTIVATIONS)
+def test_feature_maps_are_the_activations_with_the_strongest_channels_first(layer, some_digits):
+    model = keras_model("mnist_cnn")
+    images = some_digits.images[:5]
+    output = keras.Model(model.inputs[0], model.get_layer(ACTIVATIONS[layer]).output)
+    everything = output(preprocess.to_input(images), training=False).numpy()
+    maps, channels = features.feature_maps(opened("mnist_cnn"), images, layer, 7)
+    assert maps.shape == (5, 7, *everything.shape[1:3])
+    assert len(set(channels.tolist())) == 7
+    for place, channel in enumerate(channels):
+        np.testing.assert_allclose(maps[:, place], everything[..., channel], atol=1e-4)
+    strength = everything.mean(axis=(0, 1, 2))
+    assert (np.diff(strength[channels]) <= 0).all()
+    assert strength[channels].min() >= np.delete(strength, channels).max()
+    assert maps.min() >= 0
+
+
+def test_no_more_feature_maps_are_shown_than_there_are(some_digits):
+    maps, channels = features.feature_maps(opened("mnist_cnn"), some_digits.images[:2], "conv2d", 1000)
+    assert maps.shape == (2, 16, 26, 26)
+    assert sorted(channels) == list(range(16))
