@@ -8,7 +8,7 @@ import sklearn.metrics
 from PIL import Image
 
 from conftest import folder_bytes
-from digits import evaluation, paths, readme, report, robustness_tables
+from digits import evaluation, explanation_tables, paths, readme, report, robustness_tables
 
 
 @pytest.fixture
@@ -89,6 +89,12 @@ def test_readme_says_what_the_cards_and_the_benchmarks_say():
     assert readme.speed(paths.ROOT / "benchmarks" / "results") in text
     summary = json.loads((paths.ROOT / "docs" / "robustness" / "summary.json").read_text(encoding="utf-8"))
     assert robustness_tables.summary_text(summary) in text
+    study = json.loads((paths.ROOT / "docs" / "explanations" / "study.json").read_text(encoding="utf-8"))
+    assert explanation_tables.choice_text(study) in text
+    page = (paths.ROOT / "docs" / "explanations.md").read_text(encoding="utf-8")
+    assert explanation_tables.study_text(study) in page
+    captum = json.loads((paths.ROOT / "benchmarks" / "results" / "captum.json").read_text(encoding="utf-8"))
+    assert explanation_tables.agreement_text(captum) in page
     assert robustness_tables.results_text(summary) == (paths.ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 
 

@@ -41,6 +41,21 @@ def study_text(study: Mapping) -> str:
     return "\n\n".join(_model_text(name, found) for name, found in study["models"].items())
 
 
+def agreement_text(captum: Mapping) -> str:
+    """How far maps are from Captum's on the same weights, from the benchmark's result."""
+    rows = []
+    for model in ("mnist_advanced", "mnist_cnn"):
+        for name, double in captum[model]["float64"].items():
+            if name in METHODS:
+                single = captum[model]["float32"][name]
+                figures = (double["largest"], single["median"], single["largest"])
+                rows.append(
+                    [f"`{model}`", TITLES[name], *map("{:.1e}".format, figures), str(single["digits_beyond_1e-4"])]
+                )
+    header = ["model", "method", "float64, largest", "float32, median", "float32, largest", "digits above 1e-4"]
+    return _table(header, rows)
+
+
 def _model_text(name: str, found: Mapping) -> str:
     kinds = [f"{way} {filling}" for way in ("deletion", "insertion") for filling in FILLINGS]
     methods = sorted(found["methods"].items(), key=lambda item: -item[1]["faithfulness"]["value"])
