@@ -20,9 +20,9 @@ Measured on {cores} CPU cores ({processor}); what is compared ran in the same ru
 - The corruption sweep with the CNN: {sweep_rate:,} images damaged and recognised a second. Six models on
   {sweep_cells} × 10,000 digits, with worst cases and report: {sweep_seconds:.0f} s and {sweep_megabytes} MB.
   `make benchmark NAME=sweep`
-- One drawing recognised and explained by Grad-CAM, warm: {explained:.1f} ms without TensorFlow, {explained_slowly:.1f} ms
-  with it; integrated gradients with 32 steps: {integrated:.0f} ms. 1,000 digits by Grad-CAM: {peer_ratio:.1f} times as
-  fast as tf-keras-vis. All with the CNN. `make benchmark NAME=attribution`
+- One drawing recognised and explained by Grad-CAM, warm: {explained:.1f} ms, or {explained_slowly:.1f} ms with
+  TensorFlow; integrated gradients with 32 steps: {integrated:.0f} ms. 1,000 digits by Grad-CAM: {peer_ratio:.1f} times
+  as fast as tf-keras-vis. All with the CNN. `make benchmark NAME=attribution`
 - One drawing through every corruption and severity: {drawing:.0f} ms. `make benchmark NAME=corruptions`
 - Training with augmentation takes {light_cost:.2f} times as long as without in `train_cnn.py`, {strong_cost:.2f}
   times in `train_advanced.py`. `make benchmark NAME=augmentation`"""
