@@ -20,18 +20,19 @@ def choice_text(study: Mapping) -> str:
             f"{row['rank']:.1f}",
             *(_with_margin(each[row["method"]]["faithfulness"]) for each in models.values()),
             _verdict(row["method"], models),
+            "yes" if row["beats"] else "no",
         ]
         for row in ranked["methods"]
     ]
     rows += [
-        [name, "", *(_with_margin(each[baseline]["faithfulness"]) for each in models.values()), "knows no model"]
+        [name, "", *(_with_margin(each[baseline]["faithfulness"]) for each in models.values()), "knows no model", ""]
         for baseline, name in BASELINES.items()
     ]
-    header = ["method", "mean rank", *(f"faithfulness, `{name}`" for name in models), "sanity check"]
+    header = ["method", "mean rank", *(f"faithfulness, `{name}`" for name in models), "sanity check", "beats baselines"]
     choice = (
-        f"The default is **{TITLES[best]}**; for models without convolutions, {TITLES[dense]}. Of the methods that "
-        "pass the sanity check and\nare more faithful than both baselines, it has the best mean rank over "
-        "faithfulness, sensitivity-n, agreement\nwith exact Shapley values, and stability."
+        f"The default is **{TITLES[best]}**; for models without convolutions, {TITLES[dense].lower()}. Of the methods "
+        "that pass the\nsanity check and are more faithful than both baselines, it has the best mean rank over "
+        "faithfulness,\nsensitivity-n, agreement with exact Shapley values, and stability."
     )
     return f"{choice}\n\n{_table(header, rows)}"
 
