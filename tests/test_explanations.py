@@ -299,7 +299,6 @@ def test_layer_is_for_the_methods_that_look_at_one(background, two):
     assert one.attributions["occlusion"].layer is None
 
 
-@pytest.mark.xfail(reason="a convolution may leave single places, which are no map", raises=KeyError, strict=True)
 def test_a_convolution_that_leaves_single_places_is_passed_over(background, two, tmp_path):
     """As the last one of LeNet-5 does."""
     maps = keras.layers.Conv2D(3, 9, strides=9, activation="tanh", name="maps")
@@ -494,7 +493,6 @@ def test_drift_is_in_percent_over_severities_and_amounts():
     assert "degrees" in axis.get_xlabel()
 
 
-@pytest.mark.xfail(reason="the axis ends at 0", strict=True)
 def test_similarity_below_zero_can_be_seen():
     rows = {"similarity of the map": np.linspace(1, -0.4, 6)}
     (axis,) = draw.drift(range(6), "times", rows, "rotate").axes
@@ -582,7 +580,6 @@ def test_figures_of_a_study_show_its_numbers(study):
     assert [label.get_text() for label in axis.get_xticklabels()] == ["trained", "logits", "everything"]
 
 
-@pytest.mark.xfail(reason="whatever comes after the tenth counts as a baseline", strict=True)
 def test_baselines_are_broken_lines_among_few_methods_too(study):
     axis = explanation_report.study_figures(study)["curves net"].axes[0]
     assert [line.get_linestyle() for line in axis.lines[:2]] == ["-", "-"]

@@ -162,7 +162,8 @@ def drift(levels: Sequence[float], unit: str, rows: Mapping[str, np.ndarray], ti
     for name, values in rows.items():
         colour, line = styles[name]
         axis.plot(range(len(values)), 100 * values, line, color=colour, marker="o", markersize=4, label=name)
-    axis.set(ylim=(0, 103), xlabel=f"severity ({unit})", title=title)
+    lowest = 100 * min(np.min(values) for values in rows.values())
+    axis.set(ylim=(min(0, 1.05 * lowest), 103), xlabel=f"severity ({unit})", title=title)
     axis.set_xticks(range(len(levels)), [f"{place}\n{level:g}" for place, level in enumerate(levels)])
     axis.set_ylabel("%")
     axis.legend(frameon=False, loc="lower left", fontsize=8)
@@ -202,14 +203,19 @@ def faithfulness(estimates: Mapping[str, Mapping[str, Mapping[str, float]]], bas
     return figure
 
 
-def deletion_and_insertion(curves: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> Figure:
-    """Mean probability of the answer as pixels go (above) and come back (below), a column for each filling."""
+def deletion_and_insertion(
+    curves: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]], baselines: Sequence[str]
+) -> Figure:
+    """Mean probability of the answer as pixels go (above) and come back (below), a column for each filling.
+
+    Methods are coloured; baselines are broken lines in black.
+    """
+    styles = dict(zip(baselines, ({"color": INK, "linestyle": line} for line in (":", "--")), strict=True))
     fillings = list(next(iter(curves.values())))
     figure = Figure((11, 6), layout="constrained")
     axes = figure.subplots(2, len(fillings), sharex=True, sharey=True)
     for index, (name, by_filling) in enumerate(curves.items()):
-        is_method = index < len(TEN_COLOURS)
-        style = {"color": TEN_COLOURS[index]} if is_method else {"color": INK, "linestyle": (":", "--")[index % 2]}
+        style = styles.get(name, {"color": TEN_COLOURS[index % len(TEN_COLOURS)]})
         for column, filling in enumerate(fillings):
             for axis, kind in zip(axes[:, column], ("deletion", "insertion"), strict=True):
                 values = by_filling[filling][kind]

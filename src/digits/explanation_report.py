@@ -63,9 +63,8 @@ def study_figures(study: dict) -> dict[str, Figure]:
         }
         figures[f"faithfulness {kind}"] = draw.faithfulness(by_method, list(method_study.BASELINES.values()))
     for model, each in study["models"].items():
-        figures[f"curves {model}"] = draw.deletion_and_insertion(
-            {TITLES[name]: c for name, c in each["curves"].items()}
-        )
+        curves = {TITLES[name]: by_filling for name, by_filling in each["curves"].items()}
+        figures[f"curves {model}"] = draw.deletion_and_insertion(curves, list(method_study.BASELINES.values()))
         similarity = {
             TITLES[name]: [stage["value"] for stage in figure["sanity"]]
             for name, figure in each["methods"].items()

@@ -159,13 +159,7 @@ def explain_model(
     logits = quick.logits(preprocess.to_input(images))
     answers = logits.argmax(axis=1)
     labels = answers if subject.labels is None else subject.labels
-    target = answers if subject.target is None else np.full(len(images), subject.target)
-    others = logits.copy()
-    others[np.arange(len(images)), target] = -np.inf
-    versus = others.argmax(axis=1)
-    if subject.versus is not None:
-        # What the model reads as `versus` itself is contrasted with the next best class.
-        versus = np.where((subject.target is None) & (target == subject.versus), versus, subject.versus)
+    target, versus = _target_and_versus(subject, logits)
     weights = np.eye(logits.shape[1], dtype=np.float32)[target]
     shares = np.stack([shapley.exact_shapley(quick, *each) for each in zip(images, weights, strict=True)])
 
@@ -200,15 +194,34 @@ def explain_model(
     )
 
 
+def _target_and_versus(subject: Subject, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The classes to explain, and those to contrast them with, (N,) each."""
+    target = logits.argmax(axis=1) if subject.target is None else np.full(len(logits), subject.target)
+    others = logits.copy()
+    others[np.arange(len(logits)), target] = -np.inf
+    versus = others.argmax(axis=1)
+    if subject.versus is not None:
+        # What the model reads as `versus` itself is contrasted with the next best class.
+        versus = np.where((subject.target is None) & (target == subject.versus), versus, subject.versus)
+    return target, versus
+
+
 def _convolutions(model: KerasModel | None, images: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
-    names = model.anatomy.convolutions if model else ()
+    """Filters with more than one weight a channel, and feature maps with more than one place."""
+    if not model:
+        return {"filters": {}, "feature_maps": {}}
+    kernels, maps = model.anatomy.convolution_kernels, model.anatomy.maps
     return {
         "filters": {
             name: features.filters(model, name)[:SHOWN_FILTERS]
-            for name in names
-            if model.anatomy.convolution_kernels[name].shape[0] > 1
+            for name, kernel in kernels.items()
+            if kernel[..., 0, 0].size > 1
         },
-        "feature_maps": {name: features.feature_maps(model, images, name, SHOWN_MAPS)[0] for name in names},
+        "feature_maps": {
+            name: features.feature_maps(model, images, name, SHOWN_MAPS)[0]
+            for name, shown in model.anatomy.convolutions.items()
+            if shown in maps
+        },
     }
 
 
