@@ -55,6 +55,7 @@ def main(options: Options) -> None:
     subject = explanations.Subject(*digits, options.target, options.versus, options.layer)
     drifting, _ = sweep_plan.evenly_spaced(splits.validation, options.drift_digits)
     test, _ = sweep_plan.evenly_spaced(splits.test, options.map_digits)
+    judged = sweep_plan.evenly_spaced(splits.validation, options.judge)[0] if options.judge is not None else None
     background = explanations.Background(splits.train, test, drifting, damage)
 
     # Closed before an error is reported, the bar leaves that a line of its own.
@@ -63,8 +64,7 @@ def main(options: Options) -> None:
             explanations.explain_model(each, subject, background, options.methods, options.random_seed) for each in bar
         ]
     study = {}
-    if options.judge is not None:
-        judged, _ = sweep_plan.evenly_spaced(splits.validation, options.judge)
+    if judged:
         networks = [each for each in recognisers if each.path.suffix == ".keras"]
         study = method_study.study(networks, judged, options.random_seed, tqdm)
     print(f"report: {explanation_report.write(found, subject, background, study, folder)}")

@@ -72,13 +72,16 @@ def plane(recogniser: Recognizer, images: np.ndarray, seed: int = 0) -> np.ndarr
         raise ValueError(f"expected at least 3 digits to lay out on a plane, got {len(images)}")
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     seen = np.concatenate([recogniser.run(preprocess.to_input(block), "features")[0] for block in blocks_of(images)])
     components = min(50, *seen.shape)
-    reduced = PCA(components, random_state=seed).fit_transform(seen)
     # Each digit's neighbourhood; it must be smaller than the set.
     perplexity = min(30, len(images) / 4)
-    return TSNE(init="pca", perplexity=perplexity, random_state=seed).fit_transform(reduced)
+    # Where other work keeps the cores busy, threads that wait for each other took three times as long as one alone.
+    with threadpool_limits(1):
+        reduced = PCA(components, random_state=seed).fit_transform(seen)
+        return TSNE(init="pca", perplexity=perplexity, random_state=seed).fit_transform(reduced)
 
 
 def _last_layer(recogniser: Recognizer, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

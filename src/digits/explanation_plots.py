@@ -164,7 +164,9 @@ def drift(levels: Sequence[float], unit: str, rows: Mapping[str, np.ndarray], ti
         axis.plot(range(len(values)), 100 * values, line, color=colour, marker="o", markersize=4, label=name)
     lowest = 100 * min(np.min(values) for values in rows.values())
     axis.set(ylim=(min(0, 1.05 * lowest), 103), xlabel=f"severity ({unit})", title=title)
-    axis.set_xticks(range(len(levels)), [f"{place}\n{level:g}" for place, level in enumerate(levels)])
+    axis.set_xticks(
+        range(len(levels)), [f"{place}\n{level:g}".replace("inf", "∞") for place, level in enumerate(levels)]
+    )
     axis.set_ylabel("%")
     axis.legend(frameon=False, loc="lower left", fontsize=8)
     return figure

@@ -89,12 +89,16 @@ def _of_answers(found: Explanations, subject: Subject, background: Background) -
             images[:count], found.effects[:count], found.shares[:count], sums, names[:count]
         ),
     }
-    turned = [(image, each) for image, each in zip(images, found.counterfactuals, strict=True) if each and each.found]
+    turned = [
+        (image, answer, each)
+        for image, answer, each in zip(images, found.answers, found.counterfactuals, strict=True)
+        if each and each.found
+    ]
     if turned:
         figures["counterfactuals"] = draw.counterfactuals(
-            np.stack([image for image, _ in turned]),
-            np.stack([each.image for _, each in turned]),
-            [f"{each.changed.sum()} px: {each.target}" for _, each in turned],
+            np.stack([image for image, _, _ in turned]),
+            np.stack([each.image for _, _, each in turned]),
+            [f"{answer} → {each.target}: {each.changed.sum()} px" for _, answer, each in turned],
         )
     if found.related:
         related, training = found.related, background.training

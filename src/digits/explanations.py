@@ -71,7 +71,11 @@ class Background:
 def typical_digits(digits: Digits) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Ten digits, one of each class and neither its most typical nor its most unusual: images, labels and names."""
     chosen = [data.representative(digits, digit, 3)[1] for digit in range(10)]
-    return digits.images[chosen], digits.labels[chosen], [f"a {digit}" for digit in range(10)]
+    return (
+        digits.images[chosen],
+        digits.labels[chosen],
+        [f"{'an' if digit == 8 else 'a'} {digit}" for digit in range(10)],
+    )
 
 
 def pictures(arguments: Sequence[str]) -> tuple[np.ndarray, None, list[str]]:
@@ -81,7 +85,8 @@ def pictures(arguments: Sequence[str]) -> tuple[np.ndarray, None, list[str]]:
         arguments: files, folders or globs.
 
     Raises:
-        ValueError: there is none, or one can't be read.
+        FileNotFoundError: a file isn't there, or a folder or glob holds no picture.
+        ValueError: one can't be read.
     """
     files = list(prediction.find_images(arguments))
     if not files:
