@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from digits.attribution import METHODS
 from digits.faithfulness import FILLINGS
-from digits.method_study import BASELINES, SANITY_LIMIT
+from digits.method_study import BASELINES
+from digits.pages import markdown_table
 
 TITLES = {name: method.title for name, method in METHODS.items()} | BASELINES
 
@@ -19,7 +20,7 @@ def choice_text(study: Mapping) -> str:
             TITLES[row["method"]],
             f"{row['rank']:.1f}",
             *(_with_margin(each[row["method"]]["faithfulness"]) for each in models.values()),
-            _verdict(row["method"], models),
+            _verdict(row, models),
             "yes" if row["beats"] else "no",
         ]
         for row in ranked["methods"]
@@ -34,7 +35,7 @@ def choice_text(study: Mapping) -> str:
         "that pass the\nsanity check and are more faithful than both baselines, it has the best mean rank over "
         "faithfulness,\nsensitivity-n, agreement with exact Shapley values, and stability."
     )
-    return f"{choice}\n\n{_table(header, rows)}"
+    return f"{choice}\n\n{markdown_table(header, rows)}"
 
 
 def study_text(study: Mapping) -> str:
@@ -54,7 +55,7 @@ def agreement_text(captum: Mapping) -> str:
                     [f"`{model}`", TITLES[name], *map("{:.1e}".format, figures), str(single["digits_beyond_1e-4"])]
                 )
     header = ["model", "method", "float64, largest", "float32, median", "float32, largest", "digits above 1e-4"]
-    return _table(header, rows)
+    return markdown_table(header, rows)
 
 
 def _model_text(name: str, found: Mapping) -> str:
@@ -70,7 +71,7 @@ def _model_text(name: str, found: Mapping) -> str:
         for method, figures in methods
     ]
     header = ["method", "faithfulness", *kinds, "sensitivity-n", "Shapley", "stability", "randomised", "with a map"]
-    return f"### `{name}`\n\n{_table(header, rows)}\n\n{counterfactual_text(found['counterfactuals'])}"
+    return f"### `{name}`\n\n{markdown_table(header, rows)}\n\n{counterfactual_text(found['counterfactuals'])}"
 
 
 def counterfactual_text(turned: Mapping) -> str:
@@ -90,15 +91,11 @@ def counterfactual_text(turned: Mapping) -> str:
     )
 
 
-def _verdict(method: str, models: Mapping) -> str:
-    kept = max(abs(each[method]["sanity"][-1]["value"]) for each in models.values())
-    return f"{'passes' if kept < SANITY_LIMIT else '**fails**'} ({kept:.2f})"
+def _verdict(row: Mapping, models: Mapping) -> str:
+    """Whether a method passes the sanity check, and the most that it keeps of its map on any model."""
+    kept = max(abs(each[row["method"]]["sanity"][-1]["value"]) for each in models.values())
+    return f"{'passes' if row['passes'] else '**fails**'} ({kept:.2f})"
 
 
 def _with_margin(estimate: Mapping[str, float]) -> str:
     return f"{estimate['value']:.3f} ± {(estimate['high'] - estimate['low']) / 2:.3f}"
-
-
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

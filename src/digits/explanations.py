@@ -86,7 +86,7 @@ def pictures(arguments: Sequence[str]) -> tuple[np.ndarray, None, list[str]]:
 
     Raises:
         FileNotFoundError: a file isn't there, or a folder or glob holds no picture.
-        ValueError: one can't be read.
+        ValueError: there are no arguments, or a picture can't be read.
     """
     files = list(prediction.find_images(arguments))
     if not files:

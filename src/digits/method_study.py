@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 from scipy.stats import rankdata
 
-from digits import counterfactual, faithfulness, paths, sanity, shapley, statistics
+from digits import counterfactual, faithfulness, paths, preprocess, sanity, shapley, statistics
 from digits.attribution import METHODS, explain, open_keras, open_model, working_methods
 from digits.data import Digits
 from digits.recognizer import Recognizer
@@ -48,13 +48,13 @@ def study_model(recogniser: Recognizer, digits: Digits, seed: int, progress: Cal
         `checkpoint`: the file's SHA-256. `methods`: by method its figures, each with `value`, `low` and `high`:
         `deletion FILLING`, `insertion FILLING`, `faithfulness` (insertion minus deletion, averaged over the fillings),
         `sensitivity`, `shapley`, `stability`, and `evidence` (the share of digits with a positive part); and `sanity`,
-        a list by stage. `curves`: mean probabilities by method
-        and filling. `stages` of the sanity check. `counterfactuals`: what turns a 4 into a 9.
+        a list by stage. `curves`: mean probabilities by method and filling. `stages` of the sanity check.
+        `counterfactuals`: what turns a 4 into a 9.
     """
     quick = open_model(recogniser, "occlusion")
     methods = working_methods(quick)
     rng = np.random.default_rng(seed)
-    targets = explain(quick, digits.images, "occlusion", patch=28).target
+    targets = quick.logits(preprocess.to_input(digits.images)).argmax(axis=1)
     maps, figures, curves = {}, {}, {}
     for name in progress([*methods, *BASELINES]):
         explaining = _explainer(recogniser, name, targets, seed, rng)

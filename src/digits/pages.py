@@ -1,6 +1,7 @@
-"""Self-contained HTML pages and the pictures in them."""
+"""Self-contained HTML pages and the pictures in them; tables in Markdown."""
 
 import base64
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -34,3 +35,9 @@ def render(template: str, **content) -> str:
         lstrip_blocks=True,
     )
     return environment.get_template(template).render(**content)
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table, its first column to the left and all others to the right."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

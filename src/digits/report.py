@@ -10,7 +10,7 @@ import numpy as np
 from digits import data, evaluation, metrics, paths, plots
 from digits.augmentation import BY_NAME
 from digits.data import Splits
-from digits.pages import inline, render, save_figure
+from digits.pages import inline, markdown_table, render, save_figure
 
 SAMPLES_A_CLASS = 10
 SHOWN_ERRORS = 40
@@ -51,18 +51,14 @@ def write_training_curves(history: Mapping[str, Sequence[float]], folder: Path) 
 
 def comparison_table(published: Sequence[dict]) -> str:
     """The cards' test scores as a Markdown table, best first; a plain table on a terminal too."""
-    lines = [
-        "| model | test accuracy | 95 % interval | parameters | trained in |",
-        "| --- | ---: | ---: | ---: | ---: |",
-    ]
+    rows = []
     for card in sorted(published, key=lambda card: -card["scores"]["test"]["accuracy"]):
         test = card["scores"]["test"]
         low, high = test["interval"]
-        lines.append(
-            f"| `{card['name']}` | {test['accuracy']:.2%} | {low:.2%} – {high:.2%} "
-            f"| {card['parameters']:,} | {_duration(card['training']['seconds'])} |"
-        )
-    return "\n".join(lines)
+        trained = _duration(card["training"]["seconds"])
+        interval = f"{low:.2%} – {high:.2%}"
+        rows.append([f"`{card['name']}`", f"{test['accuracy']:.2%}", interval, f"{card['parameters']:,}", trained])
+    return markdown_table(["model", "test accuracy", "95 % interval", "parameters", "trained in"], rows)
 
 
 def write_comparison(published: Sequence[dict], folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """A sweep's summary as Markdown tables, for the terminal, the README and `docs/results.md`."""
 
+from digits.pages import markdown_table
 from digits.robustness import FLOOR
 
 RESULTS = """\
@@ -62,8 +63,7 @@ def summary_text(summary: dict) -> str:
         turned = summary["worst_case"]["turns"]["models"]
         columns["turned and shifted"] = [_percent(turned[row["model"]]) for row in rows]
     columns = {title: cells for title, cells in columns.items() if set(cells) != {"–"}}
-    lines = [columns.keys(), ["---", *["---:"] * (len(columns) - 1)], *zip(*columns.values(), strict=True)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown_table(list(columns), zip(*columns.values(), strict=True))
 
 
 def results_text(summary: dict) -> str:

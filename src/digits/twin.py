@@ -37,8 +37,9 @@ def export(model, path: Path, probe: np.ndarray) -> float:
     """Write a Keras model as ONNX.
 
     Its outputs are `probabilities`, `logits` and, where the model has them, `features` (what the last dense layer
-    sees), `feature_map` (the last output with a spatial extent, channels last) and `head`: a constant, the
-    `anatomy.LinearHead.kernel` behind a linear head. The metadata name all `layers` and the `feature_layer`.
+    sees), `feature_map` (the last output with a spatial extent behind a convolution, channels last) and `head`: a
+    constant, the `anatomy.LinearHead.kernel` behind a linear head. The metadata name all `layers` and the
+    `feature_layer`.
 
     Returns:
         The largest difference between the probabilities of the model and of its twin on `probe`, uint8 (N, 28, 28).
