@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.model_selection import train_test_split
 
 from digits import data, paths
 
@@ -44,6 +45,23 @@ def test_split_is_stratified_disjoint_and_always_the_same(splits):
     original = data.load_mnist()["x_train"].reshape(60_000, -1)
     assert np.array_equal(np.sort(together.sum(axis=1)), np.sort(original.sum(axis=1)))
     assert len(np.unique(together, axis=0)) == len(np.unique(original, axis=0))
+
+
+def test_split_is_the_one_that_scikit_learn_makes():
+    labels = data.load_mnist(names=["y_train"])["y_train"]
+    expected = train_test_split(np.arange(60_000), test_size=5_000, stratify=labels, random_state=data.SPLIT_SEED)
+    for places, wanted in zip(data.split_places(), expected, strict=True):
+        np.testing.assert_array_equal(places, wanted)
+
+
+@pytest.mark.parametrize("damage", [lambda places: places[:-1], lambda places: np.zeros_like(places)])
+def test_damaged_split_is_noticed(tmp_path, monkeypatch, damage):
+    monkeypatch.setattr(data, "SPLIT", tmp_path / "split.npy")
+    with pytest.raises(FileNotFoundError, match="git checkout"):
+        data.split_places()
+    np.save(data.SPLIT, damage(np.load(paths.DATA / "split.npy")))
+    with pytest.raises(ValueError, match="git checkout"):
+        data.split_places()
 
 
 VALIDATION_SHA256 = "c9be2288adac2ae4ecb99e47a586ec777287bcc734d29268f8761d54414de325"

@@ -33,6 +33,7 @@ from digits import (
     explanations,
     faithfulness,
     method_study,
+    pictures,
     preprocess,
     recognizer,
 )
@@ -353,7 +354,7 @@ def three(some_digits) -> np.ndarray:
 
 def test_overlay_is_grey_without_heat_and_red_under_full_heat(three):
     ink = three[0] / 255
-    none, half, full = (draw.overlay(three[0], np.full((28, 28), heat)) for heat in (0, 0.5, 1))
+    none, half, full = (pictures.overlay(three[0], np.full((28, 28), heat)) for heat in (0, 0.5, 1))
     for channel, red in enumerate((0.84, 0.19, 0.08)):
         np.testing.assert_allclose(none[..., channel], 1 - 0.75 * ink)
         np.testing.assert_allclose(full[..., channel], 0.15 * (1 - 0.75 * ink) + 0.85 * red)
@@ -368,7 +369,7 @@ def test_heat_maps_stand_beside_their_digits(three, rng):
     expected = [
         each
         for row in range(3)
-        for each in (three[row], *(draw.overlay(three[row], maps[row]) for maps in heats.values()))
+        for each in (three[row], *(pictures.overlay(three[row], maps[row]) for maps in heats.values()))
     ]
     assert len(figure.axes) == 9
     for array, wanted in zip(shown(figure), expected, strict=True):
@@ -502,7 +503,7 @@ def test_similarity_below_zero_can_be_seen():
 def test_moved_reasons_stand_above_each_other(three, rng):
     images, heats = [three, three[::-1]], rng.random((2, 3, 28, 28))
     figure = draw.moved_reasons(images, heats, ["a", "b", "c"])
-    expected = [draw.overlay(images[row][place], heats[row][place]) for row in range(2) for place in range(3)]
+    expected = [pictures.overlay(images[row][place], heats[row][place]) for row in range(2) for place in range(3)]
     np.testing.assert_array_equal(shown(figure), expected)
     assert titles(figure) == ["a", "b", "c"]
 

@@ -4,6 +4,7 @@ import hashlib
 import struct
 import time
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -19,6 +20,7 @@ OFFICIAL_SHA256 = {
     "x_test": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "y_test": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
+SPLIT = paths.DATA / "split.npy"
 VALIDATION_SIZE = 5_000
 SPLIT_SEED = 20_260_101
 RETRY_SECONDS = 2
@@ -60,8 +62,8 @@ def idx_sha256(array: np.ndarray) -> str:
     return hashlib.sha256(header + np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
-def load_mnist(data_dir: Path = paths.DATA) -> dict[str, np.ndarray]:
-    """Read `mnist.npz` and verify it against the hashes of the official files.
+def load_mnist(data_dir: Path = paths.DATA, names: Iterable[str] = OFFICIAL_SHA256) -> dict[str, np.ndarray]:
+    """Read `mnist.npz`, or only some of its arrays, and verify it against the hashes of the official files.
 
     Returns:
         `x_train` uint8 (60000, 28, 28), `y_train` uint8 (60000,), `x_test` and `y_test` likewise with 10,000.
@@ -73,7 +75,7 @@ def load_mnist(data_dir: Path = paths.DATA) -> dict[str, np.ndarray]:
     path = data_dir / "mnist.npz"
     if not path.is_file():
         raise FileNotFoundError(f"no {path}; `git checkout data/mnist.npz` brings it back")
-    arrays = _read_npz(path, tuple(OFFICIAL_SHA256))
+    arrays = _read_npz(path, tuple(names))
     _verify(arrays, f"{path}; `git checkout data/mnist.npz` brings the right one back")
     return arrays
 
@@ -106,16 +108,27 @@ def download_mnist(data_dir: Path, tries: int = 3) -> Path:
     return data_dir / "mnist.npz"
 
 
-def split_mnist(arrays: dict[str, np.ndarray]) -> Splits:
-    """Split MNIST's 60,000 training digits into 55,000 and a stratified 5,000, the same ones every time."""
-    from sklearn.model_selection import train_test_split
+def split_places() -> tuple[np.ndarray, np.ndarray]:
+    """Places among MNIST's 60,000 training digits of the 55,000 to learn from and of a stratified 5,000.
 
-    train, validation = train_test_split(
-        np.arange(len(arrays["y_train"])),
-        test_size=VALIDATION_SIZE,
-        stratify=arrays["y_train"],
-        random_state=SPLIT_SEED,
-    )
+    They are read from a file that scikit-learn's `train_test_split` made with `SPLIT_SEED`, so that no release of it can
+    move a digit, and nobody waits for its start-up.
+
+    Raises:
+        FileNotFoundError: the file is missing.
+        ValueError: the file is damaged.
+    """
+    if not SPLIT.is_file():
+        raise FileNotFoundError(f"no {SPLIT}; `git checkout data/split.npy` brings it back")
+    places = _read_npy(SPLIT)
+    if not np.array_equal(np.sort(places), np.arange(60_000)):
+        raise ValueError(f"{SPLIT} isn't the split; `git checkout data/split.npy` brings it back")
+    return places[:-VALIDATION_SIZE], places[-VALIDATION_SIZE:]
+
+
+def split_mnist(arrays: dict[str, np.ndarray]) -> Splits:
+    """Split MNIST's 60,000 training digits by `split_places`."""
+    train, validation = split_places()
     return Splits(
         train=Digits(arrays["x_train"][train], arrays["y_train"][train]),
         validation=Digits(arrays["x_train"][validation], arrays["y_train"][validation]),
@@ -129,8 +142,8 @@ def load_splits(data_dir: Path = paths.DATA) -> Splits:
 
 
 def load_test(data_dir: Path = paths.DATA) -> Digits:
-    """The 10,000 test digits alone, without scikit-learn's start-up for the split."""
-    arrays = load_mnist(data_dir)
+    """The 10,000 test digits alone."""
+    arrays = load_mnist(data_dir, ("x_test", "y_test"))
     return Digits(arrays["x_test"], arrays["y_test"])
 
 
@@ -239,8 +252,8 @@ def _load_folder(folder: Path) -> Digits:
 
 
 def _verify(arrays: dict[str, np.ndarray], what: str) -> None:
-    for name, expected in OFFICIAL_SHA256.items():
-        if idx_sha256(arrays[name]) != expected:
+    for name, array in arrays.items():
+        if idx_sha256(array) != OFFICIAL_SHA256[name]:
             raise ValueError(f"{name} has not the SHA-256 of the official MNIST file: {what}")
 
 

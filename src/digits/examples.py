@@ -60,6 +60,15 @@ def relate(recogniser: Recognizer, training: Digits, digits: Digits) -> Related:
     return Related(np.concatenate(distances, axis=1), np.concatenate(influence, axis=1))
 
 
+def features(recogniser: Recognizer, images: np.ndarray) -> np.ndarray:
+    """What the last dense layer sees of images, float32 (N, d).
+
+    Raises:
+        ValueError: the model has no last dense layer.
+    """
+    return np.concatenate([recogniser.run(preprocess.to_input(block), "features")[0] for block in blocks_of(images)])
+
+
 def plane(recogniser: Recognizer, images: np.ndarray, seed: int = 0) -> np.ndarray:
     """Images on a plane, (N, 2), where neighbours in the last layer's space stay neighbours: PCA, then t-SNE.
 
@@ -74,7 +83,7 @@ def plane(recogniser: Recognizer, images: np.ndarray, seed: int = 0) -> np.ndarr
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
-    seen = np.concatenate([recogniser.run(preprocess.to_input(block), "features")[0] for block in blocks_of(images)])
+    seen = features(recogniser, images)
     components = min(50, *seen.shape)
     # Each digit's neighbourhood; it must be smaller than the set.
     perplexity = min(30, len(images) / 4)

@@ -6,18 +6,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from digits.pictures import overlay
 from digits.plots import BLUE, GREY, INK, PALETTE, RED, single, tidy
 
 # Ten digits, or ten methods, told apart.
 TEN_COLOURS = (*PALETTE, "#9467bd", "#17becf", "#8c564b")
-HEAT = np.array([0.84, 0.19, 0.08])
-
-
-def overlay(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """A digit in grey on white under a heat map in red, RGB (28, 28, 3) in [0, 1]."""
-    paper = 1 - 0.75 * image[..., None] / 255
-    opacity = 0.85 * heat[..., None]
-    return paper * (1 - opacity) + HEAT * opacity
 
 
 def heat_maps(images: np.ndarray, heats: Mapping[str, np.ndarray], titles: Sequence[str]) -> Figure:

@@ -167,10 +167,9 @@ def open_model(recogniser: Recognizer, method: str | None = None, layer: str | N
     check_method(method)
     if layer is None:
         choose_layer(quick, method, None)
-    gradient = METHODS[method].needs_gradient
     if layer is not None and recogniser.path.suffix != ".keras":
         choose_layer(quick, method, layer)
-    if layer in (None, quick.feature_layer) and (not gradient or (gradient == "map" and quick.has_linear_head)):
+    if layer in (None, quick.feature_layer) and is_quick(quick, method):
         return quick
     if recogniser.path.suffix != ".keras":
         raise ValueError(
@@ -178,6 +177,12 @@ def open_model(recogniser: Recognizer, method: str | None = None, layer: str | N
             f"these methods work on it: {', '.join(working_methods(quick))}"
         )
     return open_keras(recogniser.path)
+
+
+def is_quick(model: TwinModel, method: str) -> bool:
+    """Whether a method works on a twin, without TensorFlow, at the twin's own layer."""
+    gradient = METHODS[method].needs_gradient
+    return not gradient or (gradient == "map" and model.has_linear_head)
 
 
 def open_keras(path: Path) -> KerasModel:

@@ -1,0 +1,67 @@
+"""The page: draw a digit and see everything the workbench knows about it. `make app` opens it."""
+
+import streamlit as st
+
+from panels import compare, draw, engine, page, sidebar, stress, verdict, why
+from panels.draw import Drawing
+from panels.engine import Model
+from panels.verdict import Verdict
+
+PANELS = ("Why", "Compare", "Stress", "Models", "My handwriting")
+
+
+def main() -> None:
+    """Lay the page out: model and pen at the side, drawing and verdict on top, one panel in view below."""
+    st.set_page_config("Digit workbench", page_icon=page.ICON, layout="wide")
+    page.apply_style()
+    with st.sidebar:
+        model = sidebar.choose_model()
+        pen = sidebar.choose_pen()
+        is_explained = sidebar.explanations_wanted()
+        sidebar.load_own_model()
+        sidebar.show_help()
+    st.html("<h1 class='title'>Digit workbench</h1><p class='lead'>Draw a digit, and see what a model makes of it.</p>")
+    drawing, given = _recognise(pen, model)
+    tabs = dict(zip(PANELS, st.tabs(PANELS, key="panel", on_change="rerun"), strict=True))
+    for name, tab in tabs.items():
+        if tab.open:
+            with tab, page.guarded(name):
+                _show_panel(name, drawing, given, model, is_explained)
+    if drawing and given:
+        with st.sidebar:
+            sidebar.remember(drawing, given, model)
+            sidebar.show_downloads(drawing, given, model)
+            sidebar.show_history()
+
+
+def _recognise(pen: draw.Pen, model: Model | None) -> tuple[Drawing | None, Verdict | None]:
+    canvas, answer, seen = st.columns([0.345, 0.425, 0.23], gap="medium")
+    drawing = given = None
+    with canvas, page.guarded("The canvas"):
+        drawing = draw.show(pen)
+    with answer, page.guarded("The model"):
+        if drawing and model:
+            given = Verdict(engine.probabilities(model, drawing.image))
+            verdict.show(given, drawing.label)
+        else:
+            verdict.show_nothing()
+    with seen:
+        if drawing:
+            draw.show_input(drawing)
+    return drawing, given
+
+
+def _show_panel(name: str, drawing: Drawing | None, given: Verdict | None, model: Model | None, is_explained: bool):
+    if name in ("Why", "Compare", "Stress") and given is None:
+        st.caption("Draw a digit first.")
+    elif name == "Why" and not is_explained:
+        st.caption("Explanations are switched off at the side.")
+    elif name == "Why":
+        why.show(drawing, given, model)
+    elif name == "Compare":
+        compare.show(drawing, is_explained)
+    elif name == "Stress":
+        stress.show(drawing, given, model)
+
+
+main()

@@ -1,0 +1,71 @@
+"""Compare: the same drawing through every checkpoint, one row each, with those that disagree marked."""
+
+from collections import Counter
+from html import escape
+
+import streamlit as st
+
+from digits import pictures
+from panels import engine, page
+from panels.draw import Drawing
+from panels.engine import Model
+from panels.verdict import Verdict
+
+# It only asks for answers, so it works on every model and its maps can be compared.
+METHOD = "rise"
+
+
+def show(drawing: Drawing, with_heat: bool) -> None:
+    """Show every model's answer to the drawing, its confidence, and where it sees the evidence."""
+    models, problems = _open_all()
+    verdicts = {model.name: Verdict(engine.probabilities(model, drawing.image)) for model in models}
+    if not verdicts:
+        st.error("There is no model that could be compared.")
+        return
+    answers = Counter(verdict.answer for verdict in verdicts.values())
+    most, _ = answers.most_common(1)[0]
+    st.markdown(_headline(verdicts, most))
+    rows = [_row(model, verdicts[model.name], drawing, most, with_heat) for model in models]
+    header = ["Model", "Answer", "Confidence", "Next", *(["Where it sees the evidence"] if with_heat else [])]
+    st.html(page.table(header, rows, "compare"))
+    for problem in problems:
+        st.warning(problem)
+    if with_heat:
+        st.caption("Heat maps by RISE: parts of the digit are covered a thousand times, and the answers compared.")
+
+
+def _open_all() -> tuple[list[Model], list[str]]:
+    models, problems = [], []
+    for name in engine.model_names():
+        try:
+            models.append(engine.open_model(name))
+        except (ValueError, OSError) as error:
+            problems.append(f"{name} is left out: {page.sentence(error)}")
+    if own := st.session_state.get("own_model"):
+        models.append(own)
+    return models, problems
+
+
+def _headline(verdicts: dict[str, Verdict], most: int) -> str:
+    others = {name: verdict.answer for name, verdict in verdicts.items() if verdict.answer != most}
+    if not others:
+        return f"**All {len(verdicts)} models answer {most}.**"
+    dissent = page.listing([f"{name} says {answer}" for name, answer in others.items()])
+    return f"**{len(verdicts) - len(others)} of {len(verdicts)} models answer {most}**; {dissent}."
+
+
+def _row(model: Model, verdict: Verdict, drawing: Drawing, most: int, with_heat: bool) -> str:
+    (answer, confidence), (second, probability) = verdict.ranked[:2]
+    heat = ""
+    if with_heat:
+        why = engine.explain(model, drawing.image, METHOD, answer)
+        alternative = f"where {model.name} sees the evidence for {answer}"
+        heat = f"<td>{page.picture(pictures.overlay(drawing.image, why.heat[0]), alternative, 72)}</td>"
+    disagrees = answer != most
+    return (
+        f"<tr{' class=disagrees' if disagrees else ''}><th scope='row'>{escape(model.name)}"
+        f"{'<br><small>disagrees</small>' if disagrees else ''}</th><td class='large'>{answer}</td>"
+        f"<td><span class='track'><span class='fill' style='width:{100 * confidence:.1f}%'></span></span>"
+        f"{page.percent(confidence)}{'' if verdict.is_sure else ', not sure'}</td>"
+        f"<td>{second} ({page.percent(probability)})</td>{heat}</tr>"
+    )

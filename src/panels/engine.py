@@ -1,0 +1,159 @@
+"""What the panels ask of the library, kept in memory so that the page answers at once.
+
+What is kept is found again by what it was made from, never by whose it was, so no session sees another's drawing.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from threading import Thread
+
+import numpy as np
+import streamlit as st
+
+from digits import attribution, command, counterfactual, data, examples, paths, recognizer
+from digits.attribution import Attribution, TwinModel
+from digits.data import Digits
+from digits.jobs import Queue
+from digits.recognizer import Recognizer
+
+DEFAULT_MODEL = "mnist_advanced"
+# For a page that strangers can open: no files of theirs, nothing written, no TensorFlow, which fills a small machine.
+IS_PUBLIC = os.environ.get("DIGITS_PUBLIC", "") not in ("", "0")
+# Every eleventh of the 55,000: enough to find a look-alike, and read through in a moment.
+SAMPLE_STEP = 11
+
+
+@dataclass(frozen=True)
+class Model:
+    """A recogniser, and a key that changes when its files do."""
+
+    key: str
+    recogniser: Recognizer
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name."""
+        return self.recogniser.name
+
+
+def model_names() -> list[str]:
+    """Names of the checkpoints in `models/`, also of those that came without a card; the default one first."""
+    found = {path.stem for path in paths.MODELS.glob("*.json")} | {path.stem for path in paths.MODELS.glob("*.keras")}
+    return sorted(found, key=lambda name: (name != DEFAULT_MODEL, name))
+
+
+def open_model(name: str) -> Model:
+    """The checkpoint of that name as it is on the disk now.
+
+    Raises:
+        FileNotFoundError: it is gone.
+        ValueError: it, or its card, is broken.
+    """
+    files = sorted(paths.MODELS.glob(f"{name}.*"))
+    key = " ".join(f"{file.name}:{file.stat().st_mtime_ns}" for file in files)
+    return Model(f"{name} {key}", _load(name, key))
+
+
+@st.cache_resource(max_entries=32, show_spinner="Opening the model")
+def _load(name: str, key: str) -> Recognizer:
+    has_card = (paths.MODELS / f"{name}.json").is_file()
+    return recognizer.load(name if has_card else paths.MODELS / f"{name}.keras")
+
+
+def probabilities(model: Model, image: np.ndarray) -> np.ndarray:
+    """Probabilities of the ten digits, (10,), of an image, uint8 (28, 28)."""
+    return model.recogniser.predict_proba(image[None])[0]
+
+
+@st.cache_resource(max_entries=16, show_spinner="Reading the test digits")
+def _test_probabilities(key: str, _model: Model) -> np.ndarray:
+    return _model.recogniser.predict_proba(test_digits().images)
+
+
+def test_probabilities(model: Model) -> np.ndarray:
+    """What a model says of MNIST's test digits, float32 (10000, 10)."""
+    return _test_probabilities(model.key, model)
+
+
+@st.cache_resource(show_spinner=False)
+def test_digits() -> Digits:
+    """MNIST's 10,000 test digits."""
+    return data.load_test()
+
+
+@st.cache_resource(show_spinner=False)
+def training_sample() -> Digits:
+    """5,000 of the 55,000 digits that the models learnt from."""
+    arrays = data.load_mnist(names=("x_train", "y_train"))
+    places = data.split_places()[0][::SAMPLE_STEP]
+    return Digits(arrays["x_train"][places], arrays["y_train"][places])
+
+
+@st.cache_resource(max_entries=8, show_spinner="Looking through the training digits")
+def _features_of_sample(key: str, _model: Model) -> np.ndarray:
+    return examples.features(_model.recogniser, training_sample().images)
+
+
+def nearest(model: Model, image: np.ndarray, count: int) -> Digits:
+    """The digits of the training sample that look most alike to the model's last layer, the nearest first.
+
+    Raises:
+        ValueError: the model has no last dense layer.
+    """
+    seen = examples.features(model.recogniser, image[None])
+    distances = np.linalg.norm(_features_of_sample(model.key, model) - seen, axis=1)
+    places = np.argsort(distances, kind="stable")[:count]
+    return Digits(training_sample().images[places], training_sample().labels[places])
+
+
+def methods_of(model: Model) -> list[str]:
+    """Attribution methods that work on a model here, the default one first."""
+    twin = TwinModel(model.recogniser)
+    working = [name for name in attribution.working_methods(twin) if not IS_PUBLIC or attribution.is_quick(twin, name)]
+    return sorted(working, key=lambda name: name != attribution.DEFAULT)
+
+
+def needs_tensorflow(model: Model, method: str) -> bool:
+    """Whether a method needs the gradient, and so TensorFlow, on this model."""
+    return not attribution.is_quick(TwinModel(model.recogniser), method)
+
+
+def explain(model: Model, image: np.ndarray, method: str, target: int, versus: int | None = None) -> Attribution:
+    """Why a model gives `target` its score, rather than `versus`; of one image, uint8 (28, 28)."""
+    return _explain(model.key, model, image, method, target, versus)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _explain(key: str, _model: Model, image: np.ndarray, method: str, target: int, versus: int | None) -> Attribution:
+    opened = attribution.open_model(_model.recogniser, method)
+    return attribution.explain(opened, image[None], method, target, versus)
+
+
+@st.cache_data(max_entries=64, show_spinner="Trying one pixel after the other")
+def _fewest_pixels(key: str, _model: Model, image: np.ndarray, target: int) -> counterfactual.Counterfactual:
+    return counterfactual.find(TwinModel(_model.recogniser), image, target)
+
+
+def fewest_pixels(model: Model, image: np.ndarray, target: int) -> counterfactual.Counterfactual:
+    """The fewest pixels found whose change makes a model answer `target`."""
+    return _fewest_pixels(model.key, model, image, target)
+
+
+def tensorflow_is_ready() -> bool:
+    """Whether TensorFlow is in memory; if not, it starts loading in the background."""
+    loader = _tensorflow_loader()
+    return not loader.is_alive() and "keras" in sys.modules
+
+
+@st.cache_resource(show_spinner=False)
+def _tensorflow_loader() -> Thread:
+    loader = Thread(target=command.load_keras, name="tensorflow", daemon=True)
+    loader.start()
+    return loader
+
+
+@st.cache_resource(show_spinner=False)
+def queue() -> Queue:
+    """The server's queue of heavy work, one job at a time for all sessions."""
+    return Queue()

@@ -1,0 +1,79 @@
+"""What all panels share on the page: its style, small pieces of HTML, and errors as sentences in their place."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from digits import paths, pictures
+
+ICON = Path(__file__).with_name("icon.png")
+STYLE = Path(__file__).with_name("style.css")
+LOG = logging.getLogger("digits.app")
+
+
+def apply_style() -> None:
+    """Put the app's style sheet on the page."""
+    st.html(f"<style>{STYLE.read_text(encoding='utf-8')}</style>")
+
+
+@contextmanager
+def guarded(panel: str) -> Iterator[None]:
+    """Show what goes wrong inside as a sentence in its place; the rest of the page goes on."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        st.error(sentence(error))
+    # Whatever else fails is a mistake of ours: its traceback is for the log.
+    except Exception:
+        LOG.exception("%s failed", panel)
+        st.error(f"{panel} doesn't work just now. The rest of the page does; the server's log says what happened.")
+
+
+def sentence(error: Exception) -> str:
+    """What an error says, without the server's folders."""
+    return " ".join(str(error).split()).replace(f"{paths.ROOT}/", "")
+
+
+def picture(image: np.ndarray, alternative: str, side: int) -> str:
+    """A picture, `side` CSS pixels wide and high, with words for those who don't see it."""
+    return (
+        f'<img class="pixels" src="{pictures.data_uri(image)}" alt="{escape(alternative)}" '
+        f'style="width:{side}px;height:{side}px">'
+    )
+
+
+def probability_bars(probabilities: Sequence[float]) -> str:
+    """All ten probabilities as bars, the greatest one marked."""
+    best = int(np.argmax(probabilities))
+    rows = [
+        f'<div class="bar{" best" if digit == best else ""}"><span>{digit}</span>'
+        f'<span class="track"><span class="fill" style="width:{100 * value:.1f}%"></span></span>'
+        f"<span>{percent(value)}</span></div>"
+        for digit, value in enumerate(probabilities)
+    ]
+    return f'<div class="bars">{"".join(rows)}</div>'
+
+
+def table(header: Sequence[str], rows: Sequence[str], kind: str) -> str:
+    """An HTML table of a `kind` that the style sheet knows; the rows come as HTML, the header as text."""
+    cells = "".join(f"<th scope='col'>{escape(name)}</th>" for name in header)
+    return (
+        f'<div class="scroll"><table class="{kind}"><thead><tr>{cells}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def percent(probability: float) -> str:
+    """A probability in per cent; not rounded up to certainty."""
+    return "> 99.9 %" if 0.999 < probability < 1 else f"{100 * probability:.1f} %"
+
+
+def listing(words: Sequence[str]) -> str:
+    """Words as a person lists them: `a, b and c`."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,0 +1,151 @@
+"""The sidebar: which model answers, with which pen, what has been drawn so far, and help."""
+
+import json
+from html import escape
+
+import streamlit as st
+
+from digits import paths, pictures
+from panels import engine, page
+from panels.draw import Drawing, Pen
+from panels.engine import Model
+from panels.verdict import Verdict
+
+LONGEST_HISTORY = 12
+HELP = """
+**Draw** a digit, or upload a picture of one. The answer comes after every stroke.
+
+- **Why** shows which parts of the digit speak for an answer, and what would change it.
+- **Compare** asks every model.
+- **Stress** damages the digit in 28 ways, and shows where the answer breaks.
+- **Models** shows how good each model is, and where it errs.
+- **My handwriting** keeps drawings with their true digit.
+
+Above the canvas, ↶ and ↷ undo and redo a stroke, and the bin clears it. Nothing that you draw leaves this machine
+or is kept, unless you save it.
+"""
+
+
+def choose_model() -> Model | None:
+    """Let the visitor choose the model that answers; None, with the reason, where that one can't be opened."""
+    names = engine.model_names()
+    own: Model | None = st.session_state.get("own_model")
+    options = [*names, *([own.key] if own else [])]
+    if not options:
+        st.error("There are no models in `models/`: `git checkout models` brings the shipped ones back.")
+        return None
+    # A file that was deleted while it was selected is no option any more.
+    gone = st.session_state.get("model")
+    if gone is not None and gone not in options:
+        st.warning(f"The model {gone} is gone, so {options[0]} answers now.")
+        st.session_state.model = options[0]
+    chosen = st.selectbox(
+        "Model", options, key="model", format_func=lambda name: f"{own.name} (yours)" if own and name == own.key else name
+    )
+    if own and chosen == own.key:
+        return own
+    with page.guarded("Opening the model"):
+        model = engine.open_model(chosen)
+        st.caption(model.recogniser.card.get("description", "A checkpoint without a card."))
+        return model
+    return None
+
+
+def load_own_model() -> None:
+    """Let the visitor bring a `.keras` file, which is checked and converted before it answers."""
+    if engine.IS_PUBLIC:
+        return
+    with st.expander("Your own model"):
+        file = st.file_uploader(
+            "A .keras file, from 28×28 pixels to ten digits",
+            type=["keras"],
+            max_upload_size=20,
+            key="own_file",
+        )
+        st.caption("The file is taken as data: it is checked, converted aside, and no code in it runs.")
+        if file is None:
+            st.session_state.pop("own_model", None)
+            st.session_state.pop("own_file_id", None)
+            return
+        if st.session_state.get("own_file_id") != file.file_id:
+            st.session_state.own_file_id = file.file_id
+            st.session_state.pop("own_model", None)
+            # It needs h5py, which a page without strangers' models can do without.
+            from digits import admission
+
+            with page.guarded("Checking the model"), st.spinner("Checking and converting it"):
+                recogniser = admission.admit(file.getvalue(), file.name)
+                st.session_state.own_model = Model(f"own {file.file_id}", recogniser)
+        if own := st.session_state.get("own_model"):
+            st.success(f"{own.name} is ready: choose it above.")
+
+
+def choose_pen() -> Pen:
+    """Let the visitor choose brush and paper."""
+    width = st.slider("Brush, pixels", 4, 40, 18, key="brush")
+    paper = st.radio("Canvas", ["Light", "Dark"], horizontal=True, key="canvas_paper")
+    return Pen(width, is_light=paper == "Dark")
+
+
+def explanations_wanted() -> bool:
+    """Let the visitor switch heat maps off."""
+    return st.toggle("Explain the answers", value=True, key="explain")
+
+
+def show_help() -> None:
+    """Say what the page can do."""
+    with st.expander("Help"):
+        st.markdown(HELP)
+
+
+def remember(drawing: Drawing, verdict: Verdict, model: Model) -> None:
+    """Keep the drawing in this session's history, in place of its own earlier strokes."""
+    history = st.session_state.setdefault("history", {})
+    history.pop(drawing.key, None)
+    history[drawing.key] = {
+        "uri": pictures.data_uri(pictures.on_paper(drawing.image)),
+        "answer": verdict.answer,
+        "caption": f"{verdict.answer}, {page.percent(verdict.confidence)}, {model.name}",
+    }
+    while len(history) > LONGEST_HISTORY:
+        del history[next(iter(history))]
+
+
+def show_history() -> None:
+    """Show this session's last drawings, the newest first."""
+    if history := st.session_state.get("history"):
+        entries = "".join(
+            f'<figure title="{escape(entry["caption"])}"><img class="pixels" src="{entry["uri"]}" '
+            f'alt="{escape(entry["caption"])}"><figcaption>{entry["answer"]}</figcaption></figure>'
+            for entry in reversed(history.values())
+        )
+        st.html(f'<p class="heading">Last drawings</p><div class="history">{entries}</div>')
+
+
+def show_downloads(drawing: Drawing, verdict: Verdict, model: Model) -> None:
+    """Offer the drawing as PNG and the verdict as JSON."""
+    left, right = st.columns(2)
+    left.download_button(
+        "Drawing", pictures.png(drawing.picture), "drawing.png", "image/png",
+        icon=":material/download:", on_click="ignore", width="stretch",
+    )  # fmt: skip
+    right.download_button(
+        "Verdict", _as_json(drawing, verdict, model), "verdict.json", "application/json",
+        icon=":material/download:", on_click="ignore", width="stretch",
+    )  # fmt: skip
+
+
+def _as_json(drawing: Drawing, verdict: Verdict, model: Model) -> str:
+    path = model.recogniser.path
+    content = {
+        "model": model.name,
+        "model_sha256": paths.sha256(path) if path.is_file() else None,
+        "answer": verdict.answer,
+        "is_sure": verdict.is_sure,
+        "probabilities": [round(float(value), 6) for value in verdict.probabilities],
+        "source": drawing.source,
+        "true_digit": drawing.label,
+        "preprocessing": list(drawing.steps),
+        "image": drawing.image.tolist(),
+    }
+    return json.dumps(content, indent=1)

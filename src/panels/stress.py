@@ -1,0 +1,117 @@
+"""Stress: the same drawing under every kind of damage, live, and where the answer breaks."""
+
+import numpy as np
+import streamlit as st
+
+from digits import pictures, worst_case
+from digits.corruptions import CORRUPTIONS, SEVERITIES, geometry
+from panels import engine, page
+from panels.draw import Drawing
+from panels.engine import Model
+from panels.verdict import Verdict
+
+SEED = 0
+KINDS = {
+    "noise": "Noise",
+    "blur": "Blur",
+    "geometry": "Geometry",
+    "stroke": "Stroke",
+    "light": "Light",
+    "marks": "Marks on the page",
+}
+
+
+def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
+    """Show the drawing damaged by the visitor's own mixture, and by every corruption at every severity."""
+    expected = verdict.answer if drawing.label is None else drawing.label
+    _show_mixture(drawing, model, expected)
+    damaged, probabilities = _under_damage(model, drawing.image)
+    answers = probabilities.argmax(axis=2)[:, 1:]
+    st.html(
+        f"<p class='heading'>{(answers == expected).sum()} of {answers.size} damaged copies are read as a {expected}"
+        f"{' (as without damage)' if drawing.label is None else ' (what it is)'}</p>"
+    )
+    flips = worst_case.smallest_flip(probabilities)
+    rows = [
+        _row(name, damaged[place], probabilities[place], flips[name], expected)
+        for place, name in enumerate(CORRUPTIONS)
+    ]
+    st.html(page.table(["Damage", *(f"{severity}" for severity in SEVERITIES), "Answer flips"], rows, "stress"))
+    st.caption(
+        "Columns are severities. Green is read as expected, red otherwise; the stronger the colour, the surer the model. "
+        "All five severities of a row are the same damage, only more of it."
+    )
+
+
+def _under_damage(model: Model, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    damaged = worst_case.every_damage(image, SEED)
+    return damaged, worst_case.probabilities_under_damage(model.recogniser, damaged)
+
+
+def _row(name: str, images: np.ndarray, probabilities: np.ndarray, flip: int | None, expected: int) -> str:
+    corruption = CORRUPTIONS[name]
+    cells = [
+        _cell(images[severity], Verdict(probabilities[severity]), expected, f"{_words(name)}, severity {severity}")
+        for severity in SEVERITIES
+    ]
+    flips = "never" if flip is None else f"at {flip}<br><small>{corruption.amount(flip):g} {corruption.unit}</small>"
+    return (
+        f"<tr><th scope='row'>{_words(name)}<br><small>{KINDS[corruption.kind]}</small></th>{''.join(cells)}"
+        f"<td>{flips}</td></tr>"
+    )
+
+
+def _cell(image: np.ndarray, verdict: Verdict, expected: int, title: str) -> str:
+    kind = "right" if verdict.answer == expected else "wrong"
+    words = f"{title}: {verdict.answer}, {page.percent(verdict.confidence)}"
+    # A tenth is the least that the highest of ten probabilities can be.
+    sure = (verdict.confidence - 0.1) / 0.9
+    return (
+        f"<td><span class='cell {kind}' style='--sure:{sure:.2f}' title='{words}'>"
+        f"{page.picture(pictures.on_paper(image), words, 42)}<br>{verdict.answer}"
+        f" <small>{100 * verdict.confidence:.0f} %</small></span></td>"
+    )
+
+
+def _words(name: str) -> str:
+    words = name.replace("_", " ").replace("jpeg", "JPEG").replace("canny", "Canny")
+    return words[0].upper() + words[1:]
+
+
+def _show_mixture(drawing: Drawing, model: Model, expected: int) -> None:
+    st.html("<p class='heading'>Your own mixture</p>")
+    left, middle, right = st.columns([0.3, 0.3, 0.4], gap="medium")
+    with left:
+        noise = st.slider("Noise (σ, grey levels)", 0, 120, 0, key="noise")
+        blur = st.slider("Blur (σ, pixels)", 0.0, 4.0, 0.0, 0.1, key="blur")
+        stroke = st.slider("Stroke (pixels wider)", -3.0, 5.0, 0.0, 0.5, key="stroke")
+    with middle:
+        degrees = st.slider("Rotation (degrees, clockwise)", -90, 90, 0, key="rotation")
+        across = st.slider("Shift to the right (pixels)", -10, 10, 0, key="across")
+        down = st.slider("Shift down (pixels)", -10, 10, 0, key="down")
+    image = mix(drawing.image, noise, blur, stroke, degrees, across, down)
+    verdict = Verdict(engine.probabilities(model, image))
+    with right:
+        st.html(
+            f"<div class='mixture'>{page.picture(pictures.on_paper(image), 'the damaged digit', 140)}"
+            f"<p><span class='answer'>{verdict.answer}</span><br>{page.percent(verdict.confidence)}"
+            f"{'' if verdict.is_sure else ', not sure'}<br>"
+            f"{'as expected' if verdict.answer == expected else f'<b>instead of {expected}</b>'}</p></div>"
+        )
+
+
+def mix(
+    image: np.ndarray, noise: float, blur: float, stroke: float, degrees: float, across: float, down: float
+) -> np.ndarray:
+    """An image, uint8 (28, 28), with another stroke, then turned and shifted, then blurred, then noisy."""
+    images = image[None]
+    if stroke:
+        images = _damage(images, "thicker" if stroke > 0 else "thinner", abs(stroke))
+    if degrees or across or down:
+        images = geometry.turn_and_shift(images, degrees, across, down)
+    images = _damage(images, "gaussian_blur", blur)
+    return _damage(images, "gaussian_noise", noise)[0]
+
+
+def _damage(images: np.ndarray, name: str, amount: float) -> np.ndarray:
+    return CORRUPTIONS[name].at(images, amount, np.random.default_rng(SEED))

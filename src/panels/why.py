@@ -1,0 +1,115 @@
+"""Why: what speaks for an answer, what would change it, and which training digits look alike."""
+
+import numpy as np
+import streamlit as st
+
+from digits import attribution, pictures
+from digits.attribution import METHODS
+from panels import engine, page
+from panels.draw import Drawing
+from panels.engine import Model
+from panels.verdict import Verdict
+
+NOBODY = "no other digit"
+SIDE = 280
+LOOK_ALIKES = 10
+
+
+def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
+    """Show the heat map, the look-alikes and the fewest pixels that change the answer."""
+    methods = engine.methods_of(model)
+    heat, choices = st.columns([0.345, 0.655], gap="medium")
+    with choices:
+        method, target, versus = _choose(methods, verdict)
+        shown = method
+        if engine.needs_tensorflow(model, method) and not engine.tensorflow_is_ready():
+            shown = next(name for name in methods if not engine.needs_tensorflow(model, name))
+            _wait_for_tensorflow(METHODS[method].title, METHODS[shown].title)
+        if "grad_cam" not in methods:
+            titles = page.listing([METHODS[name].title for name in methods])
+            st.info(
+                f"{model.name} has no layer that sees places on the page, so Grad-CAM and its kind can't look inside. "
+                f"What works on it: {titles}."
+            )
+    with heat, page.guarded("The heat map"):
+        _show_heat(drawing, model, shown, target, versus)
+    with choices, page.guarded("The search for look-alikes"):
+        _show_look_alikes(drawing, model)
+    with choices, page.guarded("The search for the fewest pixels"):
+        _show_fewest_pixels(drawing, verdict, model, versus)
+
+
+def _choose(methods: list[str], verdict: Verdict) -> tuple[str, int, int | None]:
+    left, middle, right = st.columns(3)
+    method = left.selectbox("Method", methods, format_func=lambda name: METHODS[name].title, key="method")
+    target = middle.selectbox(
+        "Evidence for",
+        [None, *range(10)],
+        format_func=lambda digit: f"the answer, {verdict.answer}" if digit is None else f"{digit}",
+        key="target",
+    )
+    target = verdict.answer if target is None else target
+    versus = right.selectbox(
+        "Rather than",
+        [None, *(digit for digit in range(10) if digit != target)],
+        format_func=lambda digit: NOBODY if digit is None else f"{digit}",
+        key="versus",
+    )
+    return method, target, versus
+
+
+@st.fragment(run_every=1.5)
+def _wait_for_tensorflow(wanted: str, meanwhile: str) -> None:
+    if engine.tensorflow_is_ready():
+        st.rerun()
+    st.info(f"{wanted} needs TensorFlow, which is starting: some 15 seconds, once. Until then you see {meanwhile}.")
+
+
+def _show_heat(drawing: Drawing, model: Model, method: str, target: int, versus: int | None) -> None:
+    why = engine.explain(model, drawing.image, method, target, versus)
+    rather = "" if versus is None else f" rather than {versus}"
+    title = METHODS[method].title
+    st.html(
+        page.picture(
+            pictures.overlay(drawing.image, why.heat[0]), f"{title}: where the evidence for {target} lies", SIDE
+        )
+    )
+    if why.has_evidence[0]:
+        st.caption(f"{title}: the redder, the more it speaks for {target}{rather}, as {model.name} sees it.")
+    else:
+        st.caption(f"{title} finds nothing that speaks for {target}{rather}, as {model.name} sees it.")
+
+
+def _show_look_alikes(drawing: Drawing, model: Model) -> None:
+    st.html("<p class='heading'>Training digits that look most alike to the model</p>")
+    if "features" not in model.recogniser.outputs:
+        st.caption(f"{model.name} has no layer in which digits could be compared.")
+        return
+    alike = engine.nearest(model, drawing.image, LOOK_ALIKES)
+    figures = "".join(
+        f"<figure>{page.picture(pictures.on_paper(image), f'a training digit {label}', 52)}"
+        f"<figcaption>{label}</figcaption></figure>"
+        for image, label in zip(alike.images, alike.labels, strict=True)
+    )
+    st.html(f'<div class="digits">{figures}</div>')
+    st.caption("The nearest of 5,000 in the model's last layer, with what they are.")
+
+
+def _show_fewest_pixels(drawing: Drawing, verdict: Verdict, model: Model, versus: int | None) -> None:
+    st.html("<p class='heading'>What would change its mind?</p>")
+    other = verdict.ranked[1][0] if versus in (None, verdict.answer) else versus
+    if not st.toggle(f"Find the fewest pixels that make it a {other}", key="fewest"):
+        return
+    found = engine.fewest_pixels(model, drawing.image, other)
+    if not found.found:
+        st.caption(f"Not even {int(found.changed.sum())} changed pixels make {model.name} answer {other}.")
+        return
+    before, after = st.columns([0.3, 0.7])
+    before.html(
+        page.picture(pictures.mark_changes(drawing.image, found.image), f"the digit changed into a {other}", 150)
+    )
+    count = int(found.changed.sum())
+    after.caption(
+        f"{count} {'pixel' if count == 1 else 'pixels'} of 784 changed, and {model.name} answers {other}. Red is new ink, "
+        "blue is ink taken away. A person would hardly notice: that is how a network differs from a reader."
+    )
