@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from panels import compare, draw, engine, page, sidebar, stress, verdict, why
+from panels import compare, draw, engine, handwriting, model_cards, page, sidebar, stress, verdict, why
 from panels.draw import Drawing
 from panels.engine import Model
 from panels.verdict import Verdict
@@ -62,6 +62,10 @@ def _show_panel(name: str, drawing: Drawing | None, given: Verdict | None, model
         compare.show(drawing, is_explained)
     elif name == "Stress":
         stress.show(drawing, given, model)
+    elif name == "Models":
+        model_cards.show(model)
+    elif name == "My handwriting":
+        handwriting.show(drawing, given)
 
 
 main()

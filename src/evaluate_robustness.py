@@ -104,7 +104,7 @@ def stress_many_digits(options: Options, models: list, problems: list[str]) -> N
     worst = worst_case.measure(recognisers, plan, 100 if options.quick else 1000, tqdm) if options.worst_case else {}
     external = {name: robustness.score_all(recognisers, digits) for name, digits in damaged_elsewhere.items()}
     found = robustness.Robustness(results, {each.name: each.card for each in recognisers}, baseline)
-    # Several networks and a forest take more memory than the report, which needs none of them.
+    # The report needs none of them.
     del recognisers
     sweep_plan.open_model.cache_clear()
 

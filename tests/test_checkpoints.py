@@ -46,7 +46,7 @@ def forest(some_digits):
 
 
 def test_forest_survives_its_file_exactly(forest, tmp_path, some_digits):
-    checkpoints.save_forest(forest.model, tmp_path / "forest.skops")
+    checkpoints.save_forest(forest.model, tmp_path / "forest.skops", some_digits.images[:100])
     expected = forest.model.predict_proba(some_digits.images.reshape(1000, -1).astype(np.float32) / np.float32(255))
     loaded = recognizer.load(tmp_path / "forest.skops")
     np.testing.assert_allclose(loaded.predict_proba(some_digits.images), expected, atol=1e-6)
@@ -84,10 +84,12 @@ def test_published_card_tells_the_truth(forest, tmp_path, splits):
     assert card["scores"]["test"]["correct"] == right
     assert card["scores"]["test"]["n"] == 10_000
     assert card["checkpoint"]["sha256"] == paths.sha256(tmp_path / "forest.skops")
+    assert card["twin"]["sha256"] == paths.sha256(tmp_path / "forest.npz")
+    assert card["twin"]["largest_difference"] <= checkpoints.TOLERANCE
     assert card["recipe"] == {"trees": 5}
     assert card["split"]["train"] == 55_000
     assert card["circumstances"]["versions"]["scikit-learn"]
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["forest.json", "forest.skops"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["forest.json", "forest.npz", "forest.skops"]
 
 
 def test_failed_save_leaves_the_earlier_files_whole(forest, tmp_path, splits, monkeypatch):

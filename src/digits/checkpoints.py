@@ -1,13 +1,14 @@
-"""Scikit-learn's models as checkpoints: a linear one carried over into Keras, a forest as `.skops`."""
+"""Scikit-learn's models as checkpoints: a linear one carried over into Keras, a forest as `.skops` with its twin."""
 
 from pathlib import Path
 
 import numpy as np
 
-from digits import paths
+from digits import forest, paths, preprocess
 
 # What skops loads from a forest's file only when told to; any other type that it doesn't know is refused.
 FOREST_TYPES = ("sklearn.tree._tree.Tree",)
+TOLERANCE = 1e-7
 
 
 def linear_as_keras(coefficients: np.ndarray, intercepts: np.ndarray, front: tuple = ()):
@@ -42,14 +43,32 @@ def eight_by_eight() -> tuple:
     return (layers.Cropping2D(4), layers.UpSampling2D(2), layers.AveragePooling2D(5), layers.Rescaling(16))
 
 
-def save_forest(forest, path: Path) -> None:
-    """Save a scikit-learn forest at `path` (`NAME.skops`), compressed."""
+def save_forest(fitted, path: Path, probe: np.ndarray) -> float:
+    """Save a scikit-learn forest at `path` (`NAME.skops`), compressed, and its twin beside it (`NAME.npz`).
+
+    Args:
+        probe: real digits, uint8 (N, 28, 28), on which the twin is checked.
+
+    Returns:
+        The largest difference between the probabilities of the forest and of its twin on `probe`.
+
+    Raises:
+        ValueError: the twin differs by more than 1e-7.
+    """
     from zipfile import ZIP_DEFLATED
 
     import skops.io
 
     with paths.replacing(path) as temporary:
-        skops.io.dump(forest, temporary, compression=ZIP_DEFLATED, compresslevel=9)
+        skops.io.dump(fitted, temporary, compression=ZIP_DEFLATED, compresslevel=9)
+    ink = preprocess.to_input(probe).reshape(len(probe), -1)
+    with paths.replacing(path.with_suffix(".npz")) as temporary:
+        forest.save(forest.flatten(fitted), temporary)
+        answers = forest.load(temporary).predict_proba(ink)
+        difference = float(np.abs(answers - fitted.predict_proba(ink)).max())
+        if not difference <= TOLERANCE:
+            raise ValueError(f"the twin of the forest differs by {difference:.1e}, more than {TOLERANCE}")
+    return difference
 
 
 def load_forest(path: Path):
@@ -62,10 +81,10 @@ def load_forest(path: Path):
     from sklearn.ensemble import RandomForestClassifier
 
     try:
-        forest = skops.io.load(path, trusted=list(FOREST_TYPES))
+        fitted = skops.io.load(path, trusted=list(FOREST_TYPES))
     # skops reports a type it doesn't trust, a broken archive and a missing member by exceptions of many kinds.
     except Exception as error:
         raise ValueError(f"{path} can't be opened as a forest: {error}") from error
-    if not isinstance(forest, RandomForestClassifier) or forest.n_features_in_ != 784 or len(forest.classes_) != 10:
+    if not isinstance(fitted, RandomForestClassifier) or fitted.n_features_in_ != 784 or len(fitted.classes_) != 10:
         raise ValueError(f"{path} can't be opened as a forest: it holds no random forest from 784 pixels to ten digits")
-    return forest
+    return fitted

@@ -111,8 +111,8 @@ def download_mnist(data_dir: Path, tries: int = 3) -> Path:
 def split_places() -> tuple[np.ndarray, np.ndarray]:
     """Places among MNIST's 60,000 training digits of the 55,000 to learn from and of a stratified 5,000.
 
-    They are read from a file that scikit-learn's `train_test_split` made with `SPLIT_SEED`, so that no release of it can
-    move a digit, and nobody waits for its start-up.
+    They are read from a file that scikit-learn's `train_test_split` made with `SPLIT_SEED`, so that no release of it
+    can move a digit, and nobody waits for its start-up.
 
     Raises:
         FileNotFoundError: the file is missing.

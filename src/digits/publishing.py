@@ -28,17 +28,17 @@ def publish(model, name: str, folder: Path, splits: Splits, **facts) -> dict:
     """
     paths.output_folder(folder)
     card = {"name": name} | facts
+    probe = splits.validation.images[:PROBE_SIZE]
     with tempfile.TemporaryDirectory(prefix=".publishing-", dir=folder) as staging:
         stage = Path(staging)
         if hasattr(model, "export"):
             path, answering = stage / f"{name}.keras", stage / f"{name}.onnx"
-            difference = twin.save(model, path, splits.validation.images[:PROBE_SIZE])
-            card["checkpoint"] = cards.file_entry(path)
-            card["twin"] = cards.file_entry(answering) | {"largest_difference": difference}
+            difference = twin.save(model, path, probe)
         else:
-            path = answering = stage / f"{name}.skops"
-            checkpoints.save_forest(model, path)
-            card["checkpoint"] = cards.file_entry(path)
+            path, answering = stage / f"{name}.skops", stage / f"{name}.npz"
+            difference = checkpoints.save_forest(model, path, probe)
+        card["checkpoint"] = cards.file_entry(path)
+        card["twin"] = cards.file_entry(answering) | {"largest_difference": difference}
         recognise = recognizer.load(answering)
         card |= {
             "input": cards.INPUT_CONTRACT,

@@ -15,7 +15,7 @@ from digits.data import Digits
 
 CLEAN = "clean"
 # Libraries whose version may change a pixel or a probability.
-DECIDING_LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "scikit-learn")
+DECIDING_LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless")
 
 
 @dataclass(frozen=True)

@@ -100,9 +100,7 @@ def _from_canvas(pen: Pen) -> Drawing | None:
     if strokes.picture is None:
         return None
     prepared = preprocess.prepare(strokes.picture)
-    return Drawing(
-        f"canvas {strokes.number}", "drawn on the canvas", strokes.picture, prepared.image, prepared.steps
-    )
+    return Drawing(f"canvas {strokes.number}", "drawn on the canvas", strokes.picture, prepared.image, prepared.steps)
 
 
 @dataclass

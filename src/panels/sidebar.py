@@ -40,7 +40,10 @@ def choose_model() -> Model | None:
         st.warning(f"The model {gone} is gone, so {options[0]} answers now.")
         st.session_state.model = options[0]
     chosen = st.selectbox(
-        "Model", options, key="model", format_func=lambda name: f"{own.name} (yours)" if own and name == own.key else name
+        "Model",
+        options,
+        key="model",
+        format_func=lambda name: f"{own.name} (yours)" if own and name == own.key else name,
     )
     if own and chosen == own.key:
         return own

@@ -38,8 +38,8 @@ def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
     ]
     st.html(page.table(["Damage", *(f"{severity}" for severity in SEVERITIES), "Answer flips"], rows, "stress"))
     st.caption(
-        "Columns are severities. Green is read as expected, red otherwise; the stronger the colour, the surer the model. "
-        "All five severities of a row are the same damage, only more of it."
+        "Columns are severities. Green is read as expected, red otherwise; the stronger the colour, the surer the "
+        "model. All five severities of a row are the same damage, only more of it."
     )
 
 

@@ -1,9 +1,8 @@
 """Why: what speaks for an answer, what would change it, and which training digits look alike."""
 
-import numpy as np
 import streamlit as st
 
-from digits import attribution, pictures
+from digits import pictures
 from digits.attribution import METHODS
 from panels import engine, page
 from panels.draw import Drawing
@@ -110,6 +109,6 @@ def _show_fewest_pixels(drawing: Drawing, verdict: Verdict, model: Model, versus
     )
     count = int(found.changed.sum())
     after.caption(
-        f"{count} {'pixel' if count == 1 else 'pixels'} of 784 changed, and {model.name} answers {other}. Red is new ink, "
-        "blue is ink taken away. A person would hardly notice: that is how a network differs from a reader."
+        f"{count} {'pixel' if count == 1 else 'pixels'} of 784 changed, and {model.name} answers {other}. Red is new "
+        "ink, blue is ink taken away. A person would hardly notice: that is how a network differs from a reader."
     )

@@ -1,0 +1,255 @@
+"""Models: cards side by side, how models stand damage, how far to trust their confidence, and their errors."""
+
+from html import escape
+
+import altair as alt
+import numpy as np
+import streamlit as st
+
+from digits import metrics, pictures
+from digits.corruptions import CORRUPTIONS
+from panels import engine, page, sweeps
+from panels.engine import Model
+
+LARGEST_CHOICE = 4
+SHOWN_ERRORS = 24
+COLOURS = ["#2f6fd6", "#d9732b", "#2e9e5b", "#9467bd"]
+
+
+def show(current: Model | None) -> None:
+    """Show the panel for the models that the visitor chooses, the current one first."""
+    names = engine.model_names()
+    default = [name for name in dict.fromkeys([current.name if current else None, "mnist_cnn"]) if name in names]
+    chosen = st.multiselect(
+        "Models to compare", names, default=default, max_selections=LARGEST_CHOICE, key="compared_models"
+    )
+    models = []
+    for name in chosen:
+        with page.guarded(name):
+            models.append(engine.open_model(name))
+    if not models:
+        st.caption("Choose a model.")
+        return
+    st.html(_cards(models))
+    left, right = st.columns(2, gap="medium")
+    with left, page.guarded("The robustness curves"):
+        _show_robustness(models)
+    with right, page.guarded("The calibration"):
+        _show_calibration(models)
+    with left, page.guarded("The training curves"):
+        _show_training(models)
+    with right, page.guarded("The errors"):
+        _show_errors(models)
+
+
+def _cards(models: list[Model]) -> str:
+    header = ["Model", "Test accuracy", "95 % interval", "Calibration error", "Parameters", "Trained in"]
+    return page.table(header, [_card_row(model) for model in models], "cards")
+
+
+def _card_row(model: Model) -> str:
+    card = model.recogniser.card
+    accuracy = interval = calibration = parameters = duration = "–"
+    if test := card.get("scores", {}).get("test"):
+        accuracy = f"{test['accuracy']:.2%}"
+        interval = " – ".join(f"{end:.2%}" for end in test["interval"])
+        calibration = f"{test['ece']:.2%}"
+    if "parameters" in card:
+        parameters = f"{card['parameters']:,}"
+    if seconds := card.get("training", {}).get("seconds"):
+        duration = _duration(seconds)
+    return (
+        f"<tr><th scope='row'>{escape(model.name)}<br><small>{escape(card.get('description', 'No card'))}</small></th>"
+        f"<td class='large'>{accuracy}</td><td>{interval}</td><td>{calibration}</td><td>{parameters}</td>"
+        f"<td>{duration}</td></tr>"
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return "under 1 s"
+    return f"{seconds / 60:.0f} min" if seconds >= 100 else f"{seconds:.0f} s"
+
+
+def _show_robustness(models: list[Model]) -> None:
+    st.html("<p class='heading'>Accuracy as damage grows</p>")
+    kind = st.selectbox(
+        "Damage", [sweeps.ALL_DAMAGE, *CORRUPTIONS], format_func=lambda name: name.replace("_", " "), key="damage"
+    )
+    known = {model.name: sweeps.accuracy_by_severity(model) for model in models}
+    rows = [
+        {"model": name, "severity": severity, "accuracy": accuracy, "low": low, "high": high}
+        for name, curves in known.items()
+        if curves
+        for severity, accuracy, low, high in curves[kind]
+    ]
+    if rows:
+        x = alt.X("severity:Q", title="severity", axis=alt.Axis(values=list(range(6)), format="d"))
+        base = alt.Chart(alt.Data(values=rows)).encode(x=x, color=_colour(models))
+        band = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", scale=alt.Scale(domain=[0, 1])), y2=alt.Y2("high:Q"))
+        line = base.mark_line(point=True).encode(
+            y=alt.Y("accuracy:Q", title="accuracy", axis=alt.Axis(format=".0%")),
+            tooltip=["model:N", "severity:Q", alt.Tooltip("accuracy:Q", format=".2%")],
+        )
+        _show_chart(band + line, f"Accuracy by severity under {kind.replace('_', ' ')}")
+    for model in models:
+        if known[model.name] is None:
+            st.caption(f"{model.name} hasn't been swept yet.")
+            _offer_sweep(model)
+
+
+def _offer_sweep(model: Model) -> None:
+    if engine.IS_PUBLIC:
+        return
+    jobs = st.session_state.setdefault("sweeps", {})
+    job = jobs.get(model.key)
+    if job is None or job.state in ("failed", "cancelled"):
+        if job and job.error:
+            st.error(f"The sweep failed: {job.error}")
+        if st.button(f"Run a quick sweep of {model.name}", icon=":material/play_arrow:", key=f"sweep {model.key}"):
+            with page.guarded("The queue"):
+                jobs[model.key] = sweeps.start_quick(model)
+                st.rerun()
+    else:
+        _watch(model.key)
+
+
+@st.fragment(run_every=1)
+def _watch(key: str) -> None:
+    job = st.session_state.sweeps[key]
+    if job.state not in ("waiting", "running"):
+        st.rerun()
+    text = f"{job.title}: " + (f"{job.position} before it" if job.state == "waiting" else f"{job.progress:.0%}")
+    st.progress(job.progress, text)
+    st.button("Cancel", on_click=job.cancel, key=f"cancel {key}")
+
+
+def _show_calibration(models: list[Model]) -> None:
+    st.html("<p class='heading'>Is it as often right as it is sure?</p>")
+    labels = engine.test_digits().labels
+    rows = []
+    for model in models:
+        diagram = metrics.reliability(engine.test_probabilities(model), labels)
+        rows += [
+            {"model": model.name, "confidence": float(confidence), "accuracy": float(accuracy), "answers": int(count)}
+            for confidence, accuracy, count in zip(diagram.confidence, diagram.accuracy, diagram.counts, strict=True)
+            # A handful of answers says nothing about a frequency.
+            if count >= 10
+        ]
+    ideal = alt.Chart(alt.Data(values=[{"x": 0.0, "y": 0.0}, {"x": 1.0, "y": 1.0}]))
+    ideal = ideal.mark_line(strokeDash=[4, 4], color="grey").encode(x="x:Q", y="y:Q")
+    scale = alt.Scale(domain=[0, 1])
+    lines = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("confidence:Q", title="confidence", scale=scale, axis=alt.Axis(format=".0%")),
+            y=alt.Y("accuracy:Q", title="answers that are right", scale=scale, axis=alt.Axis(format=".0%")),
+            color=_colour(models),
+            tooltip=[
+                "model:N",
+                alt.Tooltip("confidence:Q", format=".1%"),
+                alt.Tooltip("accuracy:Q", format=".1%"),
+                "answers:Q",
+            ],
+        )
+    )
+    _show_chart(ideal + lines, "Accuracy by confidence, beside the diagonal of perfect calibration")
+    st.caption("10,000 test digits in bins of equal width; bins with fewer than ten answers are left out.")
+
+
+def _show_training(models: list[Model]) -> None:
+    histories = {model.name: model.recogniser.card.get("training", {}).get("history") for model in models}
+    rows = [
+        {"model": name, "epoch": epoch, "error": 1 - accuracy}
+        for name, history in histories.items()
+        if history
+        for epoch, accuracy in enumerate(history["val_accuracy"], start=1)
+    ]
+    st.html("<p class='heading'>Training: errors on validation digits</p>")
+    if not rows:
+        st.caption("None of these was trained in epochs.")
+        return
+    chart = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("epoch:Q", axis=alt.Axis(format="d")),
+            y=alt.Y("error:Q", title="errors", scale=alt.Scale(type="log"), axis=alt.Axis(format=".1%")),
+            color=_colour(models),
+            tooltip=["model:N", "epoch:Q", alt.Tooltip("error:Q", format=".2%")],
+        )
+    )
+    _show_chart(chart, "Validation error by epoch")
+
+
+def _show_errors(models: list[Model]) -> None:
+    st.html("<p class='heading'>What is taken for what</p>")
+    names = [model.name for model in models]
+    model = models[names.index(st.selectbox("Errors of", names, key="errors_of"))]
+    digits, probabilities = engine.test_digits(), engine.test_probabilities(model)
+    answers = probabilities.argmax(axis=1)
+    confusion = metrics.confusion_matrix(answers, digits.labels)
+    event = st.altair_chart(
+        _confusion_chart(confusion), key="confusion", on_select="rerun", alt=f"Confusion matrix of {model.name}"
+    )
+    clicked = event["selection"].get("cell")
+    pairs = [pair[:2] for pair in metrics.most_confused(confusion, 12)]
+    if clicked:
+        pair = clicked[0]["true"], clicked[0]["answer"]
+        if pair not in pairs:
+            pairs.insert(0, pair)
+        # A click counts more than what was chosen below before it.
+        if st.session_state.get("clicked_cell") != pair:
+            st.session_state.clicked_cell = st.session_state.confused_pair = pair
+    if not pairs:
+        st.caption("It makes no errors.")
+        return
+    true, answer = st.selectbox(
+        "Click a cell, or choose",
+        pairs,
+        format_func=lambda pair: f"{pair[0]} taken for {pair[1]} ({confusion[pair]})",
+        key="confused_pair",
+    )
+    places = np.flatnonzero((digits.labels == true) & (answers == answer))
+    surest_first = places[np.argsort(-probabilities[places, answer], kind="stable")][:SHOWN_ERRORS]
+    figures = "".join(
+        f"<figure>{page.picture(pictures.on_paper(digits.images[place]), f'test digit {place}', 48)}"
+        f"<figcaption>{probabilities[place, answer]:.0%}</figcaption></figure>"
+        for place in surest_first
+    )
+    st.html(f'<div class="digits">{figures}</div>')
+    st.caption(f"Test digits that are a {true} and read as a {answer}, the surest first, with the model's confidence.")
+
+
+def _confusion_chart(confusion: np.ndarray) -> alt.LayerChart:
+    rows = [
+        {"true": true, "answer": answer, "count": int(confusion[true, answer]),
+         # Right answers are so many that any scale with them leaves the errors white.
+         "errors": int(confusion[true, answer]) if true != answer else 0}
+        for true in range(10)
+        for answer in range(10)
+    ]  # fmt: skip
+    cell = alt.selection_point(name="cell", fields=["true", "answer"], on="click", empty=False)
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        x=alt.X("answer:O", title="answer", axis=alt.Axis(labelAngle=0)), y=alt.Y("true:O", title="true digit")
+    )
+    fields = ["true:O", "answer:O", "count:Q"]
+    tiles = base.mark_rect(stroke="grey", strokeWidth=0.3).encode(
+        color=alt.Color("errors:Q", scale=alt.Scale(scheme="oranges"), legend=None), tooltip=fields
+    )
+    numbers = base.mark_text(fontSize=11).encode(
+        text="count:Q", tooltip=fields, opacity=alt.condition("datum.count > 0", alt.value(1), alt.value(0))
+    )
+    return (tiles.add_params(cell) + numbers).properties(height=340)
+
+
+def _colour(models: list[Model]) -> alt.Color:
+    names = [model.name for model in models]
+    scale = alt.Scale(domain=names, range=COLOURS[: len(names)])
+    return alt.Color("model:N", scale=scale, legend=alt.Legend(orient="bottom", title=None, columns=2))
+
+
+def _show_chart(chart: alt.TopLevelMixin, words: str) -> None:
+    # The menu's only entries would leave the page.
+    st.altair_chart(chart.properties(height=280, usermeta={"embedOptions": {"actions": False}}), alt=words)

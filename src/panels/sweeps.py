@@ -1,0 +1,82 @@
+"""Corruption sweeps: what is known of a model from committed and earlier reports, and a quick one in the queue."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+from digits import paths
+from digits.corruptions import CORRUPTIONS
+from digits.jobs import Job
+from digits.sweep_plan import CLEAN
+from panels import engine
+from panels.engine import Model
+
+COMMITTED = paths.ROOT / "docs" / "robustness"
+ALL_DAMAGE = "all damage"
+QUICK_CELLS = 1 + 3 * len(CORRUPTIONS)
+
+
+def accuracy_by_severity(model: Model) -> dict[str, list[tuple[int, float, float, float]]] | None:
+    """For each corruption, and for `ALL_DAMAGE`: severity, accuracy and its 95 % interval; None if there was no sweep.
+
+    All damage has no interval here: its corruptions share their images.
+    """
+    for folder in (COMMITTED, _folder(model)):
+        if _holds(folder, model):
+            return _read(folder / "results.csv", (folder / "results.csv").stat().st_mtime_ns, model.name)
+    return None
+
+
+def start_quick(model: Model) -> Job:
+    """Queue a quick sweep of a checkpoint: 1,000 digits, three severities.
+
+    Raises:
+        ValueError: the queue is full.
+    """
+    folder = _folder(model)
+    command = [sys.executable, paths.ROOT / "src" / "evaluate_robustness.py", "--quick", "--no-worst-case", "--restart"]
+    return engine.queue().submit(
+        f"Quick sweep of {model.name}",
+        [*command, "--models", model.recogniser.path, "--output-dir", folder],
+        progress=lambda: len(list((folder / "cells").glob("[!.]*.npz"))) / QUICK_CELLS,
+    )
+
+
+def _folder(model: Model) -> Path:
+    return paths.REPORTS / "app" / "sweeps" / model.name
+
+
+def _holds(folder: Path, model: Model) -> bool:
+    """Whether a sweep's report is about this very file."""
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        return summary["models"].get(model.name) == _sha256(model.key, model.recogniser.path)
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _sha256(key: str, path: Path) -> str:
+    return paths.sha256(path)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _read(path: Path, changed: int, name: str) -> dict[str, list[tuple[int, float, float, float]]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["model"] == name]
+    points = [
+        (row["corruption"], int(row["severity"]), *(float(row[f"accuracy{end}"]) for end in ("", "_low", "_high")))
+        for row in rows
+    ]
+    clean = [point[1:] for point in points if point[0] == CLEAN]
+    curves = {
+        corruption: clean + sorted(point[1:] for point in points if point[0] == corruption)
+        for corruption in CORRUPTIONS
+    }
+    severities = sorted({point[1] for point in points})
+    means = {severity: [point[2] for point in points if point[1] == severity] for severity in severities}
+    overall = [(severity, *3 * [sum(values) / len(values)]) for severity, values in means.items()]
+    return {ALL_DAMAGE: overall} | curves
