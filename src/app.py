@@ -20,7 +20,7 @@ def main() -> None:
         is_explained = sidebar.explanations_wanted()
         sidebar.load_own_model()
         sidebar.show_help()
-    st.html("<h1 class='title'>Digit workbench</h1><p class='lead'>Draw a digit, and see what a model makes of it.</p>")
+    st.html("<h1 class='title'>Digit workbench <small>draw a digit, and see what a model makes of it</small></h1>")
     drawing, given = _recognise(pen, model)
     tabs = dict(zip(PANELS, st.tabs(PANELS, key="panel", on_change="rerun"), strict=True))
     for name, tab in tabs.items():

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from digits import cards, paths, preprocess
+from digits import cards, forest, paths, preprocess
 
 # Bounds the memory of one call; larger blocks are hardly faster.
-BLOCK = 250
-CHECKPOINT_SUFFIXES = (".keras", ".onnx", ".skops")
+BLOCK = 100
+CHECKPOINT_SUFFIXES = (".keras", ".onnx", ".skops", ".npz")
 # Counts what twins are written to hold, so that one cached by an earlier release isn't taken for a new one.
 TWIN_VERSION = 2
 
@@ -83,7 +83,7 @@ def find(model: str | Path, models_dir: Path = paths.MODELS) -> Path:
 
 
 def load(model: str | Path, models_dir: Path = paths.MODELS) -> Recognizer:
-    """Load a checkpoint by its name in `models_dir`, or by the path of a `.keras`, `.onnx` or `.skops` file.
+    """Load a checkpoint by its name in `models_dir`, or by the path of a `.keras`, `.onnx`, `.skops` or `.npz` file.
 
     Raises:
         FileNotFoundError: there is no such name or file.
@@ -95,13 +95,22 @@ def load(model: str | Path, models_dir: Path = paths.MODELS) -> Recognizer:
     if card_path.is_file():
         card = cards.read(card_path)
         cards.verify(card, path.parent)
-    if path.suffix == ".skops":
-        return Recognizer(path.stem, path, card, _forest_function(path))
+    if path.suffix in (".skops", ".npz"):
+        return Recognizer(path.stem, path, card, _forest_function(path.with_suffix(".npz") if "twin" in card else path))
     twin = path if path.suffix == ".onnx" else path.with_suffix(".onnx") if "twin" in card else _cached_twin(path)
-    session = _open_twin(twin)
+    return of_twin(path.stem, path, card, twin)
+
+
+def of_twin(name: str, path: Path, card: dict, twin: Path | bytes) -> Recognizer:
+    """A recogniser that answers through a twin, from its file or from the bytes of one.
+
+    Raises:
+        ValueError: the twin is damaged or isn't a digit classifier.
+    """
+    session = _open_twin(twin, twin if isinstance(twin, Path) else path)
     (input_,) = session.get_inputs()
     return Recognizer(
-        path.stem,
+        name,
         path,
         card,
         function=lambda ink, names: session.run(names, {input_.name: ink}),
@@ -116,14 +125,14 @@ def check_names(names: list[str]) -> None:
         raise ValueError(f"two of the models are called {', '.join(twice)}; rename one, or name each once")
 
 
-def _open_twin(path: Path):
+def _open_twin(twin: Path | bytes, path: Path):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     # A thread that spins while it waits for work takes a core from whoever else draws.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(twin, options, providers=["CPUExecutionProvider"])
         input_name = session.get_inputs()[0].name
         shape = session.run(["probabilities"], {input_name: np.zeros((1, 28, 28, 1), np.float32)})[0].shape
     # ONNX Runtime raises exceptions of its own, without a common base.
@@ -135,10 +144,13 @@ def _open_twin(path: Path):
 
 
 def _forest_function(path: Path) -> Callable[[np.ndarray, tuple[str, ...]], list[np.ndarray]]:
-    from digits import checkpoints
+    if path.suffix == ".npz":
+        trees = forest.load(path)
+    else:
+        from digits import checkpoints
 
-    forest = checkpoints.load_forest(path)
-    return lambda ink, names: [forest.predict_proba(ink.reshape(len(ink), -1))]
+        trees = forest.assemble(forest.flatten(checkpoints.load_forest(path)))
+    return lambda ink, names: [trees.predict_proba(ink.reshape(len(ink), -1))]
 
 
 def _cached_twin(source: Path) -> Path:

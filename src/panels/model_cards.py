@@ -236,7 +236,12 @@ def _confusion_chart(confusion: np.ndarray) -> alt.LayerChart:
     )
     fields = ["true:O", "answer:O", "count:Q"]
     tiles = base.mark_rect(stroke="grey", strokeWidth=0.3).encode(
-        color=alt.Color("errors:Q", scale=alt.Scale(scheme="oranges"), legend=None), tooltip=fields
+        color=alt.condition(
+            "datum.errors > 0",
+            alt.Color("errors:Q", scale=alt.Scale(scheme="oranges"), legend=None),
+            alt.value("transparent"),
+        ),
+        tooltip=fields,
     )
     numbers = base.mark_text(fontSize=11).encode(
         text="count:Q", tooltip=fields, opacity=alt.condition("datum.count > 0", alt.value(1), alt.value(0))
@@ -252,4 +257,4 @@ def _colour(models: list[Model]) -> alt.Color:
 
 def _show_chart(chart: alt.TopLevelMixin, words: str) -> None:
     # The menu's only entries would leave the page.
-    st.altair_chart(chart.properties(height=280, usermeta={"embedOptions": {"actions": False}}), alt=words)
+    st.altair_chart(chart.properties(height=300, usermeta={"embedOptions": {"actions": False}}), alt=words)

@@ -36,7 +36,10 @@ def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
         _row(name, damaged[place], probabilities[place], flips[name], expected)
         for place, name in enumerate(CORRUPTIONS)
     ]
-    st.html(page.table(["Damage", *(f"{severity}" for severity in SEVERITIES), "Answer flips"], rows, "stress"))
+    header = ["Damage", *(f"{severity}" for severity in SEVERITIES), "Flips"]
+    half = len(rows) // 2
+    halves = [page.table(header, part, "stress") for part in (rows[:half], rows[half:])]
+    st.html(f"<div class='halves'>{''.join(halves)}</div>")
     st.caption(
         "Columns are severities. Green is read as expected, red otherwise; the stronger the colour, the surer the "
         "model. All five severities of a row are the same damage, only more of it."
