@@ -250,6 +250,15 @@ def test_same_layer_names_in_two_nested_models_stay_apart(ink):
     np.testing.assert_allclose(values(parts, parts.logits, ink), answers(model, ink), rtol=1e-5, atol=1e-5)
 
 
+def test_layers_may_have_the_names_that_are_made_here(ink):
+    calls = (layers.Flatten(), layers.Dense(10, name="activation"), layers.Activation("relu", name="probabilities"))
+    model = functional(*calls, layers.Dense(10, name="softmax"))
+    parts = anatomy.dissect(model)
+    both = keras.Model(parts.ink, [parts.logits, parts.probabilities])
+    logits, probabilities = map(ops.convert_to_numpy, both(ink))
+    np.testing.assert_allclose(probabilities, softmax(logits, axis=1), atol=1e-6)
+
+
 @pytest.mark.parametrize("body", BODIES)
 def test_nothing_about_the_model_changes(body):
     model = make(body)

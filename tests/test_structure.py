@@ -9,11 +9,11 @@ import pytest
 from digits import paths
 
 FLOORS = (
-    {"paths", "preprocess", "corruptions", "metrics", "statistics", "cards", "command"},
-    {"data", "augmentation", "architectures", "anatomy", "checkpoints", "plots", "pages"},
+    {"paths", "preprocess", "corruptions", "metrics", "statistics", "cards", "command", "forest", "pictures", "child"},
+    {"data", "augmentation", "architectures", "anatomy", "checkpoints", "plots", "pages", "collection", "jobs"},
     {"recognizer", "training", "baselines", "twin", "robustness_plots", "explanation_plots"},
-    {"evaluation", "prediction", "publishing", "conversion", "sweep_plan", "attribution", "examples"},
-    {"report", "sweep", "worst_case", "faithfulness", "sanity", "shapley", "drift", "features"},
+    {"evaluation", "prediction", "publishing", "sweep_plan", "attribution", "examples", "admission"},
+    {"report", "sweep", "worst_case", "faithfulness", "sanity", "shapley", "drift", "features", "conversion"},
     {"trainer", "robustness", "counterfactual"},
     {"robustness_tables", "method_study", "explanations"},
     {"robustness_report", "explanation_tables"},

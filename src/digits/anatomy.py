@@ -130,7 +130,9 @@ def dissect(model: keras.Model) -> Anatomy:
     return Anatomy(
         ink=flat.ink,
         logits=logits,
-        probabilities=layers.Activation("sigmoid" if squashing == "sigmoid" else "softmax")(logits),
+        probabilities=layers.Activation(
+            "sigmoid" if squashing == "sigmoid" else "softmax", name=flat.unique_name("probabilities")
+        )(logits),
         answers_probabilities=answers_probabilities,
         features=dense.inputs[0] if dense else None,
         maps=maps,
@@ -162,7 +164,7 @@ class _Flat:
             if not any(layer is each.layer for each in self.calls):
                 # Layers of different nested models may have the same name, those of one model may not.
                 layer.name = f"{outer}{layer.name}"
-            name = self._unique(layer.name)
+            name = self.unique_name(layer.name)
             if name == self._without:
                 if not getattr(layer, "weights", ()):
                     return args[0]
@@ -179,8 +181,8 @@ class _Flat:
         # The public way, `clone_model` on input tensors, cuts the output off from a graph that those are amid.
         return model._run_through_graph(inputs, call_fn=call)
 
-    def _unique(self, name: str) -> str:
-        """A layer that is used twice has two outputs."""
+    def unique_name(self, name: str) -> str:
+        """A name for another call, numbered if it is taken: a layer that is used twice has two outputs."""
         uses = sum(call.name.split("#")[0] == name for call in self.calls)
         return f"{name}#{uses + 1}" if uses else name
 

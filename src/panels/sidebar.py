@@ -62,7 +62,7 @@ def load_own_model() -> None:
         file = st.file_uploader(
             "A .keras file, from 28×28 pixels to ten digits",
             type=["keras"],
-            max_upload_size=20,
+            max_upload_size=30,
             key="own_file",
         )
         st.caption("The file is taken as data: it is checked, converted aside, and no code in it runs.")

@@ -1,0 +1,115 @@
+"""A stranger's `.keras` file becomes a recogniser: checked as data, converted in a confined child, then only its twin.
+
+A `.keras` file can name code to run, and sizes that no machine has. So the zip, the config and the weights are checked
+before Keras sees them, and Keras sees a copy without anything unknown, in a process with little memory and time.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path, PureWindowsPath
+from threading import Lock
+
+from digits.admission import archive, blueprint, footprint
+from digits.recognizer import Recognizer, of_twin
+
+# An honest conversion takes 4 to 20 seconds and 1.0 GB, nearly all of them TensorFlow's.
+SECONDS = 90
+MEMORY_BYTES = 2_000_000_000
+REASON_LENGTH = 300
+INHERITED = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG")
+ENVIRONMENT = {
+    "PYTHONPATH": str(Path(__file__).parents[2]),
+    "KERAS_BACKEND": "tensorflow",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "CUDA_VISIBLE_DEVICES": "-1",
+    # On a machine of many cores each thread's own memory would count.
+    "MALLOC_ARENA_MAX": "2",
+    "OMP_NUM_THREADS": "2",
+    "TF_NUM_INTRAOP_THREADS": "2",
+    "TF_NUM_INTEROP_THREADS": "2",
+}
+
+# Two conversions at once would need twice the memory.
+_turn = Lock()
+
+
+def admit(content: bytes, name: str) -> Recognizer:
+    """A recogniser from the bytes of a stranger's `.keras` file; nothing of it stays on the disk.
+
+    Args:
+        name: the file's name, which is shown, and never used as a path.
+
+    Raises:
+        ValueError: the file can't be admitted, and why.
+    """
+    members = archive.unpack(content)
+    model = blueprint.copy(members[archive.CONFIG])
+    weights = footprint.measure(model)
+    copy = {archive.CONFIG: json.dumps(model).encode(), archive.WEIGHTS: members[archive.WEIGHTS]}
+    if not _turn.acquire(timeout=SECONDS):
+        raise ValueError("other models are being converted; try again in a minute")
+    try:
+        twin = _convert(copy, weights)
+    finally:
+        _turn.release()
+    title = clean(name)
+    return of_twin(title, Path(f"{title}.onnx"), {}, twin)
+
+
+def clean(name: str) -> str:
+    """A file's name without its folders and ending, in letters and digits that a page can show."""
+    stem = PureWindowsPath(name).name.removesuffix(".keras")
+    return re.sub(r"[^\w.-]+", "_", stem).strip("._-")[:40] or "model"
+
+
+def _convert(members: dict[str, bytes], weights: int) -> bytes:
+    """The twin of a `.keras` file, made in a child process in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="digits-") as folder:
+        archive.pack(members, Path(folder, "model.keras"))
+        status = _run_child(Path(folder), "model.keras", "model.onnx", MEMORY_BYTES, weights)
+        twin = Path(folder, "model.onnx")
+        if status == 0 and twin.is_file() and twin.stat().st_size <= archive.FILE_BYTES:
+            return twin.read_bytes()
+        with Path(folder, "errors.txt").open(errors="replace") as file:
+            lines = file.read(100_000).strip().splitlines()
+    if status != 2 or not lines:
+        raise ValueError("the model needs more memory than it may have, or made the conversion fail")
+    reason = lines[-1].removeprefix("error: ").replace("model.keras ", "it ").replace(folder, "")
+    raise ValueError(f"the model can't be admitted: {reason[:REASON_LENGTH]}")
+
+
+def _run_child(folder: Path, *arguments: object) -> int:
+    """Run `digits.conversion` in `folder`, with nothing but what it needs around it, and give its status."""
+    inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
+    places = dict.fromkeys(("TMPDIR", "TEMP", "TMP", "KERAS_HOME"), str(folder))
+    with (folder / "errors.txt").open("wb") as errors:
+        child = subprocess.Popen(
+            # -P: nothing is imported from the folder in which it works.
+            [sys.executable, "-P", "-m", "digits.conversion", *map(str, arguments)],
+            cwd=folder,
+            env=inherited | ENVIRONMENT | places,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,
+        )
+        try:
+            return child.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            raise ValueError(f"the model's conversion took longer than {SECONDS} seconds and was ended") from None
+        finally:
+            _end(child)
+
+
+def _end(child: subprocess.Popen) -> None:
+    """End a child and, where there are process groups, all that it has started."""
+    # All of them may have ended; macOS forbids to signal a group of which only the dead child is left.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL) if hasattr(os, "killpg") else child.kill()
+    child.wait()

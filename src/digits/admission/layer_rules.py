@@ -1,0 +1,247 @@
+"""What each layer that a stranger's model may have makes of a shape, and how many weights it needs for that.
+
+A rule gets the layer's config and its input's shape without the batch, and gives the output's shape and the number of
+weights. It follows Keras's own arithmetic, without Keras.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+Shape = tuple[int, ...]
+Result = tuple[Shape, int]
+
+# Rows or columns of a kernel with its dilation, a window, a step or a margin: more than twice a digit's.
+WINDOW = 64
+# Units or filters of a layer.
+CHANNELS = 4096
+# Channels that a depthwise filter makes of one; those inside a separable convolution are seen nowhere else.
+DEPTH_MULTIPLIER = 8
+# All that Keras knows, without those that take arguments, change the shape or have no counterpart in ONNX.
+ACTIVATIONS = (
+    {"linear", "relu", "relu6", "leaky_relu", "elu", "selu", "silu", "swish", "hard_silu", "hard_swish"}
+    | {"mish", "tanh", "hard_tanh", "tanh_shrink", "sigmoid", "hard_sigmoid", "log_sigmoid", "softmax"}
+    | {"log_softmax", "softplus", "softsign", "exponential", "squareplus", "hard_shrink", "soft_shrink"}
+    | {"sparse_plus", "sparse_sigmoid", "sparsemax"}
+)
+# Those that may be the activation of another layer.
+ACTIVATION_LAYERS = {"ReLU", "LeakyReLU", "ELU", "Softmax"}
+
+
+def _input(config: dict, shape: Shape) -> Result:
+    if (declared := tuple(config["batch_shape"][1:])) != shape:
+        raise ValueError(f"it takes {declared}, but is given {shape}")
+    return shape, 0
+
+
+def _unchanged(config: dict, shape: Shape) -> Result:
+    return shape, 0
+
+
+def _dense(config: dict, shape: Shape) -> Result:
+    units = _count(config, "units")
+    return (*shape[:-1], units), (shape[-1] + _bias(config)) * units
+
+
+def _convolution(config: dict, shape: Shape) -> Result:
+    places, channels, kernel = _slide(config, shape, "kernel_size")
+    filters = _count(config, "filters")
+    return (*places, filters), (kernel * channels + _bias(config)) * filters
+
+
+def _depthwise(config: dict, shape: Shape) -> Result:
+    places, channels, kernel = _slide(config, shape, "kernel_size")
+    channels *= _count(config, "depth_multiplier", DEPTH_MULTIPLIER)
+    return (*places, channels), (kernel + _bias(config)) * channels
+
+
+def _separable(config: dict, shape: Shape) -> Result:
+    places, channels, kernel = _slide(config, shape, "kernel_size")
+    channels *= _count(config, "depth_multiplier", DEPTH_MULTIPLIER)
+    filters = _count(config, "filters")
+    return (*places, filters), kernel * channels + (channels + _bias(config)) * filters
+
+
+def _transposed(config: dict, shape: Shape) -> Result:
+    *places, channels = _image(shape)
+    windows, steps = _window(config, "kernel_size"), _pair(config, "strides")
+    for axis, (window, step) in enumerate(zip(windows, steps, strict=True)):
+        places[axis] = places[axis] * step + (max(window - step, 0) if config.get("padding") == "valid" else 0)
+    filters = _count(config, "filters")
+    return (*places, filters), (math.prod(_pair(config, "kernel_size")) * channels + _bias(config)) * filters
+
+
+def _pooling(config: dict, shape: Shape) -> Result:
+    places, channels, _ = _slide(config, shape, "pool_size")
+    return (*places, channels), 0
+
+
+def _global_pooling(config: dict, shape: Shape) -> Result:
+    channels = _image(shape)[-1]
+    return ((1, 1, channels) if config.get("keepdims") else (channels,)), 0
+
+
+def _normalisation(statistics: int) -> Callable[[dict, Shape], Result]:
+    def rule(config: dict, shape: Shape) -> Result:
+        axis = config.get("axis", -1)
+        if axis not in (-1, [-1], len(shape), [len(shape)]):
+            raise ValueError(f"it must normalise along the last axis, not {axis!r:.20}")
+        return shape, (statistics + bool(config.get("center", True)) + bool(config.get("scale", True))) * shape[-1]
+
+    return rule
+
+
+def _prelu(config: dict, shape: Shape) -> Result:
+    shared = config.get("shared_axes") or []
+    return shape, math.prod(extent for axis, extent in enumerate(shape, 1) if axis not in shared)
+
+
+def _flatten(config: dict, shape: Shape) -> Result:
+    return (math.prod(shape),), 0
+
+
+def _reshape(config: dict, shape: Shape) -> Result:
+    target = list(config["target_shape"])
+    if target.count(-1) == 1:
+        target[target.index(-1)] = math.prod(shape) // max(1, -math.prod(target))
+    if any(type(extent) is not int or extent < 1 for extent in target) or math.prod(target) != math.prod(shape):
+        raise ValueError(f"it can't make {target!r:.40} of {shape}")
+    return tuple(target), 0
+
+
+def _permute(config: dict, shape: Shape) -> Result:
+    dims = config["dims"]
+    if sorted(dims) != list(range(1, len(shape) + 1)):
+        raise ValueError(f"it can't permute {shape} by {dims!r:.40}")
+    return tuple(shape[dim - 1] for dim in dims), 0
+
+
+def _margins(key: str, sign: int) -> Callable[[dict, Shape], Result]:
+    def rule(config: dict, shape: Shape) -> Result:
+        height, width, channels = _image(shape)
+        value = config[key]
+        rows, columns = value if isinstance(value, list) else (value, value)
+        rows, columns = _pair({key: rows}, key, least=0), _pair({key: columns}, key, least=0)
+        return (height + sign * sum(rows), width + sign * sum(columns), channels), 0
+
+    return rule
+
+
+def _enlargement(config: dict, shape: Shape) -> Result:
+    height, width, channels = _image(shape)
+    rows, columns = _pair(config, "size")
+    return (height * rows, width * columns, channels), 0
+
+
+def _elementwise(config: dict, shapes: Sequence[Shape]) -> Result:
+    merged = tuple(max(extents) for extents in zip(*shapes, strict=False))
+    fit = (
+        len(shape) == len(merged) and all(each in (1, most) for each, most in zip(shape, merged, strict=True))
+        for shape in shapes
+    )
+    if not all(fit):
+        raise ValueError(f"it can't merge {shapes!r:.80}")
+    return merged, 0
+
+
+def _concatenation(config: dict, shapes: Sequence[Shape]) -> Result:
+    axis, rank = config.get("axis", -1), len(shapes[0])
+    axis = axis + rank if axis < 0 else axis - 1
+    others = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
+    if not 0 <= axis < rank or len(others) > 1 or {len(shape) for shape in shapes} != {rank}:
+        raise ValueError(f"it can't merge {shapes!r:.80} along axis {axis + 1}")
+    return (*shapes[0][:axis], sum(shape[axis] for shape in shapes), *shapes[0][axis + 1 :]), 0
+
+
+def _count(config: dict, key: str, most: int = CHANNELS) -> int:
+    value = config[key]
+    if type(value) is not int or not 1 <= value <= most:
+        raise ValueError(f"its {key} must be a whole number from 1 to {most:,}, not {value!r:.20}")
+    return value
+
+
+def _bias(config: dict) -> bool:
+    return bool(config.get("use_bias", True))
+
+
+def _image(shape: Shape) -> Shape:
+    if len(shape) != 3:
+        raise ValueError(f"it needs rows, columns and channels, but is given {shape}")
+    return shape
+
+
+def _pair(config: dict, key: str, default: int | None = None, least: int = 1) -> tuple[int, int]:
+    """Two whole numbers, for rows and columns, that a config gives as two or as one for both."""
+    value = config.get(key, default)
+    pair = (value, value) if type(value) is int else tuple(value)
+    if len(pair) != 2 or any(type(each) is not int or not least <= each <= WINDOW for each in pair):
+        raise ValueError(f"its {key} must be two whole numbers from {least} to {WINDOW}, not {value!r:.40}")
+    return pair
+
+
+def _window(config: dict, key: str) -> tuple[int, int]:
+    """Rows and columns of a kernel or a window with its dilation."""
+    pairs = zip(_pair(config, key), _pair(config, "dilation_rate", 1), strict=True)
+    rows, columns = ((size - 1) * dilation + 1 for size, dilation in pairs)
+    return _pair({key: (rows, columns)}, key)
+
+
+def _slide(config: dict, shape: Shape, key: str) -> tuple[Shape, int, int]:
+    """Places to which a window slides on an image, the image's channels, and the window's number of pixels."""
+    *places, channels = _image(shape)
+    for axis, (window, step) in enumerate(zip(_window(config, key), _pair(config, "strides"), strict=True)):
+        reach = places[axis] if config.get("padding") == "same" else places[axis] - window + 1
+        places[axis] = -(-reach // step)
+        if places[axis] < 1:
+            raise ValueError(f"its {key} is larger than its input, {shape}")
+    return tuple(places), channels, math.prod(_pair(config, key))
+
+
+# Each with its rule and the keys of its config that matter when it recognises.
+LAYERS: dict[str, tuple[Callable[[dict, Shape], Result], str]] = {
+    "InputLayer": (_input, "batch_shape"),
+    "Dense": (_dense, "units use_bias activation"),
+    "Conv2D": (_convolution, "filters kernel_size strides padding dilation_rate use_bias activation"),
+    "DepthwiseConv2D": (_depthwise, "depth_multiplier kernel_size strides padding dilation_rate use_bias activation"),
+    "SeparableConv2D": (
+        _separable,
+        "depth_multiplier filters kernel_size strides padding dilation_rate use_bias activation",
+    ),
+    "Conv2DTranspose": (_transposed, "filters kernel_size strides padding dilation_rate use_bias activation"),
+    "MaxPooling2D": (_pooling, "pool_size strides padding"),
+    "AveragePooling2D": (_pooling, "pool_size strides padding"),
+    "GlobalMaxPooling2D": (_global_pooling, "keepdims"),
+    "GlobalAveragePooling2D": (_global_pooling, "keepdims"),
+    "BatchNormalization": (_normalisation(2), "axis epsilon center scale"),
+    "LayerNormalization": (_normalisation(0), "axis epsilon center scale rms_scaling"),
+    "GroupNormalization": (_normalisation(0), "groups axis epsilon center scale"),
+    "UnitNormalization": (_unchanged, "axis"),
+    "Activation": (_unchanged, "activation"),
+    "ReLU": (_unchanged, "max_value negative_slope threshold"),
+    "LeakyReLU": (_unchanged, "negative_slope"),
+    "PReLU": (_prelu, "shared_axes"),
+    "ELU": (_unchanged, "alpha"),
+    "Softmax": (_unchanged, "axis"),
+    "Flatten": (_flatten, ""),
+    "Reshape": (_reshape, "target_shape"),
+    "Permute": (_permute, "dims"),
+    "ZeroPadding2D": (_margins("padding", 1), "padding"),
+    "Cropping2D": (_margins("cropping", -1), "cropping"),
+    "UpSampling2D": (_enlargement, "size interpolation"),
+    "Rescaling": (_unchanged, "scale offset"),
+    "Identity": (_unchanged, ""),
+}
+# Layers that do something in training only.
+IDENTITIES = (
+    {"Dropout", "SpatialDropout2D", "AlphaDropout", "GaussianDropout", "GaussianNoise"}
+    | {"ActivityRegularization", "RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom"}
+    | {"RandomContrast"}
+)
+MERGING: dict[str, tuple[Callable[[dict, Sequence[Shape]], Result], str]] = {
+    "Add": (_elementwise, ""),
+    "Subtract": (_elementwise, ""),
+    "Multiply": (_elementwise, ""),
+    "Average": (_elementwise, ""),
+    "Maximum": (_elementwise, ""),
+    "Minimum": (_elementwise, ""),
+    "Concatenate": (_concatenation, "axis"),
+}
