@@ -41,7 +41,7 @@ def _recognise(pen: draw.Pen, model: Model | None) -> tuple[Drawing | None, Verd
         drawing = draw.show(pen)
     with answer, page.guarded("The model"):
         if drawing and model:
-            given = Verdict(engine.probabilities(model, drawing.image))
+            given = Verdict(engine.probabilities(model, drawing.image[None])[0])
             verdict.show(given, drawing.label)
         else:
             verdict.show_nothing()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.special
 import sklearn.metrics
 
 from digits import metrics
@@ -29,6 +30,22 @@ def test_nll_brier_and_confusion_agree_with_scikit_learn(answers):
     )
     expected = sklearn.metrics.confusion_matrix(labels, predictions, labels=range(10))
     np.testing.assert_array_equal(metrics.confusion_matrix(predictions, labels), expected)
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1, 4])
+def test_tempered_probabilities_are_those_of_divided_logits(rng, temperature):
+    logits = rng.normal(size=(50, 10)) * 2
+    tempered = metrics.temper(scipy.special.softmax(logits, axis=1), temperature)
+    np.testing.assert_allclose(tempered, scipy.special.softmax(logits / temperature, axis=1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("stretch", [0.4, 1, 3])
+def test_best_temperature_undoes_what_made_a_calibrated_model_too_sure(rng, stretch):
+    logits = rng.normal(size=(20_000, 10)) * 2
+    honest = scipy.special.softmax(logits, axis=1)
+    labels = (honest.cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
+    found = metrics.best_temperature(scipy.special.softmax(logits * stretch, axis=1), labels)
+    assert found == pytest.approx(stretch, rel=0.05)
 
 
 def test_a_probability_of_zero_stays_finite():

@@ -7,7 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
-import cv2
 import numpy as np
 
 from digits import paths, preprocess
@@ -61,7 +60,7 @@ def save(drawing: np.ndarray, digit: int, folder: Path = paths.MY_DIGITS) -> Pat
         raise ValueError(f"expected a drawing as uint8 (height, width), got {came}")
     if digit not in range(10):
         raise ValueError(f"expected a digit from 0 to 9, got {digit!r}")
-    drawing = _at_working_size(drawing)
+    drawing = preprocess.at_working_size(drawing)
     preprocess.prepare(drawing)
     # Of the pixels alone, so that nothing that anyone typed becomes a path.
     name = hashlib.sha256(f"{drawing.shape}".encode() + drawing.tobytes()).hexdigest()[:16] + ".png"
@@ -116,16 +115,6 @@ def remove(name: str, digit: int, folder: Path = paths.MY_DIGITS) -> None:
                 entry.path.unlink()
                 return
     raise ValueError(f"there is no picture {name!r} of a {digit} in the collection")
-
-
-def _at_working_size(drawing: np.ndarray) -> np.ndarray:
-    """Scale a large drawing down as `preprocess.prepare` would first do, so that the digit stays the same."""
-    height, width = drawing.shape
-    shrink = preprocess.WORKING_SIDE / max(height, width)
-    if shrink >= 1:
-        return drawing
-    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    return cv2.resize(drawing, size, interpolation=cv2.INTER_AREA)
 
 
 def _read(path: Path, saved: int) -> tuple[np.ndarray | None, str]:

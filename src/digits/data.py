@@ -242,7 +242,8 @@ def _load_folder(folder: Path) -> Digits:
     files = [
         (path, digit)
         for digit in range(10)
-        for path in sorted((folder / str(digit)).glob("*"))
+        # A name with a dot in front is a file that is just being written.
+        for path in sorted((folder / str(digit)).glob("[!.]*"))
         if path.suffix.lower() in preprocess.SUFFIXES
     ]
     if not files:

@@ -90,19 +90,26 @@ def read_grey(source: Path | bytes) -> np.ndarray:
         raise ValueError(f"not a whole {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image") from error
 
 
+def at_working_size(grey: np.ndarray) -> np.ndarray:
+    """A grey picture scaled down to the size at which digits are looked for; itself if it is no larger."""
+    height, width = grey.shape
+    shrink = WORKING_SIDE / max(height, width)
+    if shrink >= 1:
+        return grey
+    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+
+
 def prepare(grey: np.ndarray) -> Prepared:
     """Find the digit on a grey picture, uint8 (height, width), and set it in 28×28 as MNIST does.
 
     Raises:
         ValueError: nothing is drawn on it.
     """
-    height, width = grey.shape
     steps = []
-    if max(height, width) > WORKING_SIDE:
-        shrink = WORKING_SIDE / max(height, width)
-        size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-        steps.append(f"scaled the picture down to {size[0]}×{size[1]}")
+    if (smaller := at_working_size(grey)) is not grey:
+        grey = smaller
+        steps.append(f"scaled the picture down to {grey.shape[1]}×{grey.shape[0]}")
 
     ink, is_light = _ink(grey)
     steps.append("light ink on dark paper" if is_light else "dark ink on light paper")

@@ -16,7 +16,8 @@ def publish(model, name: str, folder: Path, splits: Splits, **facts) -> dict:
     """Save a Keras model or a scikit-learn forest with its twin and card, moved into `folder` when all are ready.
 
     Args:
-        splits: the validation digits check the twin; the validation and test digits are scored through the recogniser.
+        splits: the validation digits check the twin and give the temperature; they and the test digits are scored
+            through the recogniser.
         facts: what the card says besides: `description`, `architecture`, `parameters`, `recipe`, `training`,
             `circumstances` (as `cards.circumstances` gives them when the training begins), and anything else.
 
@@ -49,6 +50,9 @@ def publish(model, name: str, folder: Path, splits: Splits, **facts) -> dict:
                 "validation": len(splits.validation),
                 "test": len(splits.test),
             },
+            "temperature": metrics.best_temperature(
+                recognise.predict_proba(splits.validation.images), splits.validation.labels
+            ),
             "scores": {
                 "validation": _score(recognise, splits.validation),
                 "test": _score(recognise, splits.test),

@@ -18,7 +18,7 @@ METHOD = "rise"
 def show(drawing: Drawing, with_heat: bool) -> None:
     """Show every model's answer to the drawing, its confidence, and where it sees the evidence."""
     models, problems = _open_all()
-    verdicts = {model.name: Verdict(engine.probabilities(model, drawing.image)) for model in models}
+    verdicts = {model.name: Verdict(engine.probabilities(model, drawing.image[None])[0]) for model in models}
     if not verdicts:
         st.error("There is no model that could be compared.")
         return

@@ -11,7 +11,7 @@ from threading import Thread
 import numpy as np
 import streamlit as st
 
-from digits import attribution, command, counterfactual, data, examples, paths, recognizer
+from digits import attribution, command, counterfactual, data, examples, metrics, paths, recognizer
 from digits.attribution import Attribution, TwinModel
 from digits.data import Digits
 from digits.jobs import Queue
@@ -61,9 +61,12 @@ def _load(name: str, key: str) -> Recognizer:
     return recognizer.load(name if has_card else paths.MODELS / f"{name}.keras")
 
 
-def probabilities(model: Model, image: np.ndarray) -> np.ndarray:
-    """Probabilities of the ten digits, (10,), of an image, uint8 (28, 28)."""
-    return model.recogniser.predict_proba(image[None])[0]
+def probabilities(model: Model, images: np.ndarray) -> np.ndarray:
+    """Calibrated probabilities of the ten digits, (N, 10), of images, uint8 (N, 28, 28).
+
+    The temperature on the card makes them as often right as they are sure, on digits like those of validation.
+    """
+    return metrics.temper(model.recogniser.predict_proba(images), model.recogniser.card.get("temperature", 1))
 
 
 @st.cache_resource(max_entries=16, show_spinner="Reading the test digits")
@@ -72,7 +75,7 @@ def _test_probabilities(key: str, _model: Model) -> np.ndarray:
 
 
 def test_probabilities(model: Model) -> np.ndarray:
-    """What a model says of MNIST's test digits, float32 (10000, 10)."""
+    """What a model itself says of MNIST's test digits, not calibrated, float32 (10000, 10)."""
     return _test_probabilities(model.key, model)
 
 

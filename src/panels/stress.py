@@ -25,7 +25,8 @@ def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
     """Show the drawing damaged by the visitor's own mixture, and by every corruption at every severity."""
     expected = verdict.answer if drawing.label is None else drawing.label
     _show_mixture(drawing, model, expected)
-    damaged, probabilities = _under_damage(model, drawing.image)
+    damaged = worst_case.every_damage(drawing.image, SEED)
+    probabilities = engine.probabilities(model, damaged.reshape(-1, 28, 28)).reshape(*damaged.shape[:2], 10)
     answers = probabilities.argmax(axis=2)[:, 1:]
     st.html(
         f"<p class='heading'>{(answers == expected).sum()} of {answers.size} damaged copies are read as a {expected}"
@@ -44,11 +45,6 @@ def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
         "Columns are severities. Green is read as expected, red otherwise; the stronger the colour, the surer the "
         "model. All five severities of a row are the same damage, only more of it."
     )
-
-
-def _under_damage(model: Model, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    damaged = worst_case.every_damage(image, SEED)
-    return damaged, worst_case.probabilities_under_damage(model.recogniser, damaged)
 
 
 def _row(name: str, images: np.ndarray, probabilities: np.ndarray, flip: int | None, expected: int) -> str:
@@ -93,7 +89,7 @@ def _show_mixture(drawing: Drawing, model: Model, expected: int) -> None:
         across = st.slider("Shift to the right (pixels)", -10, 10, 0, key="across")
         down = st.slider("Shift down (pixels)", -10, 10, 0, key="down")
     image = mix(drawing.image, noise, blur, stroke, degrees, across, down)
-    verdict = Verdict(engine.probabilities(model, image))
+    verdict = Verdict(engine.probabilities(model, image[None])[0])
     with right:
         st.html(
             f"<div class='mixture'>{page.picture(pictures.on_paper(image), 'the damaged digit', 140)}"

