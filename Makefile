@@ -1,9 +1,10 @@
-# make demo: the main job on real MNIST, from nothing to a report. make test: everything that CI runs.
+# make demo: the main job on real MNIST, from nothing to a report. make app: the page in a browser.
+# make test: everything that CI runs.
 PYTHON ?= python3.11
 REQUIREMENTS := $(if $(filter Darwin-arm64,$(shell uname -sm | tr ' ' -)),requirements-mac.txt,requirements-cloud.txt)
 RUN := .venv/bin/python
 
-.PHONY: demo benchmark robustness explanations readme test lint format requirements clean
+.PHONY: demo app benchmark robustness explanations readme test lint format requirements clean
 
 demo: .venv/installed
 	$(RUN) src/prepare_data.py
@@ -14,6 +15,11 @@ demo: .venv/installed
 	  --output-dir reports/demo/robustness --restart
 	$(RUN) src/visualize_features.py --models reports/demo/demo_cnn.keras mnist_mlp --drift-digits 50 --map-digits 500 \
 	  --output-dir reports/demo/explanations
+	@echo 'Draw a digit yourself: make app'
+
+# Only for this machine; `--server.address 0.0.0.0` lets a phone on the same network draw, too.
+app: .venv/installed
+	$(RUN) src/app.py --server.address localhost
 
 test: .venv/installed lint
 	$(RUN) -m pytest

@@ -1,8 +1,12 @@
 """The page: draw a digit and see everything the workbench knows about it. `make app` opens it."""
 
+import os
+import sys
+
 import streamlit as st
 
-from panels import compare, draw, engine, handwriting, model_cards, page, sidebar, stress, verdict, why
+from digits import paths
+from panels import compare, draw, engine, handwriting, page, sidebar, stress, verdict, why
 from panels.draw import Drawing
 from panels.engine import Model
 from panels.verdict import Verdict
@@ -63,9 +67,23 @@ def _show_panel(name: str, drawing: Drawing | None, given: Verdict | None, model
     elif name == "Stress":
         stress.show(drawing, given, model)
     elif name == "Models":
+        # Its charts need Altair, for which nobody should wait who only wants to draw.
+        from panels import model_cards
+
         model_cards.show(model)
     elif name == "My handwriting":
         handwriting.show(drawing, given)
 
 
-main()
+def serve() -> None:
+    """Start Streamlit on this file, as `streamlit run src/app.py` does, with the settings in `.streamlit`."""
+    from streamlit.web import cli
+
+    os.chdir(paths.ROOT)
+    cli.main(["run", __file__, *sys.argv[1:]], prog_name="streamlit")
+
+
+if st.runtime.exists():
+    main()
+else:
+    serve()

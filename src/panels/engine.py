@@ -127,13 +127,13 @@ def explain(model: Model, image: np.ndarray, method: str, target: int, versus: i
     return _explain(model.key, model, image, method, target, versus)
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@st.cache_resource(max_entries=256, show_spinner=False)
 def _explain(key: str, _model: Model, image: np.ndarray, method: str, target: int, versus: int | None) -> Attribution:
     opened = attribution.open_model(_model.recogniser, method)
     return attribution.explain(opened, image[None], method, target, versus)
 
 
-@st.cache_data(max_entries=64, show_spinner="Trying one pixel after the other")
+@st.cache_resource(max_entries=64, show_spinner="Trying one pixel after the other")
 def _fewest_pixels(key: str, _model: Model, image: np.ndarray, target: int) -> counterfactual.Counterfactual:
     return counterfactual.find(TwinModel(_model.recogniser), image, target)
 

@@ -58,12 +58,12 @@ def _holds(folder: Path, model: Model) -> bool:
         return False
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_resource(max_entries=64, show_spinner=False)
 def _sha256(key: str, path: Path) -> str:
     return paths.sha256(path)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_resource(max_entries=64, show_spinner=False)
 def _read(path: Path, changed: int, name: str) -> dict[str, list[tuple[int, float, float, float]]]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["model"] == name]
