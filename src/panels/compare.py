@@ -66,6 +66,6 @@ def _row(model: Model, verdict: Verdict, drawing: Drawing, most: int, with_heat:
         f"<tr{' class=disagrees' if disagrees else ''}><th scope='row'>{escape(model.name)}"
         f"{'<br><small>disagrees</small>' if disagrees else ''}</th><td class='large'>{answer}</td>"
         f"<td><span class='track'><span class='fill' style='width:{100 * confidence:.1f}%'></span></span>"
-        f"{page.percent(confidence)}{'' if verdict.is_sure else ', not sure'}</td>"
-        f"<td>{second} ({page.percent(probability)})</td>{heat}</tr>"
+        f"{escape(page.percent(confidence))}{'' if verdict.is_sure else ', not sure'}</td>"
+        f"<td>{second} ({escape(page.percent(probability))})</td>{heat}</tr>"
     )

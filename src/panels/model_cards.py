@@ -247,7 +247,11 @@ def _confusion_chart(confusion: np.ndarray) -> alt.LayerChart:
         tooltip=fields,
     )
     numbers = base.mark_text(fontSize=11).encode(
-        text="count:Q", tooltip=fields, opacity=alt.condition("datum.count > 0", alt.value(1), alt.value(0))
+        text="count:Q",
+        tooltip=fields,
+        opacity=alt.condition("datum.count > 0", alt.value(1), alt.value(0)),
+        # Black on orange; elsewhere a grey that can be read in the light and the dark theme.
+        color=alt.condition("datum.errors > 0", alt.value("black"), alt.value("#767676")),
     )
     return (tiles.add_params(cell) + numbers).properties(height=340)
 
@@ -255,7 +259,7 @@ def _confusion_chart(confusion: np.ndarray) -> alt.LayerChart:
 def _colour(models: list[Model]) -> alt.Color:
     names = [model.name for model in models]
     scale = alt.Scale(domain=names, range=COLOURS[: len(names)])
-    return alt.Color("model:N", scale=scale, legend=alt.Legend(orient="bottom", title=None, columns=2))
+    return alt.Color("model:N", scale=scale, legend=alt.Legend(orient="bottom", title=None, columns=2, symbolOpacity=1))
 
 
 def _show_chart(chart: alt.TopLevelMixin, words: str) -> None:

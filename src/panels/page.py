@@ -53,7 +53,7 @@ def probability_bars(probabilities: Sequence[float]) -> str:
     rows = [
         f'<div class="bar{" best" if digit == best else ""}"><span>{digit}</span>'
         f'<span class="track"><span class="fill" style="width:{100 * value:.1f}%"></span></span>'
-        f"<span>{percent(value)}</span></div>"
+        f"<span>{escape(percent(value))}</span></div>"
         for digit, value in enumerate(probabilities)
     ]
     return f'<div class="bars">{"".join(rows)}</div>'
@@ -69,8 +69,10 @@ def table(header: Sequence[str], rows: Sequence[str], kind: str) -> str:
 
 
 def percent(probability: float) -> str:
-    """A probability in per cent; not rounded up to certainty."""
-    return "> 99.9 %" if 0.999 < probability < 1 else f"{100 * probability:.1f} %"
+    """A probability in per cent, not rounded to certainty or to impossibility."""
+    if 0.999 < probability < 1:
+        return "> 99.9 %"
+    return "< 0.1 %" if 0 < probability < 0.001 else f"{100 * probability:.1f} %"
 
 
 def listing(words: Sequence[str]) -> str:

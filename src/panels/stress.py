@@ -1,5 +1,7 @@
 """Stress: the same drawing under every kind of damage, live, and where the answer breaks."""
 
+from html import escape
+
 import numpy as np
 import streamlit as st
 
@@ -66,7 +68,7 @@ def _cell(image: np.ndarray, verdict: Verdict, expected: int, title: str) -> str
     # A tenth is the least that the highest of ten probabilities can be.
     sure = (verdict.confidence - 0.1) / 0.9
     return (
-        f"<td><span class='cell {kind}' style='--sure:{sure:.2f}' title='{words}'>"
+        f"<td><span class='cell {kind}' style='--sure:{sure:.2f}' title='{escape(words)}'>"
         f"{page.picture(pictures.on_paper(image), words, 42)}<br>{verdict.answer}"
         f" <small>{100 * verdict.confidence:.0f} %</small></span></td>"
     )
@@ -93,7 +95,7 @@ def _show_mixture(drawing: Drawing, model: Model, expected: int) -> None:
     with right:
         st.html(
             f"<div class='mixture'>{page.picture(pictures.on_paper(image), 'the damaged digit', 140)}"
-            f"<p><span class='answer'>{verdict.answer}</span><br>{page.percent(verdict.confidence)}"
+            f"<p><span class='answer'>{verdict.answer}</span><br>{escape(page.percent(verdict.confidence))}"
             f"{'' if verdict.is_sure else ', not sure'}<br>"
             f"{'as expected' if verdict.answer == expected else f'<b>instead of {expected}</b>'}</p></div>"
         )

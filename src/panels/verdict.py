@@ -1,6 +1,7 @@
 """Verdict: which digit it is, how sure the model is, and what else it might be."""
 
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 import streamlit as st
@@ -44,11 +45,11 @@ def show(verdict: Verdict, label: int | None) -> None:
     (first, confidence), *others = verdict.ranked[:3]
     also = page.listing([f"{digit} ({page.percent(probability)})" for digit, probability in others])
     if verdict.is_sure:
-        headline = f"{page.percent(confidence)} sure"
-        detail = f"Next: {also}"
+        headline = escape(f"{page.percent(confidence)} sure")
+        detail = escape(f"Next: {also}")
     else:
         headline = "Not sure"
-        detail = f"Perhaps {first} ({page.percent(confidence)}), or else {also}"
+        detail = escape(f"Perhaps {first} ({page.percent(confidence)}), or else {also}")
     if label is not None:
         detail += f"<br>In truth it is a {label}: {'right' if label == first else '<b>wrong</b>'}."
     st.html(

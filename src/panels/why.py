@@ -9,7 +9,7 @@ from panels.draw import Drawing
 from panels.engine import Model
 from panels.verdict import Verdict
 
-NOBODY = "no other digit"
+ANSWER, NOBODY = "the answer", "no other digit"
 SIDE = 280
 LOOK_ALIKES = 10
 
@@ -43,25 +43,20 @@ def _choose(methods: list[str], verdict: Verdict) -> tuple[str, int, int | None]
     method = left.selectbox("Method", methods, format_func=lambda name: METHODS[name].title, key="method")
     target = middle.selectbox(
         "Evidence for",
-        [None, *range(10)],
-        format_func=lambda digit: f"the answer, {verdict.answer}" if digit is None else f"{digit}",
+        [ANSWER, *range(10)],
+        format_func=lambda digit: f"{ANSWER}, {verdict.answer}" if digit == ANSWER else f"{digit}",
         key="target",
     )
-    target = verdict.answer if target is None else target
-    versus = right.selectbox(
-        "Rather than",
-        [None, *(digit for digit in range(10) if digit != target)],
-        format_func=lambda digit: NOBODY if digit is None else f"{digit}",
-        key="versus",
-    )
-    return method, target, versus
+    target = verdict.answer if target == ANSWER else target
+    versus = right.selectbox("Rather than", [NOBODY, *(digit for digit in range(10) if digit != target)], key="versus")
+    return method, target, None if versus == NOBODY else versus
 
 
 @st.fragment(run_every=1.5)
 def _wait_for_tensorflow(wanted: str, meanwhile: str) -> None:
     if engine.tensorflow_is_ready():
         st.rerun()
-    st.info(f"{wanted} needs TensorFlow, which is starting: some 15 seconds, once. Until then you see {meanwhile}.")
+    st.info(f"{wanted} needs TensorFlow, which is starting, once. Until then you see {meanwhile}.")
 
 
 def _show_heat(drawing: Drawing, model: Model, method: str, target: int, versus: int | None) -> None:
@@ -86,7 +81,7 @@ def _show_look_alikes(drawing: Drawing, model: Model) -> None:
         return
     alike = engine.nearest(model, drawing.image, LOOK_ALIKES)
     figures = "".join(
-        f"<figure>{page.picture(pictures.on_paper(image), f'a training digit {label}', 52)}"
+        f"<figure>{page.picture(pictures.on_paper(image), f'a training digit {label}', 48)}"
         f"<figcaption>{label}</figcaption></figure>"
         for image, label in zip(alike.images, alike.labels, strict=True)
     )
@@ -109,6 +104,6 @@ def _show_fewest_pixels(drawing: Drawing, verdict: Verdict, model: Model, versus
     )
     count = int(found.changed.sum())
     after.caption(
-        f"{count} {'pixel' if count == 1 else 'pixels'} of 784 changed, and {model.name} answers {other}. Red is new "
-        "ink, blue is ink taken away. A person would hardly notice: that is how a network differs from a reader."
+        f"{count} of 784 pixels changed, and {model.name} answers {other}. Red is new ink, blue is ink taken away: specks "
+        "that a person would hardly notice."
     )
