@@ -10,6 +10,9 @@ from digits.corruptions import CORRUPTIONS, SEVERITIES
 SPEED = """\
 Measured on {cores} CPU cores ({processor}); what is compared ran in the same run.
 
+- The page in Chromium: usable {page_seconds:.1f} s after the server's start; the verdict comes {verdict_seconds:.2f} s
+  after mouse-up (95 % within {verdict_p95:.2f} s), {crowd_seconds:.2f} s with ten people drawing at once; the server
+  takes {page_megabytes} MB after every panel was opened. `make benchmark NAME=app`
 - One image from a cold shell (`predict.py`): {cold_seconds:.2f} s and {cold_megabytes} MB. Through
   `keras.models.load_model` and `model.predict`: {keras_seconds:.1f} s and {keras_megabytes} MB,
   {cold_ratio:.1f} times as long. `make benchmark NAME=recognition`
@@ -62,14 +65,19 @@ def models(shipped: Sequence[dict]) -> str:
 
 def speed(results: Path) -> str:
     """What the benchmarks measured, each with the command that measures it."""
-    recognition, training, augmentation, corruptions, sweep, attribution = (
+    app, recognition, training, augmentation, corruptions, sweep, attribution = (
         json.loads((results / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("recognition", "time_to_accuracy", "augmentation", "corruptions", "sweep", "attribution")
+        for name in ("app", "recognition", "time_to_accuracy", "augmentation", "corruptions", "sweep", "attribution")
     )
     cold, warm = recognition["one_image_cold"], recognition["test_digits_warm"]
     quick, slow = (attribution["one_drawing_milliseconds"][f"{way}_tensorflow"] for way in ("without", "with"))
     target, seconds = list(training["seconds"].items())[-1]
     return SPEED.format(
+        page_seconds=app["seconds_from_start_to_canvas"]["median"],
+        verdict_seconds=app["seconds_from_mouse_up_to_verdict"]["median"],
+        verdict_p95=app["seconds_from_mouse_up_to_verdict"]["p95"],
+        page_megabytes=app["resident_megabytes"]["after_every_panel"],
+        crowd_seconds=app["seconds_of_ten_sessions_at_once"]["median"],
         cores=recognition["machine"]["cores"],
         processor=recognition["machine"]["processor"],
         cold_seconds=cold["predict.py"]["seconds"],

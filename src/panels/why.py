@@ -104,6 +104,6 @@ def _show_fewest_pixels(drawing: Drawing, verdict: Verdict, model: Model, versus
     )
     count = int(found.changed.sum())
     after.caption(
-        f"{count} of 784 pixels changed, and {model.name} answers {other}. Red is new ink, blue is ink taken away: specks "
-        "that a person would hardly notice."
+        f"{count} of 784 pixels changed, and {model.name} answers {other}. Red is new ink, blue is ink taken away: "
+        "specks that a person would hardly notice."
     )
