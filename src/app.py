@@ -19,11 +19,15 @@ def main() -> None:
     st.set_page_config("Digit workbench", page_icon=page.ICON, layout="wide")
     page.apply_style()
     with st.sidebar:
-        model = sidebar.choose_model()
+        picker = st.container()
         pen = sidebar.choose_pen()
         is_explained = sidebar.explanations_wanted()
-        sidebar.load_own_model()
+        with page.guarded("Your own model"):
+            sidebar.load_own_model()
         sidebar.show_help()
+        # Above the rest, but after it: a model that was just brought can be chosen at once.
+        with picker:
+            model = sidebar.choose_model()
     st.html("<h1 class='title'>Digit workbench <small>draw a digit, and see what a model makes of it</small></h1>")
     drawing, given = _recognise(pen, model)
     tabs = dict(zip(PANELS, st.tabs(PANELS, key="panel", on_change="rerun"), strict=True))

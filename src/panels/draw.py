@@ -189,7 +189,9 @@ def _from_bytes(content: bytes, source: str) -> Drawing | None:
             st.session_state.pop("decoded", None)
             grey = preprocess.read_grey(content)
             prepared = preprocess.prepare(grey)
-            st.session_state.decoded = key, Drawing(key, source, grey, prepared.image, prepared.steps)
+            # Of a photo's millions of pixels nobody needs more than are looked at.
+            picture = preprocess.at_working_size(grey)
+            st.session_state.decoded = key, Drawing(key, source, picture, prepared.image, prepared.steps)
     if "decoded" not in st.session_state:
         return None
     drawing = st.session_state.decoded[1]

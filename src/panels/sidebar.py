@@ -4,14 +4,17 @@ import json
 from html import escape
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from digits import paths, pictures
+from digits import admission, paths, pictures
 from panels import engine, page
 from panels.draw import Drawing, Pen
 from panels.engine import Model
 from panels.verdict import Verdict
 
 LONGEST_HISTORY = 12
+# What the key of a visitor's own model begins with: no file's name has a slash.
+OWN = "own/"
 HELP = """
 **Draw** a digit, or upload a picture of one. The answer comes after every stroke.
 
@@ -37,7 +40,7 @@ def choose_model() -> Model | None:
     # A file that was deleted while it was selected is no option any more.
     gone = st.session_state.get("model")
     if gone is not None and gone not in options:
-        st.warning(f"The model {gone} is gone, so {options[0]} answers now.")
+        st.warning(f"{'Your model' if gone.startswith(OWN) else gone} is gone, so {options[0]} answers now.")
         st.session_state.model = options[0]
     chosen = st.selectbox(
         "Model",
@@ -63,24 +66,31 @@ def load_own_model() -> None:
             "A .keras file, from 28×28 pixels to ten digits",
             type=["keras"],
             max_upload_size=30,
-            key="own_file",
+            key="own_upload",
         )
         st.caption("The file is taken as data: it is checked, converted aside, and no code in it runs.")
         if file is None:
+            st.session_state.pop("own_file", None)
             st.session_state.pop("own_model", None)
-            st.session_state.pop("own_file_id", None)
             return
-        if st.session_state.get("own_file_id") != file.file_id:
-            st.session_state.own_file_id = file.file_id
-            st.session_state.pop("own_model", None)
-            # It needs h5py, which a page without strangers' models can do without.
-            from digits import admission
+        if st.session_state.get("own_file") != file.file_id:
+            with st.spinner("Checking and converting it"):
+                st.session_state.own_model, st.session_state.own_problem = _admit(file)
+            st.session_state.own_file = file.file_id
+        if own := st.session_state.own_model:
+            st.success(f"{own.name} is among the models above.")
+        else:
+            st.error(st.session_state.own_problem)
 
-            with page.guarded("Checking the model"), st.spinner("Checking and converting it"):
-                recogniser = admission.admit(file.getvalue(), file.name)
-                st.session_state.own_model = Model(f"own {file.file_id}", recogniser)
-        if own := st.session_state.get("own_model"):
-            st.success(f"{own.name} is ready: choose it above.")
+
+def _admit(file: UploadedFile) -> tuple[Model | None, str]:
+    """The visitor's model, chosen at once; or why it isn't one."""
+    try:
+        own = Model(f"{OWN}{file.file_id}", admission.admit(file.getvalue(), file.name))
+    except (ValueError, OSError) as error:
+        return None, page.sentence(error)
+    st.session_state.model = own.key
+    return own, ""
 
 
 def choose_pen() -> Pen:
