@@ -51,8 +51,10 @@ def _recognise(pen: draw.Pen, model: Model | None) -> tuple[Drawing | None, Verd
         if drawing and model:
             given = Verdict(engine.probabilities(model, drawing.image[None])[0])
             verdict.show(given, drawing.label)
-        else:
+        elif drawing is None:
             verdict.show_nothing()
+        else:
+            st.warning("No model can answer: choose another one at the side.")
     with seen:
         if drawing:
             draw.show_input(drawing)

@@ -21,6 +21,7 @@ from digits.attribution import (
     choose_layer,
     default_method,
     explain,
+    is_quick,
     normalise,
     open_model,
     working_methods,
@@ -518,6 +519,34 @@ def test_tensorflow_is_taken_for_another_layer_or_the_inks_gradient(method, laye
     found = quickly(model, images, method, layer=layer)
     assert found.layer == layer
     close(found.raw, quickly(opened("mnist_cnn"), images, method, layer=layer).raw, 1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in paths.MODELS.glob("*.json")))
+def test_quick_methods_are_those_that_a_lone_twin_can_do(name, images):
+    """Asked of each method that works on the model, and tried on a recogniser without its Keras file."""
+    recogniser = recognizer.load(name)
+    twin = TwinModel(recogniser)
+    lone = replace(recogniser, path=recogniser.path.with_suffix(".onnx"))
+    for method in working_methods(twin):
+        if is_quick(twin, method):
+            assert explain(open_model(lone, method), images[:1], method, **QUICK.get(method, {})).heat.shape == (
+                1,
+                28,
+                28,
+            )
+        else:
+            with pytest.raises(ValueError, match="needs the gradient"):
+                open_model(lone, method)
+
+
+@pytest.mark.parametrize(("has_linear_head", "gradient", "quick"), [
+    (True, "ink", False), (True, "map", True), (True, "", True),
+    (False, "ink", False), (False, "map", False), (False, "", True),
+])  # fmt: skip
+def test_gradient_decides_with_the_head_what_is_quick(has_linear_head, gradient, quick):
+    twin = twin_of("mnist_cnn" if has_linear_head else "mnist_mlp")
+    assert twin.has_linear_head is has_linear_head
+    assert {is_quick(twin, name) for name, method in METHODS.items() if method.needs_gradient == gradient} == {quick}
 
 
 @pytest.mark.parametrize("name", [*SHIPPED, "mnist_mlp"])

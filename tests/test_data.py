@@ -24,6 +24,26 @@ def test_one_changed_pixel_is_noticed(tmp_path):
         data.load_mnist(tmp_path)
 
 
+@pytest.mark.parametrize("names", [("x_test",), ("y_train", "x_test"), ("y_test", "x_train", "y_train", "x_test")])
+def test_some_arrays_can_be_read_alone_and_only_they_are_verified(names, tmp_path):
+    found = data.load_mnist(names=iter(names))
+    assert tuple(found) == names
+    assert {name: data.idx_sha256(array) for name, array in found.items()} == {
+        name: data.OFFICIAL_SHA256[name] for name in names
+    }
+    changed = {name: np.zeros(1, np.uint8) for name in data.OFFICIAL_SHA256 if name not in names}
+    np.savez(tmp_path / "mnist.npz", **found, **changed)
+    assert tuple(data.load_mnist(tmp_path, names)) == names
+    for name in changed:
+        with pytest.raises(ValueError, match=f"{name} has not the SHA-256"):
+            data.load_mnist(tmp_path, [*names, name])
+
+
+def test_array_that_mnist_does_not_have_is_refused():
+    with pytest.raises(ValueError, match="expected the arrays x_test, z_test"):
+        data.load_mnist(names=("x_test", "z_test"))
+
+
 def test_truncated_file_is_noticed(tmp_path):
     (tmp_path / "mnist.npz").write_bytes((paths.DATA / "mnist.npz").read_bytes()[:1_000_000])
     with pytest.raises(ValueError, match="not a whole"):

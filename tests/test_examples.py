@@ -122,6 +122,17 @@ def test_distances_are_those_of_what_the_last_layer_sees(name, training, digits)
     np.testing.assert_array_equal(found.nearest(3), expected.argsort(axis=1)[:, :3])
 
 
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("count", [1, recognizer.BLOCK, recognizer.BLOCK + 57])
+def test_features_are_what_keras_hands_to_the_last_layer(name, count, training):
+    """A whole block, several, and a single image come back in their order."""
+    found = examples.features(recogniser(name), training.images[:count])
+    expected = features(name, training.images[:count])
+    assert found.shape == expected.shape
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
 @pytest.mark.parametrize("name", [*MODELS, "digits_8x8_logistic"])
 def test_a_training_digit_is_its_own_nearest(name, training):
     own = Digits(training.images[::9], training.labels[::9])
@@ -167,6 +178,8 @@ def test_a_model_without_a_last_layer_has_no_examples(training, digits):
         examples.relate(forest, training, digits)
     with pytest.raises(ValueError, match="forest has no features; it has probabilities"):
         examples.plane(forest, digits.images)
+    with pytest.raises(ValueError, match="forest has no features; it has probabilities"):
+        examples.features(forest, digits.images)
 
 
 def test_neighbours_on_the_plane_share_their_label(splits):

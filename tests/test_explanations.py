@@ -352,17 +352,6 @@ def three(some_digits) -> np.ndarray:
     return some_digits.images[:3]
 
 
-def test_overlay_is_grey_without_heat_and_red_under_full_heat(three):
-    ink = three[0] / 255
-    none, half, full = (pictures.overlay(three[0], np.full((28, 28), heat)) for heat in (0, 0.5, 1))
-    for channel, red in enumerate((0.84, 0.19, 0.08)):
-        np.testing.assert_allclose(none[..., channel], 1 - 0.75 * ink)
-        np.testing.assert_allclose(full[..., channel], 0.15 * (1 - 0.75 * ink) + 0.85 * red)
-    np.testing.assert_allclose(half, (none + full) / 2)
-    assert min(none.min(), full.min()) >= 0
-    assert max(none.max(), full.max()) <= 1
-
-
 def test_heat_maps_stand_beside_their_digits(three, rng):
     heats = {name: rng.random((3, 28, 28)) for name in ("first", "second")}
     figure = draw.heat_maps(three, heats, ["a", "b", "c"])

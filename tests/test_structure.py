@@ -20,7 +20,9 @@ FLOORS = (
     {"explanation_report", "readme"},
 )
 LIBRARY = paths.ROOT / "src" / "digits"
-SCRIPTS = sorted(path.stem for path in (paths.ROOT / "src").glob("*.py") if path.stem != "__init__")
+# Streamlit runs the app, which has no --help of its own.
+SCRIPTS = sorted({path.stem for path in (paths.ROOT / "src").glob("*.py")} - {"__init__", "app"})
+HEAVY = {"tensorflow", "keras", "sklearn", "matplotlib"}
 
 
 def imported_modules(path) -> set[str]:
@@ -75,6 +77,41 @@ def test_recognising_imports_no_tensorflow():
         "assert not {'tensorflow', 'keras', 'sklearn', 'matplotlib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT / "src", check=True)
+
+
+def test_library_knows_nothing_of_the_app():
+    for path in LIBRARY.rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+        upward = {name for name in names if name.split(".")[0] in ("panels", "app", "streamlit")}
+        assert not upward, f"{path.relative_to(paths.ROOT)} imports {upward}"
+
+
+def test_panels_import_nothing_heavy():
+    names = sorted(path.stem for path in (paths.ROOT / "src" / "panels").glob("*.py") if path.stem != "__init__")
+    assert len(names) > 10
+    code = f"import sys; from panels import {', '.join(names)}; assert not {HEAVY} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT / "src", check=True, capture_output=True)
+
+
+def test_drawing_and_looking_at_every_panel_imports_nothing_heavy():
+    code = (
+        "import sys, pytest\n"
+        "sys.path += ['../tests']\n"
+        "from workbench import PANELS, Page\n"
+        "from digits import data\n"
+        "page = Page(pytest.MonkeyPatch()).run().draw(data.load_test().images[0])\n"
+        "for panel in PANELS:\n"
+        "    assert not page.show(panel).errors\n"
+        "    assert '7 > 99.9 % sure' in page.verdict\n"
+        "page.show('Why').set(fewest=True)\n"
+        f"assert not {HEAVY} & set(sys.modules), {HEAVY} & set(sys.modules)"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code], cwd=paths.ROOT / "src", capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, process.stderr
 
 
 def test_no_file_is_too_large_for_the_project():

@@ -15,6 +15,8 @@ INPUT_CONTRACT = {
     "range": [0, 255],
     "polarity": "ink 255 on paper 0",
 }
+# What a card may say besides, and readers take as such.
+OPTIONAL = {"description": str, "parameters": int, "training": dict, "scores": dict}
 RECORDED_LIBRARIES = (
     "tensorflow",
     "tensorflow-cpu",
@@ -35,12 +37,26 @@ def read(path: Path) -> dict:
     """
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
-        card["checkpoint"]["file"], card["checkpoint"]["sha256"]
+        _check(card)
     except FileNotFoundError:
         raise FileNotFoundError(f"no card {path}") from None
-    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a model card; train the model again or restore the file") from error
     return card
+
+
+def _check(card: dict) -> None:
+    """Fail, with any exception, where a card lacks what it must have or holds something else than readers expect."""
+    card["checkpoint"]["file"], card["checkpoint"]["sha256"]
+    for name, kind in OPTIONAL.items():
+        if not isinstance(card.get(name, kind()), kind):
+            raise TypeError(f"expected {name} as {kind.__name__}")
+    for score in card.get("scores", {}).values():
+        low, high = score["interval"]
+        if not 0 <= low <= score["accuracy"] <= high <= 1:
+            raise ValueError("expected an accuracy within its interval")
+    if not (card.get("temperature", 1) > 0 and card.get("training", {}).get("seconds", 0) >= 0):
+        raise ValueError("expected a temperature above 0, and seconds")
 
 
 def write(path: Path, card: dict) -> None:
@@ -50,7 +66,7 @@ def write(path: Path, card: dict) -> None:
 
 def available(models_dir: Path) -> list[str]:
     """Names of the checkpoints in `models_dir` that have a card."""
-    return sorted(path.stem for path in models_dir.glob("*.json"))
+    return sorted(path.stem for path in models_dir.glob("[!.]*.json"))
 
 
 def verify(card: dict, folder: Path) -> None:

@@ -17,24 +17,22 @@ METHOD = "rise"
 
 def show(drawing: Drawing, with_heat: bool) -> None:
     """Show every model's answer to the drawing, its confidence, and where it sees the evidence."""
-    models, problems = _open_all()
-    verdicts = {model.name: Verdict(engine.probabilities(model, drawing.image[None])[0]) for model in models}
-    if not verdicts:
-        st.error("There is no model that could be compared.")
-        return
-    answers = Counter(verdict.answer for verdict in verdicts.values())
-    most, _ = answers.most_common(1)[0]
-    st.markdown(_headline(verdicts, most))
-    rows = [_row(model, verdicts[model.name], drawing, most, with_heat) for model in models]
-    header = ["Model", "Answer", "Confidence", "Next", *(["Where it sees the evidence"] if with_heat else [])]
-    st.html(page.table(header, rows, "compare"))
+    answered, problems = _ask_all(drawing)
     for problem in problems:
         st.warning(problem)
+    if not answered:
+        st.error("There is no model that could be compared.")
+        return
+    most, _ = Counter(verdict.answer for _, verdict in answered).most_common(1)[0]
+    st.markdown(_headline(answered, most))
+    rows = [_row(model, verdict, drawing, most, with_heat) for model, verdict in answered]
+    header = ["Model", "Answer", "Confidence", "Next", *(["Where it sees the evidence"] if with_heat else [])]
+    st.html(page.table(header, rows, "compare"))
     if with_heat:
         st.caption("Heat maps by RISE: parts of the digit are covered a thousand times, and the answers compared.")
 
 
-def _open_all() -> tuple[list[Model], list[str]]:
+def _ask_all(drawing: Drawing) -> tuple[list[tuple[Model, Verdict]], list[str]]:
     models, problems = [], []
     for name in engine.model_names():
         try:
@@ -43,15 +41,14 @@ def _open_all() -> tuple[list[Model], list[str]]:
             problems.append(f"{name} is left out: {page.sentence(error)}")
     if own := st.session_state.get("own_model"):
         models.append(own)
-    return models, problems
+    return [(model, Verdict(engine.probabilities(model, drawing.image[None])[0])) for model in models], problems
 
 
-def _headline(verdicts: dict[str, Verdict], most: int) -> str:
-    others = {name: verdict.answer for name, verdict in verdicts.items() if verdict.answer != most}
+def _headline(answered: list[tuple[Model, Verdict]], most: int) -> str:
+    others = [f"{model.name} says {verdict.answer}" for model, verdict in answered if verdict.answer != most]
     if not others:
-        return f"**All {len(verdicts)} models answer {most}.**"
-    dissent = page.listing([f"{name} says {answer}" for name, answer in others.items()])
-    return f"**{len(verdicts) - len(others)} of {len(verdicts)} models answer {most}**; {dissent}."
+        return f"**All {len(answered)} models answer {most}.**"
+    return f"**{len(answered) - len(others)} of {len(answered)} models answer {most}**; {page.listing(others)}."
 
 
 def _row(model: Model, verdict: Verdict, drawing: Drawing, most: int, with_heat: bool) -> str:

@@ -123,6 +123,7 @@ class Strokes:
     picture: np.ndarray | None = None
     shown: dict | None = None
     _received: list[dict] | None = None
+    _is_told: bool = False
 
     def take(self, description: dict | None, content: bytes | None) -> None:
         """Take what the canvas sent, its strokes and its PNG, unless it is what was taken before."""
@@ -130,6 +131,9 @@ class Strokes:
         if content is None or description["objects"] == self._received:
             return
         self._received = description["objects"]
+        if self._is_late(self._received):
+            return
+        self._is_told = False
         if len(self._received) > len(self.drawn):
             self.undone = []
         self.drawn = list(self._received)
@@ -138,8 +142,13 @@ class Strokes:
             grey = preprocess.read_grey(content)
             # A stroke can lie outside the canvas.
             self.picture = grey if int(grey.max()) - int(grey.min()) >= preprocess.LEAST_CONTRAST else None
-        else:
+        elif not self.undone:
             self.number += 1
+
+    def _is_late(self, received: list[dict]) -> bool:
+        """Whether the canvas answers to a step back or forth behind which there is another one already."""
+        line = [*self.drawn, *reversed(self.undone)]
+        return self._is_told and len(received) != len(self.drawn) and received == line[: len(received)]
 
     def undo(self) -> None:
         """Take the last stroke back."""
@@ -162,6 +171,7 @@ class Strokes:
 
     def _show(self, strokes: list[dict]) -> None:
         self.drawn = strokes
+        self._is_told = True
         # The canvas draws anew only when this differs from what it was told before.
         self.shown = {"objects": strokes, "turn": (self.shown or {"turn": 0})["turn"] + 1}
 
@@ -210,9 +220,15 @@ def _from_mnist() -> Drawing | None:
         key="sample_digit",
         on_change=lambda: _choose_sample(firsts),
         width="stretch",
+        persist_state="page",
     )
-    if st.button("A random test digit", icon=":material/casino:", width="stretch"):
-        st.session_state.sample = int(np.random.default_rng().integers(len(digits)))
+    st.button(
+        "A random test digit",
+        icon=":material/casino:",
+        width="stretch",
+        on_click=_choose_random_sample,
+        args=[len(digits)],
+    )
     place = st.session_state.sample
     image = digits.images[place]
     st.html(page.picture(pictures.on_paper(image), f"test digit {place}", SIDE))
@@ -223,3 +239,8 @@ def _from_mnist() -> Drawing | None:
 def _choose_sample(firsts: list[int]) -> None:
     if st.session_state.sample_digit is not None:
         st.session_state.sample = firsts[st.session_state.sample_digit]
+
+
+def _choose_random_sample(count: int) -> None:
+    st.session_state.sample = int(np.random.default_rng().integers(count))
+    st.session_state.sample_digit = None

@@ -3,6 +3,7 @@
 What is kept is found again by what it was made from, never by whose it was, so no session sees another's drawing.
 """
 
+import glob
 import os
 import sys
 from dataclasses import dataclass
@@ -39,7 +40,8 @@ class Model:
 
 def model_names() -> list[str]:
     """Names of the checkpoints in `models/`, also of those that came without a card; the default one first."""
-    found = {path.stem for path in paths.MODELS.glob("*.json")} | {path.stem for path in paths.MODELS.glob("*.keras")}
+    # A name with a dot in front is a file that is just being written.
+    found = {path.stem for kind in ("json", "keras") for path in paths.MODELS.glob(f"[!.]*.{kind}")}
     return sorted(found, key=lambda name: (name != DEFAULT_MODEL, name))
 
 
@@ -50,7 +52,7 @@ def open_model(name: str) -> Model:
         FileNotFoundError: it is gone.
         ValueError: it, or its card, is broken.
     """
-    files = sorted(paths.MODELS.glob(f"{name}.*"))
+    files = sorted(paths.MODELS.glob(f"{glob.escape(name)}.*"))
     key = " ".join(f"{file.name}:{file.stat().st_mtime_ns}" for file in files)
     return Model(f"{name} {key}", _load(name, key))
 
@@ -58,7 +60,7 @@ def open_model(name: str) -> Model:
 @st.cache_resource(max_entries=32, show_spinner="Opening the model")
 def _load(name: str, key: str) -> Recognizer:
     has_card = (paths.MODELS / f"{name}.json").is_file()
-    return recognizer.load(name if has_card else paths.MODELS / f"{name}.keras")
+    return recognizer.load(name if has_card else paths.MODELS / f"{name}.keras", paths.MODELS)
 
 
 def probabilities(model: Model, images: np.ndarray) -> np.ndarray:
@@ -69,14 +71,14 @@ def probabilities(model: Model, images: np.ndarray) -> np.ndarray:
     return metrics.temper(model.recogniser.predict_proba(images), model.recogniser.card.get("temperature", 1))
 
 
-@st.cache_resource(max_entries=16, show_spinner="Reading the test digits")
-def _test_probabilities(key: str, _model: Model) -> np.ndarray:
-    return _model.recogniser.predict_proba(test_digits().images)
+@st.cache_resource(max_entries=16, show_spinner="Reading the digits")
+def _own_probabilities(key: str, _model: Model, images: np.ndarray) -> np.ndarray:
+    return _model.recogniser.predict_proba(images)
 
 
-def test_probabilities(model: Model) -> np.ndarray:
-    """What a model itself says of MNIST's test digits, not calibrated, float32 (10000, 10)."""
-    return _test_probabilities(model.key, model)
+def own_probabilities(model: Model, images: np.ndarray) -> np.ndarray:
+    """What a model itself says of many images, not calibrated, float32 (N, 10)."""
+    return _own_probabilities(model.key, model, images)
 
 
 @st.cache_resource(show_spinner=False)
@@ -115,6 +117,11 @@ def methods_of(model: Model) -> list[str]:
     twin = TwinModel(model.recogniser)
     working = [name for name in attribution.working_methods(twin) if not IS_PUBLIC or attribution.is_quick(twin, name)]
     return sorted(working, key=lambda name: name != attribution.DEFAULT)
+
+
+def sees_places(model: Model) -> bool:
+    """Whether a model has a layer that sees places on the page, as convolutions do."""
+    return TwinModel(model.recogniser).feature_layer is not None
 
 
 def needs_tensorflow(model: Model, method: str) -> bool:

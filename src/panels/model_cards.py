@@ -21,7 +21,12 @@ def show(current: Model | None) -> None:
     names = engine.model_names()
     default = [name for name in dict.fromkeys([current.name if current else None, "mnist_cnn"]) if name in names]
     chosen = st.multiselect(
-        "Models to compare", names, default=default, max_selections=LARGEST_CHOICE, key="compared_models"
+        "Models to compare",
+        names,
+        default=default,
+        max_selections=LARGEST_CHOICE,
+        key="compared_models",
+        persist_state="page",
     )
     models = []
     for name in chosen:
@@ -74,14 +79,18 @@ def _duration(seconds: float) -> str:
 def _show_robustness(models: list[Model]) -> None:
     st.html("<p class='heading'>Accuracy as damage grows</p>")
     kind = st.selectbox(
-        "Damage", [sweeps.ALL_DAMAGE, *CORRUPTIONS], format_func=lambda name: name.replace("_", " "), key="damage"
+        "Damage",
+        [sweeps.ALL_DAMAGE, *CORRUPTIONS],
+        format_func=lambda name: name.replace("_", " "),
+        key="damage",
+        persist_state="page",
     )
-    known = {model.name: sweeps.accuracy_by_severity(model) for model in models}
+    known = {model.name: sweeps.known(model) for model in models}
     rows = [
         {"model": name, "severity": severity, "accuracy": accuracy, "low": low, "high": high}
-        for name, curves in known.items()
-        if curves
-        for severity, accuracy, low, high in curves[kind]
+        for name, sweep in known.items()
+        if sweep
+        for severity, accuracy, low, high in sweep.curves[kind]
     ]
     if rows:
         x = alt.X("severity:Q", title="severity", axis=alt.Axis(values=list(range(6)), format="d"))
@@ -93,25 +102,29 @@ def _show_robustness(models: list[Model]) -> None:
         )
         _show_chart(band + line, f"Accuracy by severity under {kind.replace('_', ' ')}")
     for model in models:
-        if known[model.name] is None:
-            st.caption(f"{model.name} hasn't been swept yet.")
-            _offer_sweep(model)
+        sweep = known[model.name]
+        if sweep is None or sweep.images <= sweeps.QUICK_IMAGES:
+            told = "hasn't been swept yet" if sweep is None else f"was swept quickly, with {sweep.images:,} digits"
+            st.caption(f"{model.name} {told}.")
+            if not engine.IS_PUBLIC:
+                _offer_sweep(model, again=sweep is not None)
 
 
-def _offer_sweep(model: Model) -> None:
-    if engine.IS_PUBLIC:
-        return
+def _offer_sweep(model: Model, again: bool) -> None:
     jobs = st.session_state.setdefault("sweeps", {})
     job = jobs.get(model.key)
-    if job is None or job.state in ("failed", "cancelled"):
-        if job and job.error:
-            st.error(f"The sweep failed: {job.error}")
-        if st.button(f"Run a quick sweep of {model.name}", icon=":material/play_arrow:", key=f"sweep {model.key}"):
-            with page.guarded("The queue"):
-                jobs[model.key] = sweeps.start_quick(model)
-                st.rerun()
-    else:
+    if job and job.state in ("waiting", "running"):
         _watch(model.key)
+        return
+    if job and job.state == "failed":
+        st.error(page.sentence(f"The sweep failed: {job.error}"))
+    if job and job.state == "done" and not again:
+        st.error("The sweep has ended, but its report is gone.")
+    words = f"Sweep {model.name} quickly{' again' if again else ''}"
+    if st.button(words, icon=":material/play_arrow:", key=f"sweep {model.key}"):
+        with page.guarded("The queue"):
+            jobs[model.key] = sweeps.start_quick(model)
+            st.rerun()
 
 
 @st.fragment(run_every=1)
@@ -126,10 +139,10 @@ def _watch(key: str) -> None:
 
 def _show_calibration(models: list[Model]) -> None:
     st.html("<p class='heading'>Is it as often right as it is sure?</p>")
-    labels = engine.test_digits().labels
+    digits = engine.test_digits()
     rows = []
     for model in models:
-        diagram = metrics.reliability(engine.test_probabilities(model), labels)
+        diagram = metrics.reliability(engine.own_probabilities(model, digits.images), digits.labels)
         rows += [
             {"model": model.name, "confidence": float(confidence), "accuracy": float(accuracy), "answers": int(count)}
             for confidence, accuracy, count in zip(diagram.confidence, diagram.accuracy, diagram.counts, strict=True)
@@ -189,8 +202,9 @@ def _show_training(models: list[Model]) -> None:
 def _show_errors(models: list[Model]) -> None:
     st.html("<p class='heading'>What is taken for what</p>")
     names = [model.name for model in models]
-    model = models[names.index(st.selectbox("Errors of", names, key="errors_of"))]
-    digits, probabilities = engine.test_digits(), engine.test_probabilities(model)
+    model = models[names.index(st.selectbox("Errors of", names, key="errors_of", persist_state="page"))]
+    digits = engine.test_digits()
+    probabilities = engine.own_probabilities(model, digits.images)
     answers = probabilities.argmax(axis=1)
     confusion = metrics.confusion_matrix(answers, digits.labels)
     event = st.altair_chart(
@@ -213,12 +227,13 @@ def _show_errors(models: list[Model]) -> None:
         pairs,
         format_func=lambda pair: f"{pair[0]} taken for {pair[1]} ({confusion[pair]})",
         key="confused_pair",
+        persist_state="page",
     )
     places = np.flatnonzero((digits.labels == true) & (answers == answer))
     surest_first = places[np.argsort(-probabilities[places, answer], kind="stable")][:SHOWN_ERRORS]
     figures = "".join(
         f"<figure>{page.picture(pictures.on_paper(digits.images[place]), f'test digit {place}', 48)}"
-        f"<figcaption>{probabilities[place, answer]:.0%}</figcaption></figure>"
+        f"<figcaption>{escape(page.percent(probabilities[place, answer]))}</figcaption></figure>"
         for place in surest_first
     )
     st.html(f'<div class="digits">{figures}</div>')

@@ -1,6 +1,7 @@
 """What all panels share on the page: its style, small pieces of HTML, and errors as sentences in their place."""
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
@@ -34,9 +35,10 @@ def guarded(panel: str) -> Iterator[None]:
         st.error(f"{panel} doesn't work just now. The rest of the page does; the server's log says what happened.")
 
 
-def sentence(error: Exception) -> str:
+def sentence(error: Exception | str) -> str:
     """What an error says, without the server's folders."""
-    return " ".join(str(error).split()).replace(f"{paths.ROOT}/", "")
+    text = " ".join(str(error).split()).replace(f"{paths.ROOT}/", "")
+    return re.sub(r"(?<![\w<])/(?:[^\s/'\"]+/)+", "", text)
 
 
 def picture(image: np.ndarray, alternative: str, side: int) -> str:

@@ -70,7 +70,7 @@ def _cell(image: np.ndarray, verdict: Verdict, expected: int, title: str) -> str
     return (
         f"<td><span class='cell {kind}' style='--sure:{sure:.2f}' title='{escape(words)}'>"
         f"{page.picture(pictures.on_paper(image), words, 42)}<br>{verdict.answer}"
-        f" <small>{100 * verdict.confidence:.0f} %</small></span></td>"
+        f" <small>{int(100 * verdict.confidence)} %</small></span></td>"
     )
 
 
@@ -83,13 +83,13 @@ def _show_mixture(drawing: Drawing, model: Model, expected: int) -> None:
     st.html("<p class='heading'>Your own mixture</p>")
     left, middle, right = st.columns([0.3, 0.3, 0.4], gap="medium")
     with left:
-        noise = st.slider("Noise (σ, grey levels)", 0, 120, 0, key="noise")
-        blur = st.slider("Blur (σ, pixels)", 0.0, 4.0, 0.0, 0.1, key="blur")
-        stroke = st.slider("Stroke (pixels wider)", -3.0, 5.0, 0.0, 0.5, key="stroke")
+        noise = st.slider("Noise (σ, grey levels)", 0, 120, 0, key="noise", persist_state="page")
+        blur = st.slider("Blur (σ, pixels)", 0.0, 4.0, 0.0, 0.1, key="blur", persist_state="page")
+        stroke = st.slider("Stroke (pixels wider)", -3.0, 5.0, 0.0, 0.5, key="stroke", persist_state="page")
     with middle:
-        degrees = st.slider("Rotation (degrees, clockwise)", -90, 90, 0, key="rotation")
-        across = st.slider("Shift to the right (pixels)", -10, 10, 0, key="across")
-        down = st.slider("Shift down (pixels)", -10, 10, 0, key="down")
+        degrees = st.slider("Rotation (degrees, clockwise)", -90, 90, 0, key="rotation", persist_state="page")
+        across = st.slider("Shift to the right (pixels)", -10, 10, 0, key="across", persist_state="page")
+        down = st.slider("Shift down (pixels)", -10, 10, 0, key="down", persist_state="page")
     image = mix(drawing.image, noise, blur, stroke, degrees, across, down)
     verdict = Verdict(engine.probabilities(model, image[None])[0])
     with right:

@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
@@ -16,17 +17,34 @@ from panels.engine import Model
 
 COMMITTED = paths.ROOT / "docs" / "robustness"
 ALL_DAMAGE = "all damage"
+QUICK_IMAGES = 1000
 QUICK_CELLS = 1 + 3 * len(CORRUPTIONS)
 
 
-def accuracy_by_severity(model: Model) -> dict[str, list[tuple[int, float, float, float]]] | None:
-    """For each corruption, and for `ALL_DAMAGE`: severity, accuracy and its 95 % interval; None if there was no sweep.
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep says of a model.
 
-    All damage has no interval here: its corruptions share their images.
+    Attributes:
+        images: how many digits were damaged.
+        curves: for each corruption, and for `ALL_DAMAGE`: severity, accuracy, and its 95 % interval. All damage has no
+            interval here, because its corruptions share their images.
     """
+
+    images: int
+    curves: dict[str, list[tuple[int, float, float, float]]]
+
+
+def known(model: Model) -> Sweep | None:
+    """The committed sweep of a model, or else an earlier quick one; None if there was none of this very file."""
     for folder in (COMMITTED, _folder(model)):
-        if _holds(folder, model):
-            return _read(folder / "results.csv", (folder / "results.csv").stat().st_mtime_ns, model.name)
+        try:
+            summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if summary.get("models", {}).get(model.name) == _sha256(model.key, model.recogniser.path):
+            table = folder / "results.csv"
+            return Sweep(summary["images"], _read(table, table.stat().st_mtime_ns, model.name))
     return None
 
 
@@ -47,15 +65,6 @@ def start_quick(model: Model) -> Job:
 
 def _folder(model: Model) -> Path:
     return paths.REPORTS / "app" / "sweeps" / model.name
-
-
-def _holds(folder: Path, model: Model) -> bool:
-    """Whether a sweep's report is about this very file."""
-    try:
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        return summary["models"].get(model.name) == _sha256(model.key, model.recogniser.path)
-    except (OSError, ValueError, KeyError):
-        return False
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

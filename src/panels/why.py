@@ -24,7 +24,7 @@ def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
         if engine.needs_tensorflow(model, method) and not engine.tensorflow_is_ready():
             shown = next(name for name in methods if not engine.needs_tensorflow(model, name))
             _wait_for_tensorflow(METHODS[method].title, METHODS[shown].title)
-        if "grad_cam" not in methods:
+        if not engine.sees_places(model):
             titles = page.listing([METHODS[name].title for name in methods])
             st.info(
                 f"{model.name} has no layer that sees places on the page, so Grad-CAM and its kind can't look inside. "
@@ -40,15 +40,20 @@ def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
 
 def _choose(methods: list[str], verdict: Verdict) -> tuple[str, int, int | None]:
     left, middle, right = st.columns(3)
-    method = left.selectbox("Method", methods, format_func=lambda name: METHODS[name].title, key="method")
+    method = left.selectbox(
+        "Method", methods, format_func=lambda name: METHODS[name].title, key="method", persist_state="page"
+    )
     target = middle.selectbox(
         "Evidence for",
         [ANSWER, *range(10)],
         format_func=lambda digit: f"{ANSWER}, {verdict.answer}" if digit == ANSWER else f"{digit}",
         key="target",
+        persist_state="page",
     )
     target = verdict.answer if target == ANSWER else target
-    versus = right.selectbox("Rather than", [NOBODY, *(digit for digit in range(10) if digit != target)], key="versus")
+    versus = right.selectbox(
+        "Rather than", [NOBODY, *(digit for digit in range(10) if digit != target)], key="versus", persist_state="page"
+    )
     return method, target, None if versus == NOBODY else versus
 
 
@@ -92,7 +97,7 @@ def _show_look_alikes(drawing: Drawing, model: Model) -> None:
 def _show_fewest_pixels(drawing: Drawing, verdict: Verdict, model: Model, versus: int | None) -> None:
     st.html("<p class='heading'>What would change its mind?</p>")
     other = verdict.ranked[1][0] if versus in (None, verdict.answer) else versus
-    if not st.toggle(f"Find the fewest pixels that make it a {other}", key="fewest"):
+    if not st.toggle(f"Find the fewest pixels that make it a {other}", key="fewest", persist_state="page"):
         return
     found = engine.fewest_pixels(model, drawing.image, other)
     if not found.found:

@@ -1,0 +1,183 @@
+"""Models, without a browser: cards as they are written, curves as they were measured, errors as they are made."""
+
+import json
+
+import numpy as np
+import pytest
+
+from digits import data, metrics, paths, recognizer
+from panels import engine, model_cards
+from workbench import SHIPPED, Page, borrow_models, cells, chart, in_percent, paths_in, rows, words
+
+
+@pytest.fixture
+def at(monkeypatch) -> Page:
+    return Page(monkeypatch).show("Models")
+
+
+def expected_card(name: str) -> list[str]:
+    card = json.loads((paths.MODELS / f"{name}.json").read_text())
+    test, seconds = card["scores"]["test"], card["training"]["seconds"]
+    took = "under 1 s" if seconds < 1 else f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    low, high = (f"{100 * end:.2f}%" for end in test["interval"])
+    return [
+        f"{name} {card['description']}", f"{100 * test['correct'] / test['n']:.2f}%", f"{low} – {high}",
+        f"{100 * test['ece']:.2f}%", f"{card['parameters']:,}", took,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("names", [SHIPPED[:1], SHIPPED[:4], SHIPPED[3:7]])
+def test_cards_stand_side_by_side_as_they_are_written(at, names):
+    at.set(compared_models=names)
+    assert [cells(row) for row in rows(at.find("table", "cards"))] == [expected_card(name) for name in names]
+    assert not at.errors
+
+
+def test_the_chosen_model_comes_first_beside_the_cnn(at):
+    assert at.app.multiselect(key="compared_models").value == ["mnist_advanced", "mnist_cnn"]
+
+
+def test_without_a_choice_it_asks_for_one(at):
+    assert "Choose a model." in at.set(compared_models=[]).captions
+
+
+def test_checkpoint_without_a_card_has_dashes(at, tmp_path, monkeypatch):
+    folder = borrow_models(monkeypatch, tmp_path, "mnist_logistic")
+    (folder / "mnist_logistic.json").unlink()
+    monkeypatch.setattr(recognizer, "_cached_twin", lambda path: path.with_suffix(".onnx"))
+    at.set(compared_models=["mnist_logistic"])
+    assert [cells(row) for row in rows(at.find("table", "cards"))] == [["mnist_logistic No card", *"–––––"]]
+    assert not at.errors
+
+
+def test_broken_card_gets_a_sentence_and_the_others_stay(at, tmp_path, monkeypatch):
+    folder = borrow_models(monkeypatch, tmp_path, "mnist_logistic", "mnist_mlp")
+    (folder / "mnist_mlp.json").write_text("{}")
+    at.set(model="mnist_logistic", compared_models=["mnist_logistic", "mnist_mlp"])
+    (sentence,) = at.errors
+    assert "mnist_mlp.json is not a model card" in sentence
+    assert not paths_in(sentence)
+    assert [words(row[0]).split()[0] for row in rows(at.find("table", "cards"))] == ["mnist_logistic"]
+
+
+@pytest.mark.parametrize("entry", [{"scores": {"test": {"accuracy": 0.9}}}, {"description": 5}, {"training": "long"}])
+def test_card_with_odd_entries_hurts_only_its_own_model(at, entry, tmp_path, monkeypatch):
+    folder = borrow_models(monkeypatch, tmp_path, "mnist_logistic", "mnist_mlp")
+    card = json.loads((folder / "mnist_mlp.json").read_text())
+    (folder / "mnist_mlp.json").write_text(json.dumps(card | entry))
+    at.set(model="mnist_logistic", compared_models=["mnist_logistic", "mnist_mlp"])
+    assert "mnist_logistic" in [words(row[0]).split()[0] for row in rows(at.find("table", "cards"))]
+
+
+def test_calibration_is_a_plain_count_of_the_test_digits(at, splits):
+    at.set(compared_models=["mnist_logistic"])
+    probabilities = recognizer.load("mnist_logistic").predict_proba(splits.test.images).astype(np.float64)
+    confidence, is_right = probabilities.max(axis=1), probabilities.argmax(axis=1) == splits.test.labels
+    expected = []
+    for place in range(15):
+        inside = (confidence > place / 15) & (confidence <= (place + 1) / 15)
+        if inside.sum() >= 10:
+            expected.append((inside.sum(), confidence[inside].mean(), is_right[inside].mean()))
+    found = [row for row in chart(at, "Accuracy by confidence") if "answers" in row]
+    assert [row["answers"] for row in found] == [count for count, _, _ in expected]
+    for row, (_, mean, accuracy) in zip(found, expected, strict=True):
+        assert (row["confidence"], row["accuracy"]) == (pytest.approx(mean), pytest.approx(accuracy))
+
+
+def test_training_curves_are_those_of_the_cards(at):
+    at.set(compared_models=["mnist_cnn", "mnist_logistic", "mnist_mlp"])
+    found = chart(at, "Validation error by epoch")
+    expected = []
+    for name in ("mnist_cnn", "mnist_mlp"):
+        history = json.loads((paths.MODELS / f"{name}.json").read_text())["training"]["history"]["val_accuracy"]
+        expected += [(name, place + 1, pytest.approx(1 - value)) for place, value in enumerate(history)]
+    assert [(row["model"], row["epoch"], row["error"]) for row in found] == expected
+    at.set(compared_models=["mnist_logistic"])
+    assert "None of these was trained in epochs." in at.captions
+
+
+@pytest.fixture(scope="module")
+def mistakes(splits) -> dict[tuple[int, int], list[tuple[float, int]]]:
+    """For each true digit and answer: confidence and place of the test digits, the surest first, by a plain loop."""
+    probabilities = recognizer.load("mnist_advanced").predict_proba(splits.test.images)
+    found = {}
+    for place, (label, each) in enumerate(zip(splits.test.labels.tolist(), probabilities, strict=True)):
+        answer = int(each.argmax())
+        if answer != label:
+            found.setdefault((label, answer), []).append((-float(each[answer]), place))
+    return {pair: sorted(places) for pair, places in found.items()}
+
+
+def shown_errors(at: Page) -> list[tuple[str, str]]:
+    figures = [each for each in at.html.iter("figure") if each[0].get("alt", "").startswith("test digit")]
+    return [(each[0].get("alt"), words(each)) for each in figures]
+
+
+def test_errors_behind_a_cell_are_those_of_a_plain_loop(at, mistakes, splits):
+    options = at.app.selectbox(key="confused_pair").options
+    counts = [int(each.split("(")[1].rstrip(")")) for each in options]
+    assert counts == sorted((len(each) for each in mistakes.values()), reverse=True)[:12]
+    for pair in sorted(mistakes, key=lambda pair: -len(mistakes[pair]))[:3]:
+        at.set(confused_pair=pair)
+        assert f"{pair[0]} taken for {pair[1]} ({len(mistakes[pair])})" in options
+        expected = [(f"test digit {place}", in_percent(-confidence)) for confidence, place in mistakes[pair]]
+        assert shown_errors(at) == expected
+        np.testing.assert_array_equal(255 - at.picture(expected[0][0]), splits.test.images[mistakes[pair][0][1]])
+        assert any(f"are a {pair[0]} and read as a {pair[1]}," in each for each in at.captions)
+
+
+def test_confusion_matrix_is_shown_with_its_errors(at, mistakes):
+    found = {
+        (row["true"], row["answer"]): row for row in chart(at, "Confusion matrix of mnist_advanced") if "true" in row
+    }
+    assert len(found) == 100
+    assert {pair: row["errors"] for pair, row in found.items() if row["errors"]} == {
+        pair: len(places) for pair, places in mistakes.items()
+    }
+    assert sum(row["count"] for row in found.values()) == 10_000
+
+
+def test_clicked_cell_is_shown_until_another_is_chosen(at, mistakes, monkeypatch):
+    rare = min(mistakes, key=lambda pair: (len(mistakes[pair]), pair))
+    original = model_cards.st.altair_chart
+    clicked = {"cell": [{"true": rare[0], "answer": rare[1]}]}
+
+    def with_a_click(*arguments, **options):
+        event = original(*arguments, **options)
+        return {"selection": clicked} if options.get("key") == "confusion" else event
+
+    monkeypatch.setattr(model_cards.st, "altair_chart", with_a_click)
+    at.run()
+    assert at.app.selectbox(key="confused_pair").value == rare
+    assert [place for place, _ in shown_errors(at)] == [f"test digit {place}" for _, place in mistakes[rare]]
+    common = max(mistakes, key=lambda pair: len(mistakes[pair]))
+    at.set(confused_pair=common)
+    assert len(shown_errors(at)) == len(mistakes[common])
+    # A cell without a single digit has nothing to show, and no error either.
+    clicked["cell"] = [
+        next({"true": t, "answer": a} for t in range(10) for a in range(10) if t != a and (t, a) not in mistakes)
+    ]
+    at.run()
+    assert shown_errors(at) == []
+    assert not at.errors
+
+
+def test_errors_of_each_compared_model_can_be_shown(at, splits):
+    at.set(compared_models=["mnist_cnn", "mnist_logistic"]).set(errors_of="mnist_logistic")
+    confusion = metrics.confusion_matrix(
+        recognizer.load("mnist_logistic").predict_proba(splits.test.images).argmax(axis=1), splits.test.labels
+    )
+    true, answer, count = metrics.most_confused(confusion, 1)[0]
+    assert at.app.selectbox(key="confused_pair").options[0] == f"{true} taken for {answer} ({count})"
+    assert not at.errors
+    # No more pictures than fit are shown.
+    at.set(confused_pair=(true, answer))
+    assert len(shown_errors(at)) == min(count, model_cards.SHOWN_ERRORS)
+
+
+def test_model_without_errors_says_so(at, monkeypatch):
+    perfect = np.eye(10, dtype=np.float32)[data.load_test().labels]
+    monkeypatch.setattr(engine, "own_probabilities", lambda model, images: perfect)
+    at.set(compared_models=["mnist_mlp"])
+    assert "It makes no errors." in at.captions
+    assert not at.errors

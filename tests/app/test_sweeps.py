@@ -1,0 +1,170 @@
+"""Models, without a browser: accuracy under damage as it was measured, and a sweep that is queued from the page."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from digits import paths, recognizer
+from digits.corruptions import CORRUPTIONS
+from panels import engine, sweeps
+from workbench import Page, borrow_models, chart, paths_in
+
+SWEPT = pd.read_csv(paths.ROOT / "docs" / "robustness" / "results.csv")
+
+
+@pytest.fixture
+def at(monkeypatch) -> Page:
+    return Page(monkeypatch).show("Models")
+
+
+class FakeQueue:
+    """Takes jobs, and runs none."""
+
+    def __init__(self):
+        self.jobs = []
+
+    def submit(self, title, command, progress=None, environment=None):
+        self.jobs.append(
+            SimpleNamespace(
+                title=title, command=list(map(str, command)), ask=progress, state="waiting", error="", position=2,
+                progress=0.0, cancel=lambda: None,
+            )
+        )  # fmt: skip
+        return self.jobs[-1]
+
+
+@pytest.fixture
+def queue(monkeypatch) -> FakeQueue:
+    made = FakeQueue()
+    monkeypatch.setattr(engine, "queue", lambda: made)
+    return made
+
+
+@pytest.mark.parametrize("kind", ["all damage", "fog", "rotate"])
+def test_robustness_curves_are_the_committed_results(at, kind):
+    names = ["mnist_advanced", "mnist_logistic"]
+    at.set(compared_models=names, damage=kind)
+    found = {
+        (row["model"], row["severity"]): (row["accuracy"], row["low"], row["high"])
+        for row in chart(at, "Accuracy by severity")
+    }
+    some = SWEPT[SWEPT.model.isin(names)]
+    if kind == "all damage":
+        means = some.groupby(["model", "severity"]).accuracy.mean()
+        assert found == {place: (pytest.approx(mean),) * 3 for place, mean in means.items()}
+        return
+    some = some[some.corruption.isin(["clean", kind])]
+    assert found == {
+        (row.model, row.severity): (row.accuracy, row.accuracy_low, row.accuracy_high) for row in some.itertuples()
+    }
+    assert len(found) == 12
+
+
+def test_every_corruption_has_its_curve():
+    curves = sweeps.known(engine.open_model("mnist_cnn")).curves
+    assert list(curves) == ["all damage", *CORRUPTIONS]
+    assert all([point[0] for point in curve] == [0, 1, 2, 3, 4, 5] for curve in curves.values())
+
+
+def test_sweep_of_another_file_of_that_name_does_not_count(tmp_path, monkeypatch):
+    folder = borrow_models(monkeypatch, tmp_path, "mnist_logistic")
+    (folder / "mnist_logistic.json").unlink()
+    (folder / "mnist_logistic.keras").write_bytes(b"trained anew")
+    monkeypatch.setattr(recognizer, "_cached_twin", lambda path: path.with_suffix(".onnx"))
+    assert sweeps.known(engine.open_model("mnist_logistic")) is None
+
+
+@pytest.mark.parametrize("summary", [None, "{", "{}", '{"models": {}}'])
+def test_broken_report_counts_as_none(summary, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweeps, "COMMITTED", tmp_path)
+    monkeypatch.setattr(paths, "REPORTS", tmp_path)
+    if summary:
+        (tmp_path / "summary.json").write_text(summary)
+    assert sweeps.known(engine.open_model("mnist_cnn")) is None
+
+
+@pytest.fixture
+def unswept(at, tmp_path, monkeypatch, queue) -> Page:
+    """The panel with one model that no report speaks of."""
+    monkeypatch.setattr(sweeps, "COMMITTED", tmp_path)
+    monkeypatch.setattr(paths, "REPORTS", tmp_path)
+    return at.set(compared_models=["mnist_cnn"])
+
+
+def test_quick_sweep_is_queued_with_a_command_that_the_script_understands(unswept, queue, tmp_path):
+    assert "mnist_cnn hasn't been swept yet." in unswept.captions
+    unswept.click("Sweep mnist_cnn quickly")
+    (job,) = queue.jobs
+    assert job.title == "Quick sweep of mnist_cnn"
+    executable, script, *options = job.command
+    assert executable == sys.executable
+    code = (
+        "import sys, tyro, evaluate_robustness as script\n"
+        "found = tyro.cli(script.Options, args=sys.argv[1:])\n"
+        "print(found.quick, found.restart, found.worst_case, *found.models, found.output_dir, sep='|')"
+    )
+    process = subprocess.run(
+        [executable, "-c", code, *options], cwd=paths.ROOT / "src", capture_output=True, text=True, check=True
+    )
+    folder = tmp_path / "app" / "sweeps" / "mnist_cnn"
+    assert process.stdout.strip() == f"True|True|False|{paths.MODELS / 'mnist_cnn.keras'}|{folder}"
+    assert script == str(paths.ROOT / "src" / "evaluate_robustness.py")
+    assert "Quick sweep of mnist_cnn: 2 before it" in str(unswept.app.get("progress")[0].proto)
+
+
+def test_progress_counts_the_cells_of_a_quick_sweep(unswept, queue, tmp_path):
+    unswept.click("Sweep mnist_cnn quickly")
+    (job,) = queue.jobs
+    assert job.ask() == 0
+    cells_folder = tmp_path / "app" / "sweeps" / "mnist_cnn" / "cells"
+    cells_folder.mkdir(parents=True)
+    for number in range(17):
+        (cells_folder / f"{number}.npz").touch()
+    (cells_folder / ".half-written.npz").touch()
+    assert job.ask() == pytest.approx(17 / (1 + 3 * 28))
+
+
+def test_job_can_be_watched_and_tried_again_when_it_failed(unswept, queue):
+    unswept.click("Sweep mnist_cnn quickly")
+    (job,) = queue.jobs
+    job.state, job.progress = "running", 0.25
+    assert "Quick sweep of mnist_cnn: 25%" in str(unswept.run().app.get("progress")[0].proto)
+    assert [each.label for each in unswept.app.button if each.label.startswith("Sweep")] == []
+    job.state, job.error = "failed", "no space left"
+    assert unswept.run().errors == ["The sweep failed: no space left"]
+    unswept.click("Sweep mnist_cnn quickly")
+    assert len(queue.jobs) == 2
+    assert not unswept.errors
+
+
+def test_failure_of_a_sweep_gives_no_folder_away(unswept, queue):
+    unswept.click("Sweep mnist_cnn quickly")
+    queue.jobs[0].state, queue.jobs[0].error = "failed", f"no checkpoint {paths.ROOT}/models/mnist_cnn.keras"
+    assert not paths_in(unswept.run().everything())
+
+
+def test_job_whose_report_has_gone_does_not_keep_the_page_busy(unswept, queue):
+    unswept.click("Sweep mnist_cnn quickly")
+    queue.jobs[0].state = "done"
+    unswept.app.default_timeout = 1
+    unswept.run()
+    assert [each.label for each in unswept.app.button if each.label == "Sweep mnist_cnn quickly"]
+
+
+def test_full_queue_says_so(unswept, monkeypatch, queue):
+    def full(*_arguments, **_options):
+        raise ValueError("the server is busy: 4 jobs wait already; try again in a while")
+
+    monkeypatch.setattr(queue, "submit", full)
+    unswept.click("Sweep mnist_cnn quickly")
+    assert unswept.errors == ["the server is busy: 4 jobs wait already; try again in a while"]
+
+
+def test_public_page_starts_no_sweep(unswept, monkeypatch):
+    monkeypatch.setattr(engine, "IS_PUBLIC", True)
+    unswept.run()
+    assert "mnist_cnn hasn't been swept yet." in unswept.captions
+    assert not [each for each in unswept.app.button if "sweep" in each.label]

@@ -1,0 +1,185 @@
+"""Why, without a browser: heat maps as `attribution` gives them, look-alikes by brute force, the fewest pixels."""
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from digits import attribution, counterfactual, pictures, preprocess, recognizer
+from digits.attribution import METHODS, TwinModel
+from panels import engine
+from panels.why import ANSWER, NOBODY
+from workbench import SHIPPED, Page, pixels, prepared, words
+
+# One of each kind.
+KINDS = ("mnist_advanced", "mnist_cnn", "mnist_mlp", "mnist_random_forest")
+CONVOLUTIONAL = ("mnist_advanced", "mnist_cnn")
+WITHOUT_LAYER = [name for name, method in METHODS.items() if not method.needs_layer]
+WITHOUT_GRADIENT = ["occlusion", "rise"]
+
+
+@pytest.fixture
+def at(monkeypatch) -> Page:
+    monkeypatch.setattr(engine, "tensorflow_is_ready", lambda: False)
+    return Page(monkeypatch).run()
+
+
+def expected_heat(name: str, image: np.ndarray, method: str, target: int, versus: int | None = None) -> np.ndarray:
+    model = attribution.open_model(recognizer.load(name), method)
+    (heat,) = attribution.explain(model, image[None], method, target, versus).heat
+    return (pictures.overlay(image, heat) * 255).round()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_methods_are_those_that_work_on_the_model_and_a_sentence_says_why(at, name, splits):
+    at.set(model=name).draw(splits.test.images[0])
+    expected = list(METHODS) if name in CONVOLUTIONAL else WITHOUT_GRADIENT if "forest" in name else WITHOUT_LAYER
+    titles = [METHODS[method].title for method in expected]
+    assert sorted(at.app.selectbox(key="method").options) == sorted(titles)
+    assert at.app.selectbox(key="method").value == "rise"
+    sentences = [each.value for each in at.app.info]
+    if name in CONVOLUTIONAL:
+        assert not sentences
+    else:
+        (sentence,) = sentences
+        assert sentence.startswith(f"{name} has no layer that sees places on the page")
+        assert all(title in sentence for title in titles)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_heat_is_what_the_library_gives_for_the_answer(at, name, splits):
+    at.set(model=name).draw(splits.test.images[2])
+    image = prepared(at.drawing).image
+    answer = int(words(at.find("span", "answer")))
+    np.testing.assert_array_equal(at.picture("where the evidence"), expected_heat(name, image, "rise", answer))
+
+
+@pytest.mark.parametrize("method", [name for name, each in METHODS.items() if each.needs_gradient != "ink"])
+def test_method_target_and_contrast_reach_the_heat(at, method, splits):
+    at.draw(splits.test.images[4]).set(method=method)
+    image, seen = prepared(at.drawing).image, []
+    for target, versus in ((ANSWER, NOBODY), (ANSWER, 9), (9, NOBODY), (9, 4)):
+        at.set(target=target, versus=versus)
+        explained, other = 4 if target == ANSWER else target, None if versus == NOBODY else versus
+        seen.append(at.picture(f"where the evidence for {explained} lies"))
+        np.testing.assert_array_equal(seen[-1], expected_heat("mnist_advanced", image, method, explained, other))
+        sentence = f"speaks for {explained}{f' rather than {other}' if other else ''}, as mnist_advanced sees it."
+        assert any(each.endswith(sentence) for each in at.captions)
+    assert not any(np.array_equal(each, other) for place, each in enumerate(seen) for other in seen[:place])
+
+
+def test_contrast_with_the_target_itself_is_impossible(at, splits):
+    """Choosing as target what the contrast was with leaves no contrast, and no error."""
+    at.draw(splits.test.images[4]).set(versus=9).set(target=9)
+    assert not at.errors
+    image = prepared(at.drawing).image
+    np.testing.assert_array_equal(at.picture("the evidence for 9"), expected_heat("mnist_advanced", image, "rise", 9))
+    assert "9" not in at.app.selectbox(key="versus").options
+
+
+def test_answer_that_becomes_the_contrast_leaves_none(at, splits):
+    at.draw(splits.test.images[4]).set(versus=9).click("Clear").draw(splits.test.images[7])
+    assert "9" in words(at.find("span", "answer"))
+    assert not at.errors
+    assert at.picture("the evidence for 9 lies").shape == (28, 28, 3)
+
+
+def test_model_that_finds_no_evidence_says_so(at, splits, monkeypatch):
+    monkeypatch.setattr(
+        attribution.METHODS["occlusion"].function, "__code__", (lambda model, ink, weights: -ink[..., 0] - 1).__code__
+    )
+    at.draw(splits.test.images[30]).set(method="occlusion")
+    assert "Occlusion finds nothing that speaks for 3, as mnist_advanced sees it." in at.captions
+
+
+def test_methods_that_need_tensorflow_wait_for_it_behind_another(at, splits):
+    at.draw(splits.test.images[0]).set(method="saliency")
+    (sentence,) = [each.value for each in at.app.info]
+    assert sentence.startswith("Saliency needs TensorFlow, which is starting")
+    assert sentence.endswith("Until then you see RISE.")
+    image = prepared(at.drawing).image
+    np.testing.assert_array_equal(at.picture("RISE: where"), expected_heat("mnist_advanced", image, "rise", 7))
+
+
+def test_methods_that_need_tensorflow_show_their_heat_once_it_is_there(at, splits, monkeypatch):
+    monkeypatch.setattr(engine, "tensorflow_is_ready", lambda: True)
+    at.set(model="mnist_logistic").draw(splits.test.images[0]).set(method="saliency")
+    image = prepared(at.drawing).image
+    np.testing.assert_allclose(
+        at.picture("Saliency: where"), expected_heat("mnist_logistic", image, "saliency", 7), atol=1
+    )
+    assert not at.errors
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_look_alikes_are_the_nearest_of_5000_training_digits(at, name, splits):
+    at.set(model=name).draw(splits.test.images[2])
+    found = [each for each in at.html.iter("img") if each.get("alt").startswith("a training digit")]
+    recogniser = recognizer.load(name)
+    if "forest" in name:
+        assert not found
+        assert f"{name} has no layer in which digits could be compared." in at.captions
+        return
+    images, labels = splits.train.images[::11], splits.train.labels[::11]
+    assert len(images) == 5000
+    seen = [
+        recogniser.run(preprocess.to_input(some), "features")[0] for some in (prepared(at.drawing).image[None], images)
+    ]
+    nearest = cdist(*seen)[0].argsort()[:10]
+    assert [each.get("alt") for each in found] == [f"a training digit {label}" for label in labels[nearest]]
+    for each, place in zip(found, nearest, strict=True):
+        np.testing.assert_array_equal(pixels(each), 255 - images[place])
+
+
+def test_fewest_pixels_are_those_that_the_search_finds_and_change_the_answer(at, splits):
+    at.set(model="mnist_cnn").draw(splits.test.images[0])
+    for versus in (NOBODY, 9):
+        at.set(versus=versus, fewest=True)
+        image, recogniser = prepared(at.drawing).image, recognizer.load("mnist_cnn")
+        other = versus if versus != NOBODY else int(np.argsort(recogniser.predict_proba(image[None])[0])[-2])
+        (toggle,) = [each for each in at.app.toggle if each.key == "fewest"]
+        assert toggle.label == f"Find the fewest pixels that make it a {other}"
+        found = counterfactual.find(TwinModel(recogniser), image, other)
+        count = int((found.image != image).sum())
+        (caption,) = [each for each in at.captions if "of 784 pixels changed" in each]
+        assert caption.startswith(f"{count} of 784 pixels changed, and mnist_cnn answers {other}.")
+        assert recogniser.predict_proba(found.image[None])[0].argmax() == other
+        shown = at.picture(f"the digit changed into a {other}").astype(int)
+        is_red, is_blue = shown[..., 0] > shown[..., 2], shown[..., 0] < shown[..., 2]
+        np.testing.assert_array_equal(is_red, found.image > image)
+        np.testing.assert_array_equal(is_blue, found.image < image)
+
+
+def test_search_that_finds_nothing_says_so(at, splits, monkeypatch):
+    find = counterfactual.find
+    monkeypatch.setattr(counterfactual, "find", lambda model, image, target: find(model, image, target, limit=2))
+    at.draw(splits.test.images[77]).set(fewest=True)
+    assert any(each.startswith("Not even 2 changed pixels make mnist_advanced answer") for each in at.captions)
+
+
+def test_explanations_can_be_switched_off(at, splits):
+    at.draw(splits.test.images[0]).set(explain=False)
+    assert "Explanations are switched off at the side." in at.captions
+    assert not any("evidence" in each.get("alt") for each in at.html.iter("img"))
+    assert "sure" in at.verdict
+    at.set(explain=True)
+    assert at.picture("where the evidence for 7 lies").any()
+
+
+def test_public_page_offers_only_what_needs_no_tensorflow(at, splits, monkeypatch):
+    monkeypatch.setattr(engine, "IS_PUBLIC", True)
+    monkeypatch.setattr(engine, "tensorflow_is_ready", lambda: pytest.fail("it would load"))
+    at.draw(splits.test.images[0])
+    for name in ("mnist_advanced", "mnist_mlp", "mnist_random_forest"):
+        at.set(model=name)
+        quick = (
+            WITHOUT_GRADIENT
+            if name not in CONVOLUTIONAL
+            else [m for m, each in METHODS.items() if each.needs_gradient != "ink"]
+        )
+        assert sorted(at.app.selectbox(key="method").options) == sorted(METHODS[method].title for method in quick)
+
+
+def test_choices_are_kept_while_another_panel_is_looked_at(at, splits):
+    at.draw(splits.test.images[4]).set(method="grad_cam", versus=9).show("Stress").show("Why")
+    assert at.app.selectbox(key="method").value == "grad_cam"
+    assert at.app.selectbox(key="versus").value == 9
