@@ -3,6 +3,7 @@
 import os
 import sys
 
+import numpy as np
 import streamlit as st
 
 from digits import paths
@@ -30,16 +31,21 @@ def main() -> None:
             model = sidebar.choose_model()
     st.html("<h1 class='title'>Digit workbench <small>draw a digit, and see what a model makes of it</small></h1>")
     drawing, given = _recognise(pen, model)
+    if drawing and given:
+        # Before the panels, which may still be at work when the next stroke comes.
+        with st.sidebar:
+            sidebar.remember(drawing, given, model)
+            sidebar.show_downloads(drawing, given, model)
+            sidebar.show_history()
     tabs = dict(zip(PANELS, st.tabs(PANELS, key="panel", on_change="rerun"), strict=True))
     for name, tab in tabs.items():
         if tab.open:
             with tab, page.guarded(name):
                 _show_panel(name, drawing, given, model, is_explained)
-    if drawing and given:
-        with st.sidebar:
-            sidebar.remember(drawing, given, model)
-            sidebar.show_downloads(drawing, given, model)
-            sidebar.show_history()
+    if model and drawing is None:
+        # What the first answer will be compared with is made while nobody waits for it.
+        with page.guarded("The model"):
+            engine.is_familiar(model, np.zeros((28, 28), np.uint8))
 
 
 def _recognise(pen: draw.Pen, model: Model | None) -> tuple[Drawing | None, Verdict | None]:
@@ -49,7 +55,8 @@ def _recognise(pen: draw.Pen, model: Model | None) -> tuple[Drawing | None, Verd
         drawing = draw.show(pen)
     with answer, page.guarded("The model"):
         if drawing and model:
-            given = Verdict(engine.probabilities(model, drawing.image[None])[0])
+            is_familiar = engine.is_familiar(model, drawing.image)
+            given = Verdict(engine.probabilities(model, drawing.image[None])[0], is_familiar)
             verdict.show(given, drawing.label)
         elif drawing is None:
             verdict.show_nothing()

@@ -23,6 +23,7 @@ DEFAULT_MODEL = "mnist_advanced"
 IS_PUBLIC = os.environ.get("DIGITS_PUBLIC", "") not in ("", "0")
 # Every eleventh of the 55,000: enough to find a look-alike, and read through in a moment.
 SAMPLE_STEP = 11
+LOOK_ALIKES, UNLIKE_SHARE = 5, 0.01
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,37 @@ def nearest(model: Model, image: np.ndarray, count: int) -> Digits:
     distances = np.linalg.norm(_features_of_sample(model.key, model) - seen, axis=1)
     places = np.argsort(distances, kind="stable")[:count]
     return Digits(training_sample().images[places], training_sample().labels[places])
+
+
+def is_familiar(model: Model, image: np.ndarray) -> bool:
+    """Whether an image is as like its look-alikes, to a model with convolutions, as nearly all training digits are.
+
+    Likeness is the mean cosine, in the model's last layer, with the five nearest of the training sample. Other models
+    tell nothing by it; to them everything is familiar.
+    """
+    if not sees_places(model) or "features" not in model.recogniser.outputs:
+        return True
+    directions, least = _directions_of_sample(model.key, model)
+    seen = _directions(examples.features(model.recogniser, image[None]))
+    return bool(_likeness(seen, directions)[0] >= least)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _directions_of_sample(key: str, _model: Model) -> tuple[np.ndarray, float]:
+    """The training sample's directions in the last layer, and the likeness below which one in 100 of them lies."""
+    directions = _directions(_features_of_sample(key, _model))
+    # Each is its own nearest.
+    blocks = [_likeness(block, directions, skipped=1) for block in np.array_split(directions, 10)]
+    return directions, float(np.quantile(np.concatenate(blocks), UNLIKE_SHARE))
+
+
+def _directions(features: np.ndarray) -> np.ndarray:
+    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+
+
+def _likeness(directions: np.ndarray, others: np.ndarray, skipped: int = 0) -> np.ndarray:
+    cosines = np.sort(directions @ others.T, axis=1)
+    return cosines[:, len(others) - skipped - LOOK_ALIKES : len(others) - skipped].mean(axis=1)
 
 
 def methods_of(model: Model) -> list[str]:

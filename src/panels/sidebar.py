@@ -40,12 +40,16 @@ def choose_model() -> Model | None:
     # A file that was deleted while it was selected is no option any more.
     gone = st.session_state.get("model")
     if gone is not None and gone not in options:
-        st.warning(f"{'Your model' if gone.startswith(OWN) else gone} is gone, so {options[0]} answers now.")
+        name = "Your model" if gone.startswith(OWN) else gone
+        st.session_state.gone = f"{name} is gone, so {options[0]} answers now."
         st.session_state.model = options[0]
+    if "gone" in st.session_state:
+        st.warning(st.session_state.gone)
     chosen = st.selectbox(
         "Model",
         options,
         key="model",
+        on_change=lambda: st.session_state.pop("gone", None),
         format_func=lambda name: f"{own.name} (yours)" if own and name == own.key else name,
     )
     if own and chosen == own.key:
@@ -90,6 +94,7 @@ def _admit(file: UploadedFile) -> tuple[Model | None, str]:
     except (ValueError, OSError) as error:
         return None, page.sentence(error)
     st.session_state.model = own.key
+    st.session_state.pop("gone", None)
     return own, ""
 
 

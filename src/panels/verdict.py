@@ -14,9 +14,15 @@ LEAST_CONFIDENCE = 0.8
 
 @dataclass(frozen=True)
 class Verdict:
-    """A model's answer: the probabilities of the ten digits, (10,), and what follows from them."""
+    """A model's answer.
+
+    Attributes:
+        probabilities: of the ten digits, (10,).
+        is_familiar: the image looks like digits that the model learnt from.
+    """
 
     probabilities: np.ndarray
+    is_familiar: bool = True
 
     @property
     def answer(self) -> int:
@@ -31,7 +37,7 @@ class Verdict:
     @property
     def is_sure(self) -> bool:
         """Whether the answer is worth relying on."""
-        return self.confidence >= LEAST_CONFIDENCE
+        return self.is_familiar and self.confidence >= LEAST_CONFIDENCE
 
     @property
     def ranked(self) -> list[tuple[int, float]]:
@@ -47,6 +53,12 @@ def show(verdict: Verdict, label: int | None) -> None:
     if verdict.is_sure:
         headline = escape(f"{page.percent(confidence)} sure")
         detail = escape(f"Next: {also}")
+    elif not verdict.is_familiar:
+        headline = "Not sure that it is a digit"
+        detail = escape(
+            f"It looks unlike those that this model learnt from. If it is one: {first} ({page.percent(confidence)}), "
+            f"or else {also}"
+        )
     else:
         headline = "Not sure"
         detail = escape(f"Perhaps {first} ({page.percent(confidence)}), or else {also}")

@@ -43,13 +43,7 @@ def _choose(methods: list[str], verdict: Verdict) -> tuple[str, int, int | None]
     method = left.selectbox(
         "Method", methods, format_func=lambda name: METHODS[name].title, key="method", persist_state="page"
     )
-    target = middle.selectbox(
-        "Evidence for",
-        [ANSWER, *range(10)],
-        format_func=lambda digit: f"{ANSWER}, {verdict.answer}" if digit == ANSWER else f"{digit}",
-        key="target",
-        persist_state="page",
-    )
+    target = middle.selectbox("Evidence for", [ANSWER, *range(10)], key="target", persist_state="page")
     target = verdict.answer if target == ANSWER else target
     versus = right.selectbox(
         "Rather than", [NOBODY, *(digit for digit in range(10) if digit != target)], key="versus", persist_state="page"

@@ -149,7 +149,7 @@ def test_failure_of_a_sweep_gives_no_folder_away(unswept, queue):
 def test_job_whose_report_has_gone_does_not_keep_the_page_busy(unswept, queue):
     unswept.click("Sweep mnist_cnn quickly")
     queue.jobs[0].state = "done"
-    unswept.app.default_timeout = 1
+    unswept.app.default_timeout = 5
     unswept.run()
     assert [each.label for each in unswept.app.button if each.label == "Sweep mnist_cnn quickly"]
 

@@ -1,0 +1,118 @@
+"""A digit is drawn, and the page says which it is, with mouse, finger or keys, on light and dark paper."""
+
+import re
+
+import numpy as np
+from playwright.sync_api import expect
+
+from digits import preprocess, recognizer
+
+from . import visitor
+
+ONE, BAR = [(200, 55), (125, 235)], [(75, 55), (200, 55)]
+
+
+def test_drawing_with_every_button_and_brush(page):
+    visitor.expect_nothing(page)
+    visitor.draw(page, [ONE])
+    visitor.expect_answer(page, 1)
+    visitor.draw(page, [BAR])
+    visitor.expect_answer(page, 7)
+    visitor.canvas_button(page, "Undo").click()
+    visitor.expect_answer(page, 1)
+    visitor.canvas_button(page, "Redo").click()
+    visitor.expect_answer(page, 7)
+    expect(visitor.canvas_button(page, "Redo")).to_be_disabled()
+    visitor.wait_until_idle(page)
+    visitor.canvas_button(page, "Clear").click()
+    visitor.expect_nothing(page)
+    visitor.draw(page, visitor.DIGITS[3])
+    visitor.expect_answer(page, 3)
+    expect(page.locator(".history figcaption")).to_have_text(["3", "7"])
+    visitor.keep(page, "drawing")
+
+    visitor.canvas_button(page, "Clear").click()
+    visitor.expect_nothing(page)
+    page.get_by_role("slider", name="Brush").press("Home")
+    visitor.draw(page, visitor.DIGITS[2])
+    visitor.expect_answer(page, 2)
+    thin = visitor.downloaded_drawing(page)
+    visitor.use_source(page, "Samples")
+    visitor.expect_answer(page, 4)
+    visitor.use_source(page, "Draw")
+    visitor.expect_answer(page, 2)
+    assert np.array_equal(visitor.downloaded_drawing(page), thin)
+
+    visitor.canvas_button(page, "Clear").click()
+    visitor.expect_nothing(page)
+    page.get_by_role("slider", name="Brush").press("End")
+    visitor.draw(page, visitor.DIGITS[2])
+    visitor.expect_answer(page, 2)
+    thick = visitor.downloaded_drawing(page)
+    assert (thick < 128).sum() > 5 * (thin < 128).sum()
+
+    answer = visitor.downloaded_verdict(page)
+    seen = preprocess.prepare(thick).image
+    assert np.array_equal(answer["image"], seen)
+    assert answer["answer"] == recognizer.load(answer["model"]).predict_proba(seen[None]).argmax() == 2
+    assert len(answer["probabilities"]) == 10
+    assert answer["true_digit"] is None
+
+
+def test_dark_canvas_in_the_dark_theme(open_page):
+    page = open_page(color_scheme="dark")
+    visitor.draw(page, visitor.DIGITS[7])
+    visitor.expect_answer(page, 7)
+    page.get_by_role("radio", name="Dark", exact=True).click(force=True)
+    visitor.expect_nothing(page)
+    visitor.draw(page, visitor.DIGITS[5])
+    visitor.expect_answer(page, 5)
+    visitor.canvas_button(page, "Undo").click()
+    visitor.expect_nothing(page)
+    visitor.canvas_button(page, "Redo").click()
+    visitor.expect_answer(page, 5)
+    drawing = visitor.downloaded_drawing(page)
+    assert np.median(drawing) < 50 < 200 < drawing.max()
+    page_colour = page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
+    assert max(map(int, re.findall(r"\d+", page_colour)[:3])) < 60
+    visitor.keep(page, "dark")
+
+
+def test_finger_on_a_phone(open_page):
+    page = open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    visitor.touch(page, visitor.DIGITS[4][:1])
+    expect(visitor.canvas_button(page, "Clear")).to_be_enabled()
+    visitor.touch(page, visitor.DIGITS[4][1:])
+    visitor.expect_answer(page, 4)
+    visitor.keep(page, "phone")
+    for panel in visitor.PANELS:
+        visitor.open_panel(page, panel)
+        visitor.wait_until_idle(page)
+        assert visitor.overhang(page) <= 0, panel
+
+
+def test_keyboard_alone_reaches_everything(page):
+    visitor.draw(page, visitor.DIGITS[1])
+    visitor.expect_answer(page, 1)
+    visitor.wait_until_idle(page)
+    visitor.tab_to(page, visitor.canvas_button(page, "Undo"))
+    page.keyboard.press("Enter")
+    visitor.expect_nothing(page)
+    visitor.tab_to(page, visitor.canvas_button(page, "Redo"))
+    page.keyboard.press("Space")
+    visitor.expect_answer(page, 1)
+    visitor.tab_to(page, page.get_by_role("tab", name="Why"))
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator(visitor.SIGNS["Compare"])).to_be_visible()
+    visitor.tab_to(page, page.get_by_role("combobox", name="Model", exact=True))
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("combobox", name="Model", exact=True)).not_to_have_value("mnist_advanced")
+    visitor.tab_to(page, visitor.source(page, "Draw"))
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    visitor.expect_answer(page, 4)
+    expect(visitor.source(page, "Samples")).to_be_checked()

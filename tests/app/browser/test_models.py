@@ -1,0 +1,138 @@
+"""Models come, go, break and are brought by strangers: the page says so and goes on."""
+
+import json
+import shutil
+import zipfile
+from io import BytesIO
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from digits import data, paths, recognizer
+
+from . import visitor
+
+DEFAULT = "mnist_advanced"
+
+
+@pytest.fixture
+def spare(server):
+    """A copy of a checkpoint in the server's `models/`, which a test may break; it has no sweep."""
+    files = list(server.models.glob("mnist_mlp.*"))
+    copies = [file.with_stem("spare") for file in files]
+    for file, copy in zip(files, copies, strict=True):
+        shutil.copy(file, copy)
+    card = server.models / "spare.json"
+    card.write_text(card.read_text().replace("mnist_mlp", "spare"))
+    yield card
+    for copy in copies:
+        copy.unlink(missing_ok=True)
+
+
+def test_models_come_break_and_go(page, spare):
+    visitor.use_source(page, "Samples")
+    visitor.expect_answer(page, 4)
+    visitor.choose(page, "Model", "spare")
+    visitor.caption(page, "Classroom network")
+    visitor.wait_until_idle(page)
+    assert visitor.downloaded_verdict(page)["model"] == "spare"
+
+    whole = spare.read_text()
+    spare.write_text(whole[: len(whole) // 2])
+    visitor.main(page).get_by_role("radio", name="7", exact=True).click()
+    visitor.expect_sentence(page, "spare.json")
+    visitor.expect_sentence(page, "No model can answer")
+    visitor.choose(page, "Model", "mnist_cnn")
+    visitor.expect_answer(page, 7)
+
+    spare.write_text(whole)
+    visitor.choose(page, "Model", "spare")
+    visitor.expect_answer(page, 7)
+    visitor.wait_until_idle(page)
+    for file in spare.parent.glob("spare.*"):
+        file.unlink()
+    visitor.main(page).get_by_role("radio", name="9", exact=True).click()
+    visitor.expect_sentence(page, f"spare is gone, so {DEFAULT} answers now")
+    visitor.expect_answer(page, 9)
+    visitor.wait_until_idle(page)
+    assert visitor.downloaded_verdict(page)["model"] == DEFAULT
+    assert "spare" not in visitor.options(page, "Model")
+
+
+def test_models_panel_shows_the_errors_behind_a_cell_and_sweeps(spare, page):
+    visitor.choose(page, "Model", "spare")
+    visitor.caption(page, "Classroom network")
+    page.get_by_role("tab", name="Models", exact=True).click()
+    visitor.until(page, "table.cards", "spare")
+    expect(page.locator("[data-testid=stVegaLiteChart] svg.marks")).to_have_count(4)
+    visitor.wait_until_idle(page)
+    visitor.keep(page, "models")
+
+    # The number stands on its cell.
+    page.locator("svg text[aria-label^='answer: 3; true digit: 5;']").click(force=True)
+    visitor.caption(page, "Test digits that are a 5 and read as a 3")
+    test = data.load_test()
+    answers = recognizer.load("mnist_mlp").predict_proba(test.images).argmax(axis=1)
+    errors = {f"test digit {place}" for place in np.flatnonzero((test.labels == 5) & (answers == 3))}
+    visitor.wait_until_idle(page)
+    pictures = page.locator("img[alt^='test digit']")
+    assert {picture.get_attribute("alt") for picture in pictures.all()} == errors
+
+    page.get_by_role("button", name="Sweep spare quickly").click()
+    visitor.until(page, "[data-testid=stProgress]", "Quick sweep of spare: ")
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    expect(page.get_by_role("button", name="Sweep spare quickly")).to_be_visible()
+
+
+def repacked(content: bytes, change) -> bytes:
+    """A `.keras` file whose config has been changed."""
+    file = BytesIO()
+    with zipfile.ZipFile(BytesIO(content)) as source, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            member = source.read(name)
+            target.writestr(name, change(member) if name == "config.json" else member)
+    return file.getvalue()
+
+
+def with_lambda(config: bytes) -> bytes:
+    model = json.loads(config)
+    code = {"class_name": "__lambda__", "config": {"code": "4wEAAAA=", "defaults": None, "closure": None}}
+    layer = {"class_name": "Lambda", "config": {"name": "harmless", "function": code}}
+    model["config"]["layers"].insert(1, layer | {"module": "keras.layers", "registered_name": None})
+    return json.dumps(model).encode()
+
+
+def test_strangers_model_is_refused_in_a_sentence_or_answers_while_tensorflow_starts(page):
+    content = (paths.MODELS / "mnist_mlp.keras").read_bytes()
+    refused = {
+        "old.keras": (b"\x89HDF\r\n\x1a\n" + bytes(1000), "Keras's older format"),
+        "lambda.keras": (repacked(content, with_lambda), "the layer 'Lambda' can't be admitted"),
+        "letter.keras": (b"Dear reader,\n", "isn't a .keras file"),
+        "vast.keras": (repacked(content, lambda config: config + bytes(3_000_000)), "larger than 1 MB"),
+    }
+    visitor.draw(page, visitor.DIGITS[3])
+    visitor.expect_answer(page, 3)
+    visitor.until(page, visitor.SIGNS["Why"])
+    visitor.choose(page, "Method", "Integrated gradients")
+    visitor.expect_sentence(page, "needs TensorFlow, which is starting")
+    visitor.caption(page, "RISE: the redder, the more it speaks for 3")
+
+    visitor.sidebar(page).get_by_text("Your own model").click()
+    for name, (bad, words) in refused.items():
+        visitor.upload(visitor.sidebar(page), name, bad)
+        visitor.expect_sentence(page, words)
+    visitor.upload(visitor.sidebar(page), "<b>mine & yours.keras", content)
+    visitor.expect_sentence(page, "is among the models above")
+    visitor.caption(page, "as b_mine_yours sees it")
+    visitor.wait_until_idle(page)
+    answer = visitor.downloaded_verdict(page)
+    assert answer["model"] == "b_mine_yours"
+    # It is a copy of a shipped one, and answers as that does.
+    expected = recognizer.load("mnist_mlp").predict_proba(np.array([answer["image"]], np.uint8))[0]
+    np.testing.assert_allclose(answer["probabilities"], expected, atol=2e-6)
+    visitor.keep(page, "own_model")
+    visitor.choose(page, "Model", DEFAULT)
+    visitor.caption(page, f"as {DEFAULT} sees it")
+    visitor.choose(page, "Method", "Integrated gradients")
+    visitor.caption(page, "Integrated gradients: the redder, the more it speaks for 3")

@@ -1,0 +1,90 @@
+"""Why, compare, stress and handwriting, as a visitor uses them."""
+
+import numpy as np
+from playwright.sync_api import expect
+
+from digits import cards, data, paths, recognizer
+
+from . import visitor
+
+HEAT = "img[alt*='where the evidence']"
+
+
+def test_why_shows_each_method_and_contrast_and_can_be_switched_off(page):
+    visitor.use_source(page, "Samples")
+    visitor.expect_answer(page, 4)
+    heat = visitor.until(page, HEAT)
+    answer = heat.get_attribute("src")
+    visitor.wait_until_idle(page)
+    visitor.choose(page, "Rather than", "9")
+    visitor.caption(page, "rather than 9")
+    assert heat.get_attribute("src") != answer
+    visitor.choose(page, "Method", "Occlusion")
+    visitor.caption(page, "Occlusion: the redder")
+    page.get_by_role("switch", name="Find the fewest pixels").click(force=True)
+    visitor.until(page, "img[alt='the digit changed into a 9']")
+    visitor.keep(page, "why")
+    page.get_by_role("switch", name="Explain the answers").click(force=True)
+    visitor.caption(page, "switched off")
+    expect(page.locator(HEAT)).to_have_count(0)
+    visitor.choose(page, "Model", "mnist_mlp")
+    page.get_by_role("switch", name="Explain the answers").click(force=True)
+    visitor.expect_sentence(page, "mnist_mlp has no layer that sees places on the page")
+
+
+def test_why_names_the_answer_of_the_drawing_at_hand(page):
+    visitor.use_source(page, "Samples")
+    visitor.caption(page, "speaks for 4")
+    visitor.wait_until_idle(page)
+    visitor.main(page).get_by_role("radio", name="9", exact=True).click()
+    visitor.caption(page, "speaks for 9")
+    visitor.wait_until_idle(page)
+    shown = page.get_by_role("combobox", name="Evidence for", exact=True).input_value()
+    assert shown in ("the answer, 9", "the answer")
+
+
+def test_compare_asks_every_model_and_stress_damages_in_28_ways(page):
+    visitor.use_source(page, "Samples")
+    visitor.expect_answer(page, 4)
+    visitor.main(page).get_by_role("radio", name="5", exact=True).click()
+    visitor.expect_answer(page, 5)
+    panel = visitor.open_panel(page, "Compare")
+    visitor.wait_until_idle(page)
+    test = data.load_test()
+    image = test.images[[np.argmax(test.labels == 5)]]
+    rows = panel.locator("tbody tr")
+    shown = dict(zip(rows.locator("th").all_inner_texts(), rows.locator("td.large").all_inner_texts(), strict=True))
+    expected = {
+        name: f"{recognizer.load(name).predict_proba(image).argmax()}" for name in cards.available(paths.MODELS)
+    }
+    assert {name.splitlines()[0]: answer for name, answer in shown.items()} == expected
+    expect(panel.locator("td img")).to_have_count(len(expected))
+    visitor.keep(page, "compare")
+
+    visitor.open_panel(page, "Stress")
+    visitor.wait_until_idle(page)
+    expect(page.locator("table.stress tbody tr")).to_have_count(28)
+    expect(page.locator("table.stress .cell img")).to_have_count(28 * 5)
+    mixture = page.locator(".mixture img")
+    before = mixture.get_attribute("src")
+    page.get_by_role("slider", name="Rotation").press("End")
+    expect(mixture).not_to_have_attribute("src", before)
+    visitor.keep(page, "stress")
+
+
+def test_handwriting_is_kept_under_its_digit_until_it_is_removed(page, server):
+    visitor.draw(page, visitor.DIGITS[8])
+    visitor.expect_answer(page, 8)
+    visitor.wait_until_idle(page)
+    panel = visitor.open_panel(page, "My handwriting")
+    panel.get_by_role("radio", name="3", exact=True).click()
+    panel.get_by_role("button", name="Save it as a 3").click()
+    visitor.until(page, ".shelf img[alt='a 3 of yours']")
+    assert len(list((server.root / "my_digits" / "3").iterdir())) == 1
+    visitor.until(page, "table.mine", "0 of 1")
+    visitor.keep(page, "handwriting")
+    visitor.wait_until_idle(page)
+    panel.get_by_text("Remove one").click()
+    panel.get_by_role("button", name="Remove it").click()
+    visitor.caption(page, "Nothing is saved yet")
+    assert not list((server.root / "my_digits" / "3").iterdir())
