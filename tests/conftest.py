@@ -12,6 +12,20 @@ from digits import data, paths
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+NO_BROWSER = "no Chromium was found"
+SKIPPED = (
+    f"The browser tests of the app were SKIPPED: {NO_BROWSER}.",
+    "To run them, install it (Debian: apt-get install chromium) or name another: CHROMIUM=/path/to/chrome make test",
+)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say in the very last lines what was left out."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if any(NO_BROWSER in str(report.longrepr) for report in skipped):
+        reporter.write_line("\n".join(SKIPPED), yellow=True)
+
 
 @pytest.fixture(scope="session")
 def splits() -> data.Splits:

@@ -100,6 +100,8 @@ class Page:
         module = ModuleType("streamlit_drawable_canvas")
         module.st_canvas = self.canvas
         monkeypatch.setitem(sys.modules, "streamlit_drawable_canvas", module)
+        # The app becomes the main module, and processes that Python spawns later would begin by importing it.
+        monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
         # Nothing is read from the collection of whoever runs the tests, and nothing saved there.
         if paths.MY_DIGITS.is_relative_to(paths.ROOT):
             monkeypatch.setattr(paths, "MY_DIGITS", Path(os.devnull))

@@ -69,6 +69,23 @@ def features(recogniser: Recognizer, images: np.ndarray) -> np.ndarray:
     return np.concatenate([recogniser.run(preprocess.to_input(block), "features")[0] for block in blocks_of(images)])
 
 
+def likeness(seen: np.ndarray, others: np.ndarray, count: int, skip: int = 0) -> np.ndarray:
+    """How like some others each image is to the last layer: its mean cosine, (N,), with the most similar of them.
+
+    Args:
+        seen: what the last layer sees of the images, (N, d).
+        others: likewise of the others, (M, d).
+        count: of how many the mean is taken.
+        skip: how many are left out, the most similar first: 1 where each is itself among the others.
+    """
+    cosines = np.sort(_directions(seen) @ _directions(others).T, axis=1)[:, ::-1]
+    return cosines[:, skip : skip + count].mean(axis=1)
+
+
+def _directions(seen: np.ndarray) -> np.ndarray:
+    return seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+
+
 def plane(recogniser: Recognizer, images: np.ndarray, seed: int = 0) -> np.ndarray:
     """Images on a plane, (N, 2), where neighbours in the last layer's space stay neighbours: PCA, then t-SNE.
 

@@ -7,7 +7,7 @@ of a cell is a file, so a killed sweep goes on where it stopped.
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
@@ -19,8 +19,7 @@ import numpy as np
 
 from digits import metrics, paths, statistics
 from digits.corruptions import CORRUPTIONS
-from digits.data import Digits
-from digits.sweep_plan import Model, Plan, damage, open_model
+from digits.sweep_plan import Plan, damage, open_model
 
 
 @dataclass(frozen=True)
@@ -50,24 +49,17 @@ class Cell:
     ece: np.ndarray
 
 
-def run_cell(
-    corruption: str,
-    severity: int,
-    digits: Digits,
-    indices: np.ndarray,
-    models: Sequence[Model],
-    seed: int,
-    batch_size: int,
-) -> Cell:
+def run_cell(plan: Plan, corruption: str, severity: int, batch_size: int) -> Cell:
     """Damage the digits and let every model answer; the unit of work that a worker gets."""
-    recognisers = [open_model(model) for model in models]
+    digits = plan.digits
+    recognisers = [open_model(model) for model in plan.models]
     content = hashlib.sha256()
-    seconds = np.zeros(len(models) + 1)
-    probabilities = np.empty((len(models), len(digits), 10), np.float32)
+    seconds = np.zeros(len(recognisers) + 1)
+    probabilities = np.empty((len(recognisers), len(digits), 10), np.float32)
     for start in range(0, len(digits), batch_size):
         part = slice(start, start + batch_size)
         began = perf_counter()
-        damaged = damage(digits.images[part], corruption, severity, seed, indices[part])
+        damaged = damage(digits.images[part], corruption, severity, plan.seed, plan.indices[part])
         content.update(damaged)
         seconds[0] += perf_counter() - began
         for place, recogniser in enumerate(recognisers):
@@ -113,7 +105,9 @@ def run(plan: Plan, folder: Path, batch_size: int, workers: int = 1, scheduler: 
     def units() -> Iterator:
         for corruption, severity in left:
             bar.set_postfix_str(f"{corruption} {severity}" if severity else corruption)
-            yield delayed(run_cell)(corruption, severity, plan.digits, plan.indices, plan.models, plan.seed, batch_size)
+            # The plan goes whole to every worker. Of a bare array joblib would keep one copy, with one worker, and the
+            # sweep would end with it.
+            yield delayed(run_cell)(plan, corruption, severity, batch_size)
 
     with _backend(workers, scheduler), bar:
         for cell in Parallel(return_as="generator_unordered")(units()):

@@ -116,32 +116,22 @@ def nearest(model: Model, image: np.ndarray, count: int) -> Digits:
 def is_familiar(model: Model, image: np.ndarray) -> bool:
     """Whether an image is as like its look-alikes, to a model with convolutions, as nearly all training digits are.
 
-    Likeness is the mean cosine, in the model's last layer, with the five nearest of the training sample. Other models
-    tell nothing by it; to them everything is familiar.
+    Other models tell nothing by it; to them everything is familiar.
     """
     if not sees_places(model) or "features" not in model.recogniser.outputs:
         return True
-    directions, least = _directions_of_sample(model.key, model)
-    seen = _directions(examples.features(model.recogniser, image[None]))
-    return bool(_likeness(seen, directions)[0] >= least)
+    seen = examples.features(model.recogniser, image[None])
+    likeness = examples.likeness(seen, _features_of_sample(model.key, model), LOOK_ALIKES)
+    return bool(likeness[0] >= _least_likeness(model.key, model))
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _directions_of_sample(key: str, _model: Model) -> tuple[np.ndarray, float]:
-    """The training sample's directions in the last layer, and the likeness below which one in 100 of them lies."""
-    directions = _directions(_features_of_sample(key, _model))
-    # Each is its own nearest.
-    blocks = [_likeness(block, directions, skipped=1) for block in np.array_split(directions, 10)]
-    return directions, float(np.quantile(np.concatenate(blocks), UNLIKE_SHARE))
-
-
-def _directions(features: np.ndarray) -> np.ndarray:
-    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-
-
-def _likeness(directions: np.ndarray, others: np.ndarray, skipped: int = 0) -> np.ndarray:
-    cosines = np.sort(directions @ others.T, axis=1)
-    return cosines[:, len(others) - skipped - LOOK_ALIKES : len(others) - skipped].mean(axis=1)
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _least_likeness(key: str, _model: Model) -> float:
+    """How like the others of the training sample 99 of 100 of its digits are at least."""
+    sample = _features_of_sample(key, _model)
+    # In parts, because all cosines of all with all would be 100 MB. Each digit is its own nearest, and left out.
+    parts = [examples.likeness(part, sample, LOOK_ALIKES, skip=1) for part in np.array_split(sample, 10)]
+    return float(np.quantile(np.concatenate(parts), UNLIKE_SHARE))
 
 
 def methods_of(model: Model) -> list[str]:

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics.pairwise import cosine_similarity
 
-from digits import metrics, preprocess, recognizer
+from digits import examples, metrics, preprocess, recognizer
 from panels import compare, draw, engine, handwriting, model_cards, stress, verdict, why
 from workbench import PANELS, SHIPPED, Page, bars, calibrated, enlarged, in_percent, paths_in, png, prepared, words
 
-# Test digits that the default model reads rightly, one of each.
-ONE_OF_EACH = (3, 2, 1, 18, 4, 15, 11, 0, 61, 7)
+# Test digits that the default model reads rightly and finds familiar, one of each.
+ONE_OF_EACH = (3, 2, 1, 30, 4, 15, 11, 0, 61, 7)
 
 
 @pytest.fixture
@@ -58,7 +59,8 @@ def test_bars_are_as_long_as_the_probabilities(at, said):
     np.testing.assert_allclose(lengths, 100 * said[place], atol=0.051)
 
 
-def test_answer_is_sure_from_the_threshold_on(at, said):
+def test_familiar_answer_is_sure_from_the_threshold_on(at, said, monkeypatch):
+    monkeypatch.setattr(engine, "is_familiar", lambda _model, _image: True)
     confidence = said.max(axis=1)
     below = np.where(confidence < verdict.LEAST_CONFIDENCE, confidence, -1).argmax()
     above = np.where(confidence >= verdict.LEAST_CONFIDENCE, confidence, 2).argmin()
@@ -69,6 +71,39 @@ def test_answer_is_sure_from_the_threshold_on(at, said):
         assert after in at.verdict
         assert ("Not sure" in at.verdict) is not is_sure
         assert at.find("div", "verdict").get("class").split()[1] == ("sure" if is_sure else "unsure")
+
+
+def test_what_looks_unlike_all_digits_is_not_sure(at, advanced, splits):
+    """A pattern of which the model itself is sure."""
+    stripes = np.zeros((28, 28), np.uint8)
+    stripes[4:24:4, 4:24] = 255
+    expected = calibrated(advanced, prepared(png(255 - enlarged(stripes))).image)
+    first, second, third = (f"{each} ({in_percent(expected[each])})" for each in np.argsort(-expected)[:3])
+    at.set(source="Upload").upload(png(255 - enlarged(stripes)))
+    assert "Not sure that it is a digit It looks unlike those that this model learnt from" in at.verdict
+    assert f"If it is one: {first}, or else {second} and {third}" in at.verdict
+    assert "unsure" in at.find("div", "verdict").get("class")
+    # A network without convolutions says what it always says.
+    assert "unlike" not in at.set(model="mnist_mlp").verdict
+    at.set(model="mnist_advanced").upload(png(255 - enlarged(splits.test.images[0])))
+    assert "unlike" not in at.verdict
+
+
+@pytest.mark.parametrize("name", ["mnist_advanced", "mnist_cnn"])
+def test_familiar_is_what_99_of_100_training_digits_are(name, splits, rng):
+    """Scikit-learn's cosines, each digit of the sample without itself."""
+    model = engine.open_model(name)
+    sample = examples.features(model.recogniser, engine.training_sample().images)
+    among = cosine_similarity(sample)
+    np.fill_diagonal(among, -1)
+    least = np.quantile(np.partition(among, -5)[:, -5:].mean(axis=1), 0.01)
+    noise = rng.integers(0, 256, (20, 28, 28), dtype=np.uint8)
+    images = np.concatenate([splits.validation.images[:60], noise])
+    cosines = cosine_similarity(examples.features(model.recogniser, images), sample)
+    expected = np.partition(cosines, -5)[:, -5:].mean(axis=1) >= least
+    assert expected[:60].sum() > 50
+    assert expected[60:].sum() < 10
+    assert [engine.is_familiar(model, image) for image in images] == list(expected)
 
 
 def test_labels_of_samples_say_whether_the_answer_is_right(at, said, splits):

@@ -15,16 +15,12 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
+from conftest import NO_BROWSER
 from digits import paths
 
 from . import visitor
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-NO_BROWSER = "no Chromium"
-SKIPPED = (
-    "The browser tests of the app were SKIPPED: no Chromium was found.",
-    "To run them, install it (Debian: apt-get install chromium) or name another: CHROMIUM=/path/to/chrome make test",
-)
 # A machine that others use too may be slow; nothing is waited for longer than it takes.
 PATIENCE_MS = 20_000
 FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
@@ -43,13 +39,6 @@ class Server:
         return self.root / "models"
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    skipped = reporter.stats.get("skipped", []) if reporter else []
-    if any(NO_BROWSER in str(report.longrepr) for report in skipped):
-        reporter.write_line("\n".join(SKIPPED), yellow=True)
-
-
 @pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
     expect.set_options(timeout=PATIENCE_MS)
@@ -61,9 +50,9 @@ def playwright() -> Iterator[Playwright]:
 def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None and os.environ.get("REQUIRE_BROWSER") == "1":
-        pytest.fail(f"{NO_BROWSER} was found, and REQUIRE_BROWSER=1: apt-get install chromium")
+        pytest.fail(f"{NO_BROWSER}, and REQUIRE_BROWSER=1: apt-get install chromium")
     if path is None:
-        pytest.skip(f"{NO_BROWSER} was found")
+        pytest.skip(NO_BROWSER)
     chromium = request.getfixturevalue("playwright").chromium
     browser = chromium.launch(executable_path=path, args=["--no-sandbox", *FAKE_CAMERA])
     yield browser
