@@ -1,6 +1,7 @@
 """The app without a browser: a canvas that strokes are put on, the page it makes, and how to read that page."""
 
 import base64
+import gc
 import json
 import os
 import re
@@ -107,6 +108,8 @@ class Page:
             monkeypatch.setattr(paths, "MY_DIGITS", Path(os.devnull))
         # The search through all installed packages takes longer than a test, and this page needs none of what it finds.
         monkeypatch.setattr(BidiComponentManager, "discover_and_register_components", lambda self, **_options: None)
+        # Streamlit looks for garbage after every run, also among all that other tests have imported.
+        gc.freeze()
         self.app = AppTest.from_file(str(Path(draw.__file__).parents[1] / "app.py"), default_timeout=60)
 
     def run(self) -> "Page":
