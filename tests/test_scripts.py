@@ -178,8 +178,10 @@ def test_resuming_what_never_began_is_one_line(run_script):
     ],
 )
 def test_trainers_explain_options_out_of_range(run_script, arguments, words):
-    small = ("--report-dir", "reports", "--output-dir", "models")
-    assert_one_line_error(run_script("train_mlp", *small, *arguments, check=False), words)
+    process = run_script("train_mlp", *arguments, check=False)
+    assert process.returncode == 2
+    # In a box, like every option that can't be.
+    assert words in " ".join(process.stderr.replace("│", "").split())
 
 
 def test_baselines_need_all_ten_classes(run_script):

@@ -18,7 +18,11 @@ Options = TypeVar("Options")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """What the trainers share; each states its own recipe as defaults."""
+    """What the trainers share; each states its own recipe as defaults.
+
+    Raises:
+        ValueError: an option is out of its range.
+    """
 
     name: str
     """Name of the checkpoint."""
@@ -50,6 +54,18 @@ class TrainingOptions:
     """Train on the first so many digits only, for a quick try."""
     resume: bool = False
     """Go on where a killed run with the same options stopped."""
+
+    def __post_init__(self) -> None:
+        # Before Keras is loaded, which takes seconds.
+        if Path(self.name).name != self.name:
+            raise ValueError(f"expected a --name without folders, got {self.name!r}; --output-dir says where")
+        if self.epochs < 1 or self.batch_size < 1 or not 0 <= self.averaging < 1:
+            raise ValueError(
+                "expected --epochs and --batch-size of at least 1 and --averaging from 0 to below 1, "
+                f"got {self.epochs}, {self.batch_size} and {self.averaging}"
+            )
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f"expected a --limit of at least 1 digit, got {self.limit}")
 
 
 def run(main: Callable[[Options], None], options_type: type[Options], description: str) -> None:

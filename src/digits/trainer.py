@@ -1,7 +1,6 @@
 """A training from the data to the published checkpoint: what every trainer script runs with a recipe of its own."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import keras
 
@@ -20,10 +19,8 @@ def run(
         description: what the card says of the model, in a line.
 
     Raises:
-        ValueError: the name isn't one, the output folder can't be written to, or the data or an option is wrong.
+        ValueError: the output folder can't be written to, or the data is wrong.
     """
-    if Path(options.name).name != options.name:
-        raise ValueError(f"expected a --name without folders, got {options.name!r}; --output-dir says where")
     # A folder that can't be written to is better found before the training than after.
     paths.output_folder(options.output_dir)
     splits = data.load_splits(options.data_dir)

@@ -74,13 +74,8 @@ def fit(
 
     Raises:
         FileNotFoundError: the options ask to resume, and there is nothing to resume from.
-        ValueError: an option is out of its range, or the run to resume had other options.
+        ValueError: the run to resume had other options.
     """
-    if options.epochs < 1 or options.batch_size < 1 or not 0 <= options.averaging < 1:
-        raise ValueError(
-            "expected --epochs and --batch-size of at least 1 and --averaging from 0 to below 1, "
-            f"got {options.epochs}, {options.batch_size} and {options.averaging}"
-        )
     circumstances = cards.circumstances()
     folder = paths.output_folder(options.report_dir / options.name)
     digits = splits.train.first(options.limit)

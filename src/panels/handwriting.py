@@ -48,7 +48,7 @@ def _offer_to_save(drawing: Drawing | None, verdict: Verdict | None) -> None:
 
 
 def _show_collection(entries: list[Entry]) -> None:
-    st.html(f"<p class='heading'>{len(entries)} digits in <code>my_digits/</code></p>")
+    st.html(f"<p class='heading'>{len(entries)} digit{'s' * (len(entries) != 1)} in <code>my_digits/</code></p>")
     for digit in range(10):
         mine = [entry for entry in entries if entry.digit == digit]
         images = "".join(

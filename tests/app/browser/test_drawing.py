@@ -65,6 +65,8 @@ def test_dark_canvas_in_the_dark_theme(open_page):
     visitor.expect_answer(page, 7)
     page.get_by_role("radio", name="Dark", exact=True).click(force=True)
     visitor.expect_nothing(page)
+    # The other paper is another canvas.
+    visitor.wait_until_idle(page)
     visitor.draw(page, visitor.DIGITS[5])
     visitor.expect_answer(page, 5)
     visitor.canvas_button(page, "Undo").click()
