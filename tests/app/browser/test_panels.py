@@ -21,14 +21,14 @@ def test_why_shows_each_method_and_contrast_and_can_be_switched_off(page):
     assert heat.get_attribute("src") != answer
     visitor.choose(page, "Method", "Occlusion")
     visitor.caption(page, "Occlusion: the redder")
-    page.get_by_role("switch", name="Find the fewest pixels").click(force=True)
+    page.get_by_role("switch", name="Find the fewest pixels").press("Space")
     visitor.until(page, "img[alt='the digit changed into a 9']")
     visitor.keep(page, "why")
-    page.get_by_role("switch", name="Explain the answers").click(force=True)
+    page.get_by_role("switch", name="Explain the answers").press("Space")
     visitor.caption(page, "switched off")
     expect(page.locator(HEAT)).to_have_count(0)
     visitor.choose(page, "Model", "mnist_mlp")
-    page.get_by_role("switch", name="Explain the answers").click(force=True)
+    page.get_by_role("switch", name="Explain the answers").press("Space")
     visitor.expect_sentence(page, "mnist_mlp has no layer that sees places on the page")
 
 
