@@ -39,13 +39,15 @@ class Options:
 
 
 def main(options: Options) -> None:
-    command.load_keras()
-    from digits import baselines, cards, data, publishing, report
+    from digits import data
 
     splits = data.load_splits(options.data_dir)
     digits, seed = splits.train.first(options.limit), options.random_seed
     if len(set(digits.labels.tolist())) < 10:
         raise ValueError(f"the first {len(digits)} digits aren't of all ten classes; raise --limit")
+    command.load_keras()
+    from digits import baselines, cards, publishing, report
+
     recipes = {
         "digits_8x8_logistic": (baselines.logistic_8x8, {"c": options.logistic_8x8_c, "seed": seed}),
         "mnist_logistic": (baselines.logistic, {"digits": digits, "c": options.logistic_c}),

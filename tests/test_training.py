@@ -39,9 +39,6 @@ def test_training_learns_repeats_and_resumes(few, tmp_path, monkeypatch, capsys)
     assert len(whole.history["seconds"]) == 3
     assert whole.history["learning_rate"][0] > whole.history["learning_rate"][-1]
 
-    again = fit(few, options(tmp_path / "again"))
-    np.testing.assert_array_equal(answers(again.model, few), answers(whole.model, few))
-
     def kill(self, epoch, logs=None):
         begin(self, epoch, logs)
         if epoch == 2:
@@ -56,6 +53,8 @@ def test_training_learns_repeats_and_resumes(few, tmp_path, monkeypatch, capsys)
     np.testing.assert_allclose(answers(resumed.model, few), answers(whole.model, few), atol=1e-5)
     np.testing.assert_allclose(resumed.history["val_loss"], whole.history["val_loss"], rtol=1e-5)
     assert resumed.best_epoch == whole.best_epoch
+    # Before it was killed it was the same training once more.
+    assert resumed.history["loss"][:2] == whole.history["loss"][:2]
     written = json.loads((tmp_path / "cut" / "mnist_cnn" / "history.json").read_text())
     assert written["loss"] == resumed.history["loss"]
     capsys.readouterr()
