@@ -12,6 +12,18 @@ from . import visitor
 ONE, BAR = [(200, 55), (125, 235)], [(75, 55), (200, 55)]
 
 
+def two_by_another_brush(page, key: str) -> np.ndarray:
+    """A 2 by the brush to which a key takes the slider, uint8 (height, width)."""
+    page.get_by_role("slider", name="Brush").press(key)
+    visitor.wait_until_idle(page)
+    visitor.canvas_button(page, "Clear").click()
+    visitor.expect_nothing(page)
+    visitor.wait_until_idle(page)
+    visitor.draw(page, visitor.DIGITS[2])
+    visitor.expect_answer(page, 2)
+    return visitor.downloaded_drawing(page)
+
+
 def test_drawing_with_every_button_and_brush(page):
     visitor.expect_nothing(page)
     visitor.draw(page, [ONE])
@@ -31,28 +43,14 @@ def test_drawing_with_every_button_and_brush(page):
     expect(page.locator(".history figcaption")).to_have_text(["3", "7"])
     visitor.keep(page, "drawing")
 
-    page.get_by_role("slider", name="Brush").press("Home")
-    visitor.wait_until_idle(page)
-    visitor.canvas_button(page, "Clear").click()
-    visitor.expect_nothing(page)
-    visitor.wait_until_idle(page)
-    visitor.draw(page, visitor.DIGITS[2])
-    visitor.expect_answer(page, 2)
-    thin = visitor.downloaded_drawing(page)
+    thin = two_by_another_brush(page, "Home")
     visitor.use_source(page, "Samples")
     visitor.expect_answer(page, 4)
     visitor.use_source(page, "Draw")
     visitor.expect_answer(page, 2)
     assert np.array_equal(visitor.downloaded_drawing(page), thin)
 
-    page.get_by_role("slider", name="Brush").press("End")
-    visitor.wait_until_idle(page)
-    visitor.canvas_button(page, "Clear").click()
-    visitor.expect_nothing(page)
-    visitor.wait_until_idle(page)
-    visitor.draw(page, visitor.DIGITS[2])
-    visitor.expect_answer(page, 2)
-    thick = visitor.downloaded_drawing(page)
+    thick = two_by_another_brush(page, "End")
     assert (thick < 128).sum() > 5 * (thin < 128).sum()
 
     answer = visitor.downloaded_verdict(page)
