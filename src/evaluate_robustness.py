@@ -68,16 +68,8 @@ def main(options: Options) -> None:
 def stress_many_digits(options: Options, models: list, problems: list[str]) -> None:
     from tqdm import tqdm
 
-    from digits import (
-        corruptions,
-        data,
-        robustness,
-        robustness_report,
-        robustness_tables,
-        sweep,
-        sweep_plan,
-        worst_case,
-    )
+    from digits import data, robustness, robustness_report, robustness_tables, sweep, sweep_plan, worst_case
+    from digits.corruptions import CORRUPTIONS, select
 
     folder = paths.output_folder(
         options.output_dir or paths.REPORTS / ("robustness-quick" if options.quick else "robustness")
@@ -90,7 +82,7 @@ def stress_many_digits(options: Options, models: list, problems: list[str]) -> N
         indices=indices,
         source=source,
         models=tuple(models),
-        corruptions=corruptions.select(options.corruptions or corruptions.CORRUPTIONS),
+        corruptions=select(options.corruptions or CORRUPTIONS),
         severities=(1, 3, 5) if options.quick else options.severities,
         seed=options.random_seed,
     )

@@ -50,12 +50,12 @@ def relate(recogniser: Recognizer, training: Digits, digits: Digits) -> Related:
         ValueError: the model has no last dense layer.
     """
     seen, residuals = _last_layer(recogniser, digits.images, digits.labels)
-    squares = (seen**2).sum(axis=1)[:, None]
+    squares = _squares(seen)[:, None]
     distances, influence = [], []
     for images, labels in zip(blocks_of(training.images), blocks_of(training.labels), strict=True):
         block, block_residuals = _last_layer(recogniser, images, labels)
         products = seen @ block.T
-        distances.append(np.sqrt(np.maximum(squares + (block**2).sum(axis=1) - 2 * products, 0)))
+        distances.append(np.sqrt(np.maximum(squares + _squares(block) - 2 * products, 0)))
         influence.append((residuals @ block_residuals.T) * (products + 1))
     return Related(np.concatenate(distances, axis=1), np.concatenate(influence, axis=1))
 
@@ -78,12 +78,14 @@ def likeness(seen: np.ndarray, others: np.ndarray, count: int, skip: int = 0) ->
         count: of how many the mean is taken.
         skip: how many are left out, the most similar first: 1 where each is itself among the others.
     """
-    cosines = np.sort(_directions(seen) @ _directions(others).T, axis=1)[:, ::-1]
+    # Divided afterwards, because a copy of all others at unit length may take as much memory as the server has left.
+    lengths = np.sqrt(np.outer(_squares(seen), _squares(others)))
+    cosines = np.sort(seen @ others.T / np.maximum(lengths, np.finfo(np.float32).tiny), axis=1)[:, ::-1]
     return cosines[:, skip : skip + count].mean(axis=1)
 
 
-def _directions(seen: np.ndarray) -> np.ndarray:
-    return seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+def _squares(seen: np.ndarray) -> np.ndarray:
+    return np.einsum("ij,ij->i", seen, seen)
 
 
 def plane(recogniser: Recognizer, images: np.ndarray, seed: int = 0) -> np.ndarray:

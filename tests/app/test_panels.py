@@ -78,6 +78,7 @@ def test_what_looks_unlike_all_digits_is_not_sure(at, advanced, splits):
     stripes = np.zeros((28, 28), np.uint8)
     stripes[4:24:4, 4:24] = 255
     expected = calibrated(advanced, prepared(png(255 - enlarged(stripes))).image)
+    assert expected.max() > verdict.LEAST_CONFIDENCE
     first, second, third = (f"{each} ({in_percent(expected[each])})" for each in np.argsort(-expected)[:3])
     at.set(source="Upload").upload(png(255 - enlarged(stripes)))
     assert "Not sure that it is a digit It looks unlike those that this model learnt from" in at.verdict
