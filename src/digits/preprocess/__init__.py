@@ -1,0 +1,96 @@
+"""From anyone's picture of a digit to the 28×28 image that MNIST would have made of it, and an account of how."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from digits.preprocess.files import FORMATS, LARGEST_PIXELS, SUFFIXES, WORKING_SIDE, at_working_size, read_grey
+from digits.preprocess.frame import SIDE, set_in_frame
+from digits.preprocess.paper import LEAST_CONTRAST, Recipe, find_ink
+from digits.preprocess.parts import digit_parts
+
+__all__ = [
+    "FORMATS",
+    "LARGEST_PIXELS",
+    "LEAST_CONTRAST",
+    "SIDE",
+    "SUFFIXES",
+    "WORKING_SIDE",
+    "Prepared",
+    "Recipe",
+    "at_working_size",
+    "check_images",
+    "prepare",
+    "prepare_file",
+    "read_grey",
+    "to_input",
+]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A digit ready to be recognised.
+
+    Attributes:
+        image: uint8 (28, 28), ink 255 on paper 0.
+        steps: what was done to the picture, one phrase each, in order.
+    """
+
+    image: np.ndarray
+    steps: tuple[str, ...]
+
+
+def check_images(images: np.ndarray) -> None:
+    """Raise a ValueError unless `images` are what the library calls images: uint8 (N, 28, 28)."""
+    if not (isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.shape[1:] == (28, 28)):
+        came = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
+        raise ValueError(f"expected images as uint8 (N, 28, 28), got {came}")
+
+
+def to_input(images: np.ndarray) -> np.ndarray:
+    """The model's door: uint8 (N, 28, 28) to float32 (N, 28, 28, 1), ink 255 becoming 1."""
+    return images[..., None].astype(np.float32) / np.float32(255)
+
+
+def prepare_file(source: Path | bytes) -> Prepared:
+    """Prepare an image file, or its bytes: `read_grey`, then `prepare`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it isn't an image, is too large to decode safely, or nothing is drawn on it.
+    """
+    name = "the image" if isinstance(source, bytes) else str(source)
+    try:
+        grey = read_grey(source)
+        return prepare(grey)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def prepare(grey: np.ndarray, recipe: Recipe | None = None) -> Prepared:
+    """Find the digit on a grey picture, uint8 (height, width), and set it in 28×28 as MNIST does.
+
+    Args:
+        recipe: the steps to take; all of them unless it is said.
+
+    Raises:
+        ValueError: nothing is drawn on it.
+    """
+    recipe = recipe or Recipe()
+    steps = []
+    if (smaller := at_working_size(grey)) is not grey:
+        grey = smaller
+        steps.append(f"scaled the picture down to {grey.shape[1]}×{grey.shape[0]}")
+    ink = find_ink(grey, recipe)
+    steps += ink.steps
+    mask = ink.mask
+    if recipe.parts:
+        mask, dropped = digit_parts(mask, ink.amount)
+        if dropped:
+            steps.append(f"left out {dropped} {'part' if dropped == 1 else 'parts'} that didn't belong to the digit")
+    left, top, width, height = cv2.boundingRect(mask)
+    steps.append(f"found ink in {width}×{height} pixels at ({left + ink.origin[0]}, {top + ink.origin[1]})")
+    image, setting = set_in_frame(ink.amount, mask, recipe.stroke)
+    return Prepared(image, (*steps, *setting))
