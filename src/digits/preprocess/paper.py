@@ -1,4 +1,4 @@
-"""Telling ink from paper: frames, shadows, and the paper's own lines are taken away, whichever of the two is lighter."""
+"""Telling ink from paper, whichever of the two is lighter: frames, shadows and the paper's own lines are taken away."""
 
 from dataclasses import dataclass
 
