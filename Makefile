@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 REQUIREMENTS := $(if $(filter Darwin-arm64,$(shell uname -sm | tr ' ' -)),requirements-mac.txt,requirements-cloud.txt)
 RUN := .venv/bin/python
 
-.PHONY: demo app benchmark robustness explanations readme test lint format requirements clean
+.PHONY: demo app sample benchmark robustness explanations readme test lint format requirements clean
 
 demo: .venv/installed
 	$(RUN) src/prepare_data.py
@@ -58,6 +58,11 @@ explanations: .venv/installed
 	cp reports/explanations/study.json reports/explanations/*.png docs/explanations
 	for model in $(EXPLAINED); do cp reports/explanations/$$model/heat_maps.png docs/explanations/$$model.png; done
 	$(MAKE) readme
+
+# The handwriting of an imagined writer, from MNIST's validation digits, that fine-tuning takes as long as there is no other.
+sample: .venv/installed
+	rm -rf my_digits/sample
+	PYTHONPATH=src $(RUN) -c "from digits import writers; writers.write_sample()"
 
 # The README's tables come from the cards, the sweep and the benchmarks.
 readme: .venv/installed

@@ -8,16 +8,19 @@ import pytest
 
 from digits import paths
 
-FLOORS = (
-    {"paths", "preprocess", "corruptions", "metrics", "statistics", "cards", "command", "forest", "pictures", "child"},
-    {"data", "augmentation", "architectures", "anatomy", "checkpoints", "plots", "pages", "collection", "jobs"},
-    {"recognizer", "training", "baselines", "twin", "robustness_plots", "explanation_plots"},
-    {"evaluation", "prediction", "publishing", "sweep_plan", "attribution", "examples", "admission"},
-    {"report", "sweep", "worst_case", "faithfulness", "sanity", "shapley", "drift", "features", "conversion"},
-    {"trainer", "robustness", "counterfactual"},
-    {"robustness_tables", "method_study", "explanations"},
-    {"robustness_report", "explanation_tables"},
-    {"explanation_report", "readme"},
+FLOORS = tuple(
+    set(floor.split())
+    for floor in (
+        "paths preprocess corruptions metrics statistics cards command forest pictures child",
+        "data augmentation architectures anatomy checkpoints plots pages collection sheet jobs",
+        "recognizer training baselines twin writers robustness_plots explanation_plots",
+        "evaluation prediction publishing sweep_plan attribution examples admission importing handwriting finetuning",
+        "report sweep worst_case faithfulness sanity shapley drift features conversion",
+        "trainer personal robustness counterfactual",
+        "robustness_tables method_study explanations",
+        "robustness_report explanation_tables",
+        "explanation_report readme",
+    )
 )
 LIBRARY = paths.ROOT / "src" / "digits"
 # Streamlit runs the app, which has no --help of its own.

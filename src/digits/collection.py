@@ -96,6 +96,16 @@ def entries(folder: Path = paths.MY_DIGITS) -> list[Entry]:
     return sorted(found, key=lambda entry: (entry.digit, entry.saved, entry.path.name))
 
 
+def other_files(folder: Path = paths.MY_DIGITS) -> list[Path]:
+    """What lies in the digits' folders and is no picture by its name."""
+    return sorted(
+        path
+        for digit in range(10)
+        for path in (folder / str(digit)).glob("[!.]*")
+        if path.suffix.lower() not in preprocess.SUFFIXES
+    )
+
+
 def counts(folder: Path = paths.MY_DIGITS) -> list[int]:
     """How many pictures of each digit there are, 0 to 9."""
     digits = [entry.digit for entry in entries(folder)]

@@ -36,6 +36,10 @@ class Digits:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def at(self, places: np.ndarray) -> "Digits":
+        """The digits at these places, indices or a mask."""
+        return Digits(self.images[places], self.labels[places])
+
     def first(self, count: int | None) -> "Digits":
         """The first `count` digits; all of them for None.
 

@@ -49,6 +49,16 @@ def write_training_curves(history: Mapping[str, Sequence[float]], folder: Path) 
     return save_figure(plots.training_curves(history), folder / "curves.png")
 
 
+def write_finetuning(
+    labels: np.ndarray, before: np.ndarray, after: np.ndarray, curve: Sequence[Mapping], folder: Path
+) -> list[Path]:
+    """Write `before_and_after.png`, and `learning_curve.png` where there is one."""
+    written = [save_figure(plots.before_and_after(labels, before, after), folder / "before_and_after.png")]
+    if curve:
+        written.append(save_figure(plots.learning_curve(curve), folder / "learning_curve.png"))
+    return written
+
+
 def comparison_table(published: Sequence[dict]) -> str:
     """The cards' test scores as a Markdown table, best first; a plain table on a terminal too."""
     rows = []

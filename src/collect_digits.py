@@ -1,0 +1,115 @@
+"""Collect your own handwriting: print a sheet, write on it, photograph it; or import a folder of loose pictures."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from digits import command, paths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    photos: Annotated[tuple[Path, ...], Positional, arg(metavar="[PHOTO ...]")] = ()
+    """Photos or scans of filled sheets."""
+    sheet: bool = False
+    """Write the sheets to print, A4 and Letter, instead of reading any."""
+    import_folder: Annotated[Path | None, arg(name="import", metavar="FOLDER")] = None
+    """Read loose pictures instead: 7/anna.png and 7_anna.png are sevens."""
+    guess: bool = False
+    """Let the model label pictures whose name doesn't; they count as doubtful."""
+    keep_doubtful: bool = False
+    """Save doubtful digits, too."""
+    yes: bool = False
+    """Save without asking."""
+    model: str = "mnist_advanced"
+    """Name in the models folder, or path of a checkpoint, of the model that looks for mistakes."""
+    models_dir: Path = paths.MODELS
+    """Folder in which the model is looked up by name."""
+    digits_dir: Path = paths.MY_DIGITS
+    """Folder of the collection."""
+    output_dir: Path = paths.REPORTS / "sheet"
+    """Folder for the sheets and the contact sheet."""
+
+
+def main(options: Options) -> None:
+    if bool(options.photos) + options.sheet + (options.import_folder is not None) != 1:
+        raise ValueError("expected one of: photos of filled sheets, --import FOLDER, or --sheet for sheets to print")
+    if options.sheet:
+        write_sheets(options.output_dir)
+        return
+    from digits import importing, recognizer
+
+    recogniser = recognizer.load(options.model, options.models_dir)
+    paths.output_folder(options.output_dir)
+    if options.photos:
+        found = importing.from_photos(options.photos)
+    else:
+        found = importing.from_folder(options.import_folder, options.guess)
+    for line in found.skipped:
+        print(f"left out: {line}", file=sys.stderr)
+    candidates = importing.review(found.candidates, recogniser)
+    show(candidates, options)
+    chosen = [candidate for candidate in candidates if options.keep_doubtful or not candidate.doubt]
+    if may_save(len(chosen), options):
+        save(chosen, options.digits_dir)
+    if options.photos and found.skipped:
+        sys.exit(2)
+
+
+def write_sheets(folder: Path) -> None:
+    from digits import sheet
+
+    for paper in sheet.PAPERS:
+        for path in sheet.write(folder, paper):
+            print(path)
+    print("print one at full size, fill it in, photograph it, and go on with: python src/collect_digits.py PHOTO.jpg")
+
+
+def show(candidates: list, options: Options) -> None:
+    """Print what was found, and write the contact sheet."""
+    from digits import importing
+
+    print("digit    " + "".join(f"{digit:5}" for digit in range(10)))
+    doubtful = [candidate for candidate in candidates if candidate.doubt]
+    for name, wanted in (("found", candidates), ("doubtful", doubtful)):
+        digits = [candidate.digit for candidate in wanted]
+        print(f"{name:9}" + "".join(f"{digits.count(digit):5}" for digit in range(10)))
+    for candidate in doubtful:
+        print(f"doubtful: {candidate.source}: {candidate.doubt}")
+    title = ", ".join(photo.name for photo in options.photos) or options.import_folder.resolve().name
+    path = options.output_dir / "contact_sheet.png"
+    paths.write_png(path, importing.contact_sheet(candidates, title))
+    print(f"look at them: {path}")
+
+
+def may_save(count: int, options: Options) -> bool:
+    """Whether to save so many digits: as the options say, or whoever sits at the terminal."""
+    from digits import importing
+
+    if not count:
+        print("nothing to save")
+        return False
+    if options.yes:
+        return True
+    if not sys.stdin.isatty():
+        print(f"nothing saved: no terminal to ask at; --yes saves {importing.counted(count)} in {options.digits_dir}")
+        return False
+    print(f"Save {importing.counted(count)} to {options.digits_dir}? [y/N] ", end="", flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def save(candidates: list, folder: Path) -> None:
+    from digits import importing
+
+    kept = importing.keep(candidates, folder)
+    for line in kept.refused:
+        print(f"not saved: {line}")
+    known = f"; {kept.known} were there already" if kept.known else ""
+    print(f"saved {importing.counted(kept.new)} in {folder}{known}")
+
+
+if __name__ == "__main__":
+    command.run(main, Options, __doc__)

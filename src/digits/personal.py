@@ -1,0 +1,155 @@
+"""A personal model, from one's digits to the published checkpoint, with what it gained and what it cost."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from digits import cards, data, finetuning, paths, publishing, recognizer, statistics
+from digits.data import Digits, Splits
+from digits.finetuning import Assessment, Recipe
+from digits.handwriting import Handwriting
+from digits.recognizer import Recognizer
+
+CURVE_SIZES = (1, 3, 5, 10, 20)
+
+
+@dataclass(frozen=True)
+class Personal:
+    """What came of a fine-tuning.
+
+    Attributes:
+        assessment: how one's own digits are read that weren't learnt from, before and after.
+        card: of the published model; None where the base was kept.
+        forgetting: the new model against the base on MNIST's test digits; None where the base was kept.
+    """
+
+    assessment: Assessment
+    card: dict | None = None
+    forgetting: statistics.PairedComparison | None = None
+
+
+def make(
+    base: Recognizer,
+    mine: Handwriting,
+    splits: Splits,
+    recipe: Recipe,
+    folds: int,
+    name: str,
+    folder: Path,
+    done: Callable[[], None],
+) -> Personal:
+    """Assess what fine-tuning gains, and if it gains anything fine-tune on all own digits and publish the model.
+
+    Args:
+        folds: so many parts of one's digits are each read by a model that learnt the others.
+        name, folder: of the new checkpoint, twin and card.
+        done: called after each of the `folds + 1` fine-tunings.
+
+    Raises:
+        ValueError: the base can't be fine-tuned, or the folder can't be written to.
+    """
+    circumstances = cards.circumstances()
+    assessment = finetuning.assess(base.path, mine.digits, splits, recipe, folds, done)
+    if assessment.after.sum() <= assessment.before.sum():
+        return Personal(assessment)
+    started = time.perf_counter()
+    tuned = finetuning.fine_tune(base.path, mine.digits, splits, recipe)
+    seconds = time.perf_counter() - started
+    done()
+    if not tuned.share:
+        return Personal(assessment)
+    card = publishing.publish(
+        tuned.model,
+        name,
+        folder,
+        splits,
+        description=f"{base.name}, fine-tuned on one person's handwriting",
+        architecture=tuned.model.name,
+        parameters=tuned.model.count_params(),
+        recipe=asdict(recipe),
+        training={"seconds": round(seconds, 1)},
+        base={"name": base.name, "sha256": paths.sha256(base.path)},
+        own_digits=_own_digits(mine, assessment) | {"share": tuned.share, "rounds": tuned.rounds},
+        circumstances=circumstances,
+    )
+    published = recognizer.load(name, folder)
+    after, before = (_correct(model, splits.test) for model in (published, base))
+    return Personal(assessment, card, statistics.compare_paired(after, before))
+
+
+def curve_sizes(mine: Digits) -> list[int]:
+    """Samples of each digit that can be learnt from so that some are left to be read."""
+    return [size for size in CURVE_SIZES if size < np.bincount(mine.labels, minlength=10).min()]
+
+
+def curve_point(base: Path, mine: Digits, size: int, splits: Splits, recipe: Recipe) -> dict:
+    """How own digits are read after fine-tuning on `size` of each class: all that are left.
+
+    Returns:
+        `samples` of each digit, and the accuracies `before` and `after` with their intervals.
+    """
+    rng = np.random.default_rng([recipe.random_seed, 2])
+    order = [rng.permutation(np.flatnonzero(mine.labels == digit)) for digit in range(10)]
+    learnt, left = (np.concatenate([places[part] for places in order]) for part in (slice(size), slice(size, None)))
+    tuned = finetuning.fine_tune(base, mine.at(learnt), splits, recipe)
+    models = {"before": finetuning.tunable(base), "after": tuned.model}
+    return {"samples": size} | {
+        when: _score(finetuning.predictions(model, mine.at(left)) == mine.labels[left])
+        for when, model in models.items()
+    }
+
+
+def describe(personal: Personal, mine: Handwriting, name: str) -> str:
+    """What a fine-tuning gained and cost, for the shell."""
+    before, after = personal.assessment.before, personal.assessment.after
+    comparison = statistics.compare_paired(after, before)
+    lines = [
+        "your digits, each read by a model that hadn't learnt it:",
+        f"  before  {_line(before)}",
+        f"  after   {_line(after)}",
+        f"  {100 * comparison.difference:+.1f} points (McNemar's p {comparison.p_value:.2g}); by class:",
+    ]
+    for digit in range(10):
+        of_digit = mine.digits.labels == digit
+        lines.append(f"    {digit}: {before[of_digit].sum()} -> {after[of_digit].sum()} of {of_digit.sum()}")
+    if personal.card is None:
+        return "\n".join([*lines, f"fine-tuning gains nothing here: the base is kept, and {name} stays as it was"])
+    test, cost = personal.card["scores"]["test"], personal.forgetting
+    low, high = (100 * bound for bound in cost.interval)
+    lines.append(
+        f"MNIST's test digits: {test['accuracy']:.2%}, {100 * cost.difference:+.2f} points from the base "
+        f"(95 % interval {low:+.2f} to {high:+.2f})"
+    )
+    return "\n".join(lines)
+
+
+def _own_digits(mine: Handwriting, assessment: Assessment) -> dict:
+    labels = mine.digits.labels
+    return {
+        "folder": mine.folder.name,
+        "sha256": mine.sha256,
+        "counts": mine.counts.tolist(),
+        "before": _score(assessment.before),
+        "after": _score(assessment.after),
+        "right_by_class": {
+            when: [int(correct[labels == digit].sum()) for digit in range(10)]
+            for when, correct in (("before", assessment.before), ("after", assessment.after))
+        },
+    }
+
+
+def _score(correct: np.ndarray) -> dict:
+    return statistics.accuracy_with_interval(int(correct.sum()), len(correct))
+
+
+def _line(correct: np.ndarray) -> str:
+    score = _score(correct)
+    low, high = score["interval"]
+    return f"{score['correct']} of {score['n']}, {score['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%})"
+
+
+def _correct(model: Recognizer, digits: data.Digits) -> np.ndarray:
+    return model.predict_proba(digits.images).argmax(axis=1) == digits.labels

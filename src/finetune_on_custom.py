@@ -1,0 +1,78 @@
+"""Teach a model one person's handwriting, and say what that gains there and costs on MNIST; no gain, no new model."""
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from digits import command, paths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    digits_dir: Path = paths.MY_DIGITS
+    """Folder with your digits, in subfolders 0 to 9; as long as it has none, the sample in it is taken."""
+    base: str = "mnist_advanced"
+    """Name in the models folder, or path of a .keras checkpoint."""
+    name: str = "mnist_finetuned"
+    """Name of the personal model."""
+    models_dir: Path = paths.MODELS
+    """Folder in which the base is looked up by name."""
+    output_dir: Path = paths.MODELS
+    """Folder for the personal model, its twin and its card."""
+    data_dir: Path = paths.DATA
+    """Folder with mnist.npz."""
+    report_dir: Path = paths.REPORTS / "finetuning"
+    """Folder for the pictures of before and after."""
+    folds: int = 3
+    """Parts of your digits; each is read by a model that learnt the others, to tell how you will be read next."""
+    learning_curve: bool = False
+    """Measure as well what 1, 3, 5, 10 and 20 samples of each digit gain, as far as you have them; takes longer."""
+    random_seed: int = 0
+    """Seed of the parts, the order and the augmentation."""
+
+    def __post_init__(self) -> None:
+        if Path(self.name).name != self.name:
+            raise ValueError(f"expected a --name without folders, got {self.name!r}; --output-dir says where")
+        if self.folds < 2:
+            raise ValueError(f"expected --folds of at least 2, got {self.folds}")
+
+
+def main(options: Options) -> None:
+    from digits import handwriting, recognizer
+
+    for folder in (options.output_dir, options.report_dir):
+        paths.output_folder(folder)
+    mine = handwriting.load(options.digits_dir)
+    base = recognizer.load(options.base, options.models_dir)
+    print("\n".join(handwriting.describe(mine, base)), flush=True)
+
+    command.load_keras()
+    from tqdm import tqdm
+
+    from digits import data, finetuning, personal, report
+
+    splits = data.load_splits(options.data_dir)
+    recipe = finetuning.Recipe(random_seed=options.random_seed)
+    folds = min(options.folds, int(mine.counts.min()))
+    sizes = personal.curve_sizes(mine.digits) if options.learning_curve else []
+    with tqdm(total=folds + 1 + len(sizes), unit="fine-tuning") as bar:
+        done = partial(advance, bar, options.report_dir)
+        made = personal.make(base, mine, splits, recipe, folds, options.name, options.output_dir, done)
+        curve = []
+        for size in sizes:
+            curve.append(personal.curve_point(base.path, mine.digits, size, splits, recipe))
+            done()
+    print(personal.describe(made, mine, options.name))
+    before, after = made.assessment.before, made.assessment.after
+    print("pictures:", *report.write_finetuning(mine.digits.labels, before, after, curve, options.report_dir))
+
+
+def advance(bar, folder: Path) -> None:
+    """Show that another fine-tuning is done, also to whoever started this in the background."""
+    bar.update()
+    paths.write_text(folder / "progress.json", json.dumps(bar.n / bar.total))
+
+
+if __name__ == "__main__":
+    command.run(main, Options, __doc__)
