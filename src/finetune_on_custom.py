@@ -31,20 +31,20 @@ class Options:
     random_seed: int = 0
     """Seed of the parts, the order and the augmentation."""
 
-    def __post_init__(self) -> None:
-        if Path(self.name).name != self.name:
-            raise ValueError(f"expected a --name without folders, got {self.name!r}; --output-dir says where")
-        if self.folds < 2:
-            raise ValueError(f"expected --folds of at least 2, got {self.folds}")
-
 
 def main(options: Options) -> None:
     from digits import handwriting, recognizer
 
+    if Path(options.name).name != options.name:
+        raise ValueError(f"expected a --name without folders, got {options.name!r}; --output-dir says where")
+    if options.folds < 2:
+        raise ValueError(f"expected --folds of at least 2, got {options.folds}")
     for folder in (options.output_dir, options.report_dir):
         paths.output_folder(folder)
     mine = handwriting.load(options.digits_dir)
     base = recognizer.load(options.base, options.models_dir)
+    if base.path.suffix != ".keras":
+        raise ValueError(f"{base.name} can't be fine-tuned, only networks kept as .keras can; name another --base")
     print("\n".join(handwriting.describe(mine, base)), flush=True)
 
     command.load_keras()

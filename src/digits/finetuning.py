@@ -72,13 +72,11 @@ class Tuned:
 
 
 def tunable(path: Path) -> keras.Model:
-    """Open a checkpoint that can be fine-tuned.
+    """Open a `.keras` checkpoint that can be fine-tuned.
 
     Raises:
-        ValueError: it isn't a Keras model that ends in ten probabilities behind a dense layer.
+        ValueError: it doesn't end in ten probabilities behind a dense layer.
     """
-    if path.suffix != ".keras":
-        raise ValueError(f"{path.name} can't be fine-tuned, only a .keras checkpoint can; name another --base")
     model = keras.saving.load_model(path, compile=False)
     dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
     if model.output_shape != (None, 10) or not dense:
@@ -101,9 +99,10 @@ def fine_tune(base: Path, mine: Digits, splits: Splits, recipe: Recipe) -> Tuned
         ValueError: the checkpoint can't be fine-tuned.
     """
     mine, kept_aside = _divided(mine, recipe)
+    # Before the model is opened, because Dropout takes its seed then.
+    keras.utils.set_random_seed(recipe.random_seed)
     model = tunable(base)
     original = model.get_weights()
-    keras.utils.set_random_seed(recipe.random_seed)
     # OpenCV's own threads would fight the training step for the cores.
     cv2.setNumThreads(1)
     batches = _batches(mine, splits.train, recipe)
@@ -236,7 +235,7 @@ def _mix(model: keras.Model, original: list[np.ndarray], guard: Digits, largest_
     tuned = model.get_weights()
 
     def accuracy(share: float) -> float:
-        model.set_weights([share * new + (1 - share) * old for new, old in zip(tuned, original, strict=True)])
+        model.set_weights([old + share * (new - old) for new, old in zip(tuned, original, strict=True)])
         return float(np.mean(predictions(model, guard) == guard.labels))
 
     least = accuracy(0.0) - largest_loss
