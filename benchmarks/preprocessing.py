@@ -23,7 +23,7 @@ from digits import data, preprocess, recognizer
 from digits.preprocess import Recipe
 
 MODELS = ("mnist_advanced", "mnist_cnn")
-PAGES_A_KIND = 500
+PAGES_A_KIND = 200
 LARGE = 280
 ROUNDS = 30
 

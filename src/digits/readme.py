@@ -52,8 +52,9 @@ def update(root: Path = paths.ROOT) -> None:
 
 
 def shipped_cards(models_dir: Path) -> list[dict]:
-    """The cards of the shipped models, the most accurate first."""
-    shipped = [cards.read(models_dir / f"{name}.json") for name in cards.available(models_dir)]
+    """The cards of the shipped models, which have no base as a personal model has, the most accurate first."""
+    published = [cards.read(models_dir / f"{name}.json") for name in cards.available(models_dir)]
+    shipped = [card for card in published if "base" not in card]
     return sorted(shipped, key=lambda card: -card["scores"]["test"]["accuracy"])
 
 
