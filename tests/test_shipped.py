@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from digits import attribution, faithfulness, paths, preprocess, readme, recognizer, sweep_plan
+from digits import attribution, cards, faithfulness, paths, preprocess, readme, recognizer, sweep_plan
 
 NAMES = sorted(card["name"] for card in readme.shipped_cards(paths.MODELS))
 LEAST_TEST_ACCURACY = {

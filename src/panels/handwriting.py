@@ -1,37 +1,55 @@
-"""My handwriting: drawings kept with their true digit, and how well each model reads them."""
+"""My handwriting: digits kept with their true label, how well each model reads them, and a model that learns them."""
 
+from contextlib import suppress
 from html import escape
 
 import numpy as np
 import streamlit as st
 
-from digits import collection, paths, pictures, statistics
+from digits import collection, handwriting, paths, pictures, statistics
 from digits.collection import Entry
-from panels import engine, page
+from panels import engine, page, personal, sheets
 from panels.draw import Drawing
+from panels.engine import Model
 from panels.verdict import Verdict
 
 SHOWN = 20
+GOOD_START = 10
 
 
 def show(drawing: Drawing | None, verdict: Verdict | None) -> None:
-    """Show the collection by class, let the visitor add the drawing to it, and compare models on it."""
+    """Show the collection by class, let the visitor add to it, compare models on it, and fine-tune one on it."""
     if engine.IS_PUBLIC:
         st.caption("On this public page nothing is saved. Run the workbench yourself to collect your own handwriting.")
         return
+    model = _chosen_model()
     with page.guarded("Saving"):
         _offer_to_save(drawing, verdict)
-    entries = collection.entries(paths.MY_DIGITS)
-    if not entries:
+    with st.expander("Collect digits from paper"), page.guarded("The sheet"):
+        sheets.show(model)
+    if entries := collection.entries(paths.MY_DIGITS):
+        left, right = st.columns([0.55, 0.45], gap="medium")
+        with left, page.guarded("The collection"):
+            _show_collection(entries)
+        with right, page.guarded("The comparison"):
+            _compare_models(entries)
+    else:
         st.caption(
             "Nothing is saved yet. Draw a digit, say which one it is, and save it: ten of each are a good start."
         )
-        return
-    left, right = st.columns([0.55, 0.45], gap="medium")
-    with left, page.guarded("The collection"):
-        _show_collection(entries)
-    with right, page.guarded("The comparison"):
-        _compare_models(entries)
+    with page.guarded("Fine-tuning"):
+        personal.show(model)
+
+
+def _chosen_model() -> Model | None:
+    """The model that is chosen at the side; None if it can't be opened, which is said there."""
+    own: Model | None = st.session_state.get("own_model")
+    name = st.session_state.get("model")
+    if own and name == own.key:
+        return own
+    with suppress(ValueError, OSError):
+        return engine.open_model(name) if name else None
+    return None
 
 
 def _offer_to_save(drawing: Drawing | None, verdict: Verdict | None) -> None:
@@ -49,15 +67,18 @@ def _offer_to_save(drawing: Drawing | None, verdict: Verdict | None) -> None:
 
 def _show_collection(entries: list[Entry]) -> None:
     st.html(f"<p class='heading'>{len(entries)} digit{'s' * (len(entries) != 1)} in <code>my_digits/</code></p>")
-    for digit in range(10):
-        mine = [entry for entry in entries if entry.digit == digit]
-        images = "".join(
-            page.picture(pictures.on_paper(entry.image), f"a {digit} of yours", 36)
-            for entry in mine[-SHOWN:]
-            if entry.image is not None
-        )
+    readable = {digit: [] for digit in range(10)}
+    for entry in entries:
+        if entry.image is not None:
+            readable[entry.digit].append(entry.image)
+    for digit, mine in readable.items():
+        images = "".join(page.picture(pictures.on_paper(image), f"a {digit} of yours", 36) for image in mine[-SHOWN:])
         more = f" <small>and {len(mine) - SHOWN} more</small>" if len(mine) > SHOWN else ""
-        st.html(f"<div class='shelf'><b>{digit}</b><span>{images or '<small>none</small>'}{more}</span></div>")
+        st.html(
+            f"<div class='shelf'><b>{digit}<small>{len(mine)}</small></b>"
+            f"<span>{images or '<small>none</small>'}{more}</span></div>"
+        )
+    st.caption(_what_is_missing([len(mine) for mine in readable.values()]))
     for entry in entries:
         if entry.problem:
             st.warning(f"my_digits/{entry.digit}/{entry.path.name} is left out: {page.sentence(entry.problem)}")
@@ -72,6 +93,15 @@ def _show_collection(entries: list[Entry]) -> None:
             st.rerun()
 
 
+def _what_is_missing(counts: list[int]) -> str:
+    least = handwriting.LEAST_A_CLASS
+    if few := [f"{least - count} more of {digit}" for digit, count in enumerate(counts) if count < least]:
+        return f"Fine-tuning needs at least {least} of each digit: {page.listing(few)}."
+    if few := [str(digit) for digit, count in enumerate(counts) if count < GOOD_START]:
+        return f"Enough to begin fine-tuning. Ten of each are a good start: there are fewer of {page.listing(few)}."
+    return "At least ten of each: a good start for fine-tuning."
+
+
 def _compare_models(entries: list[Entry]) -> None:
     st.html("<p class='heading'>How well the models read you</p>")
     readable = [entry for entry in entries if entry.image is not None]
@@ -79,16 +109,25 @@ def _compare_models(entries: list[Entry]) -> None:
         return
     images = np.stack([entry.image for entry in readable])
     labels = np.array([entry.digit for entry in readable])
-    rows = []
+    rows, has_learnt = [], False
     for name in engine.model_names():
         with page.guarded(name):
             model = engine.open_model(name)
             answers = engine.own_probabilities(model, images).argmax(axis=1)
             right = int((answers == labels).sum())
             low, high = statistics.wilson_interval(right, len(labels))
+            is_personal = (
+                model.recogniser.card.get("own_digits", {}).get("folder", handwriting.SAMPLE) != handwriting.SAMPLE
+            )
+            remark = "<br><small>has learnt from your digits</small>" if is_personal else ""
+            has_learnt |= is_personal
             rows.append(
-                f"<tr><th scope='row'>{escape(name)}</th><td>{right} of {len(labels)}</td>"
+                f"<tr><th scope='row'>{escape(name)}{remark}</th><td>{right} of {len(labels)}</td>"
                 f"<td>{right / len(labels):.1%}</td><td>{low:.0%} – {high:.0%}</td></tr>"
             )
     st.html(page.table(["Model", "Right", "Accuracy", "95 % interval"], rows, "mine"))
-    st.caption("A model that was fine-tuned on these digits has seen them, so its figure says little here.")
+    if has_learnt:
+        st.caption(
+            "What a model reads of the digits that it has learnt from says little. How it reads digits that are new to "
+            "it stands below."
+        )
