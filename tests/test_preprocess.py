@@ -189,6 +189,17 @@ def test_a_bar_that_does_not_touch_belongs_to_the_digit():
     assert with_bar.image[:8, 14:].sum() > without_bar.image[:8, 14:].sum() + 5 * 255
 
 
+def test_the_bar_of_a_tightly_cut_seven_is_no_frame():
+    page = np.full((200, 140), 240, np.uint8)
+    columns = np.arange(140)
+    for column, thickness in zip(columns, 18 + 4 * np.sin(columns / 9), strict=True):
+        page[: int(thickness), column] = 30
+    cv2.line(page, (130, 10), (50, 199), 30, 18)
+    prepared = preprocess.prepare(page)
+    assert not any("frame" in step for step in prepared.steps)
+    assert recognizer.load("mnist_advanced").predict_proba(prepared.image[None]).argmax() == 7
+
+
 def test_tightly_cut_digits_keep_their_strokes(some_digits):
     changes = []
     for image in some_digits.images[:60]:

@@ -83,7 +83,8 @@ def find_ink(grey: np.ndarray, recipe: Recipe) -> Ink:
 def _without_frame(grey: np.ndarray) -> tuple[tuple[int, int], np.ndarray]:
     """The picture inside a frame, of a screenshot or a scan for example, and where it begins, (x, y).
 
-    A frame is a strip along an edge, nearly all of one colour, behind which comes the colour of most of the picture.
+    A frame is a strip along an edge, nearly all of the colour that there is less of. It ends at once, which the bar of a
+    7 that is cut out tightly doesn't.
     """
     threshold, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     is_frame = grey > threshold
@@ -94,8 +95,9 @@ def _without_frame(grey: np.ndarray) -> tuple[tuple[int, int], np.ndarray]:
     cuts = []
     for rows in (is_frame, is_frame[::-1], is_frame.T, is_frame.T[::-1]):
         share = rows[: int(len(rows) * LARGEST_FRAME)].mean(axis=1)
-        inner = np.flatnonzero(share < 0.3)
-        cuts.append(int(inner[0]) + soft if len(inner) and share[0] > 0.95 else 0)
+        end, behind = (np.flatnonzero(share < most) for most in (0.95, 0.3))
+        is_strip = len(behind) > 0 and end[0] > 0 and behind[0] - end[0] <= 1
+        cuts.append(int(behind[0]) + soft if is_strip else 0)
     top, bottom, left, right = cuts
     height, width = grey.shape
     return (left, top), grey[top : height - bottom, left : width - right]
