@@ -45,7 +45,12 @@ def main(options: Options) -> None:
     base = recognizer.load(options.base, options.models_dir)
     if base.path.suffix != ".keras":
         raise ValueError(f"{base.name} can't be fine-tuned, only networks kept as .keras can; name another --base")
-    print("\n".join(handwriting.describe(mine, base)), flush=True)
+    if "own_digits" in base.card:
+        earlier = base.card["base"]["name"]
+        raise ValueError(f"{base.name} has learnt somebody's digits already; begin with its base: --base {earlier}")
+    print(*handwriting.describe(mine), sep="\n  ")
+    for file, reason in handwriting.suspects(mine, base).items():
+        print(f"  please look at {file}: {reason}", flush=True)
 
     command.load_keras()
     from tqdm import tqdm

@@ -34,7 +34,7 @@ def test_without_own_digits_the_sample_is_taken(tmp_path):
     assert mine.counts.tolist() == [12] * 10
     (tmp_path / "sample").symlink_to(paths.MY_DIGITS / "sample")
     assert handwriting.load(tmp_path).sha256 == mine.sha256
-    assert "imagined writer" in handwriting.describe(mine, recognizer.load("mnist_cnn"))[0]
+    assert "imagined writer" in handwriting.describe(mine)[0]
 
 
 def test_what_cannot_be_learnt_from_is_listed(folder):
@@ -46,7 +46,7 @@ def test_what_cannot_be_learnt_from_is_listed(folder):
     assert mine.counts.tolist() == [4] * 10
     assert mine.skipped.keys() == {"3/notes.txt", "4/broken.png", "5/blank.png", "6/copy.bmp"}
     assert "looks exactly like 6/0.png" in mine.skipped["6/copy.bmp"]
-    text = "\n".join(handwriting.describe(mine, recognizer.load("mnist_cnn")))
+    text = "\n".join(handwriting.describe(mine))
     for name, reason in mine.skipped.items():
         assert f"left out: {name}: {reason}" in text
 
@@ -63,7 +63,7 @@ def test_a_mislabelled_digit_is_doubted_and_kept(folder):
 def test_few_digits_of_a_class_are_pointed_out(folder, splits):
     for number, place in enumerate(np.flatnonzero(splits.validation.labels == 8)[4:20]):
         Image.fromarray(splits.validation.images[place]).save(folder / "8" / f"more{number}.png")
-    text = "\n".join(handwriting.describe(handwriting.load(folder), recognizer.load("mnist_cnn")))
+    text = "\n".join(handwriting.describe(handwriting.load(folder)))
     assert "few of 0, 1, 2, 3, 4, 5, 6, 7, 9 beside the others" in text
 
 

@@ -85,18 +85,16 @@ def load(folder: Path = paths.MY_DIGITS) -> Handwriting:
     return Handwriting(folder, Digits(np.stack(images), np.array(labels, np.uint8)), tuple(names), skipped)
 
 
-def describe(mine: Handwriting, recogniser: Recognizer) -> list[str]:
-    """What there is, and what somebody should look at, a line each."""
+def describe(mine: Handwriting) -> list[str]:
+    """What there is, in two lines, and what isn't as it should be, a line each."""
     counts = mine.counts
     lines = [f"{len(mine.digits)} digits in {mine.folder}"]
     if mine.folder.name == SAMPLE:
         lines[0] += ": the sample of an imagined writer, because there are none of your own yet"
-    lines.append("  of each: " + ", ".join(f"{digit}: {count}" for digit, count in enumerate(counts)))
+    lines.append("of each: " + ", ".join(f"{digit}: {count}" for digit, count in enumerate(counts)))
     if few := [str(digit) for digit in range(10) if UNBALANCED * counts[digit] < counts.max()]:
-        lines.append(f"  few of {', '.join(few)} beside the others: write some more of them")
-    lines += [f"  left out: {name}: {reason}" for name, reason in mine.skipped.items()]
-    lines += [f"  please look at {name}: {reason}" for name, reason in suspects(mine, recogniser).items()]
-    return lines
+        lines.append(f"few of {', '.join(few)} beside the others: write some more of them")
+    return lines + [f"left out: {name}: {reason}" for name, reason in mine.skipped.items()]
 
 
 def suspects(mine: Handwriting, recogniser: Recognizer) -> dict[str, str]:

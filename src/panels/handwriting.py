@@ -75,7 +75,7 @@ def _show_collection(entries: list[Entry]) -> None:
         images = "".join(page.picture(pictures.on_paper(image), f"a {digit} of yours", 36) for image in mine[-SHOWN:])
         more = f" <small>and {len(mine) - SHOWN} more</small>" if len(mine) > SHOWN else ""
         st.html(
-            f"<div class='shelf'><b>{digit}<small>{len(mine)}</small></b>"
+            f"<div class='shelf'><b>{digit} <small>{len(mine)}</small></b>"
             f"<span>{images or '<small>none</small>'}{more}</span></div>"
         )
     st.caption(_what_is_missing([len(mine) for mine in readable.values()]))

@@ -1,4 +1,6 @@
-"""My handwriting, without a browser: digits saved, listed, compared and removed."""
+"""My handwriting, without a browser: digits saved, counted, listed and removed, and models compared on them."""
+
+import json
 
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ from PIL import Image
 
 from digits import collection, paths, preprocess, recognizer, statistics
 from panels import engine
-from workbench import SHIPPED, Page, cells, enlarged, paths_in, pixels, rows, words
+from workbench import SHIPPED, Page, borrow_models, cells, enlarged, paths_in, pixels, rows, words
 
 
 @pytest.fixture
@@ -90,6 +92,36 @@ def test_only_the_last_twenty_of_a_digit_are_shown(at, folder, splits):
     assert len(list(shelf.iter("img"))) == 20
     assert words(shelf).endswith("and 3 more")
     np.testing.assert_array_equal(shelves(at)[3][-1], collection.entries(folder)[-1].image)
+
+
+def test_counts_say_what_is_missing(at, folder, splits):
+    def keep(digit: int, start: int, end: int) -> None:
+        for image in splits.train.images[splits.train.labels == digit][start:end]:
+            collection.save(255 - enlarged(image), digit, folder)
+
+    for digit in range(10):
+        keep(digit, 0, 1 if digit == 4 else 3)
+    assert "Fine-tuning needs at least 3 of each digit: 2 more of 4." in at.run().captions
+    assert words(at.find_all("div", "shelf")[4]) == "4 1"
+    for digit in range(10):
+        keep(digit, 1 if digit == 4 else 3, 9 if digit in (2, 8) else 10)
+    assert any(each.endswith("there are fewer of 2 and 8.") for each in at.run().captions)
+    keep(2, 9, 10)
+    keep(8, 9, 10)
+    assert "At least ten of each: a good start for fine-tuning." in at.run().captions
+
+
+@pytest.mark.parametrize(("learnt", "is_marked"), [("my_digits", True), ("sample", False)])
+def test_model_that_has_learnt_from_these_digits_is_marked(at, kept, folder, monkeypatch, learnt, is_marked):
+    (folder / "checkout").mkdir()
+    card = borrow_models(monkeypatch, folder / "checkout", "mnist_cnn", "mnist_logistic") / "mnist_logistic.json"
+    remark = "has learnt from your digits"
+    assert not [row for row in rows(at.run().find("table", "mine")) if remark in words(row)]
+    content = json.loads(card.read_text()) | {"base": {"name": "mnist_cnn"}, "own_digits": {"folder": learnt}}
+    card.write_text(json.dumps(content))
+    marked = [words(row[0]) for row in rows(at.run().find("table", "mine")) if remark in words(row)]
+    assert marked == ([f"mnist_logistic {remark}"] if is_marked else [])
+    assert any(each.startswith("What a model reads of the digits") for each in at.captions) == is_marked
 
 
 def test_models_are_compared_on_the_collection(at, kept):
