@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from digits import preprocess
-from digits.augmentation import LIGHT, Augmentation
+from digits.augmentation import STRONG, Augmentation
 from digits.data import Digits, Splits
 from digits.training import one_hot
 
@@ -206,7 +206,7 @@ def _batches(mine: Digits, rehearsal: Digits, recipe: Recipe) -> Iterator[tuple[
         classes = rng.integers(len(by_class), size=recipe.batch_size)
         own = np.array([rng.choice(by_class[each]) for each in classes])
         others = rng.integers(len(rehearsal), size=recipe.rehearsed)
-        images = np.concatenate([VARIED(mine.images[own], rng), LIGHT(rehearsal.images[others], rng)])
+        images = np.concatenate([VARIED(mine.images[own], rng), STRONG(rehearsal.images[others], rng)])
         yield preprocess.to_input(images), one_hot(np.concatenate([mine.labels[own], rehearsal.labels[others]]))
 
 
