@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from digits import paths
-from panels import compare, draw, engine, handwriting, page, sidebar, stress, verdict, why
+from panels import compare, draw, engine, handwriting, number, page, sidebar, stress, verdict, why
 from panels.draw import Drawing
 from panels.engine import Model
 from panels.verdict import Verdict
@@ -55,8 +55,11 @@ def _recognise(pen: draw.Pen, model: Model | None) -> tuple[Drawing | None, Verd
         drawing = draw.show(pen)
     with answer, page.guarded("The model"):
         if drawing and model:
-            is_familiar = engine.is_familiar(model, drawing.image)
-            given = Verdict(engine.probabilities(model, drawing.image[None])[0], is_familiar)
+            if drawing.digits:
+                drawing, probabilities = number.show(drawing, model)
+            else:
+                (probabilities,) = engine.probabilities(model, drawing.image[None])
+            given = Verdict(probabilities, engine.is_familiar(model, drawing.image))
             verdict.show(given, drawing.label)
         elif drawing is None:
             verdict.show_nothing()

@@ -1,4 +1,4 @@
-"""Recognise the digit in each of some image files, of any size, mode and polarity."""
+"""Recognise the digit, or with --many all digits, in each of some image files, of any size, mode and polarity."""
 
 import json
 import sys
@@ -19,12 +19,14 @@ class Options:
     """Name in the models folder, or path of a checkpoint."""
     top: int = 3
     """How many digits to name, most probable first."""
+    many: bool = False
+    """Find and read all digits of each picture, as of a number or a page, instead of a single one."""
     json: bool = False
     """Print one JSON object a line."""
     save_plot: Annotated[Path | None, arg(metavar="PATH")] = None
-    """Write the probabilities as pictures: a .png for one image, else a folder."""
+    """Write the probabilities as pictures, or boxes and answers with --many: a .png for one image, else a folder."""
     show_input: Annotated[Path | None, arg(metavar="PATH")] = None
-    """Write what the model saw, 28×28: a .png for one image, else a folder."""
+    """Write what the model saw, 28×28, or the same as --save-plot with --many: a .png for one image, else a folder."""
     samples: int = 0
     """Instead of files, read so many random test digits and write them as a grid."""
     random_seed: int = 0
@@ -49,7 +51,7 @@ def main(options: Options) -> None:
         write_samples(options, recogniser)
     files = list(prediction.find_images(options.images))
     failed = False
-    for answer in prediction.answer_all(files, recogniser):
+    for answer in (prediction.read_numbers if options.many else prediction.answer_all)(files, recogniser):
         failed |= bool(answer.error)
         if options.json:
             print(json.dumps(answer.as_json()), flush=True)
@@ -58,7 +60,7 @@ def main(options: Options) -> None:
         else:
             print(prediction.describe(answer, options.top), flush=True)
         if not answer.error:
-            write_pictures(answer, options, alone=len(files) == 1)
+            (write_marked if options.many else write_pictures)(answer, options, alone=len(files) == 1)
     if failed:
         sys.exit(2)
 
@@ -74,6 +76,14 @@ def write_pictures(answer, options: Options, alone: bool) -> None:
         title = f"{answer.path.name}: {answer.probabilities.argmax()}"
         figure = plots.probability_bars(answer.prepared.image, answer.probabilities, title)
         pages.save_figure(figure, picture_path(options.save_plot, answer.path, alone))
+
+
+def write_marked(number, options: Options, alone: bool) -> None:
+    from digits import prediction
+
+    for target in filter(None, (options.save_plot, options.show_input)):
+        picture = prediction.mark_digits(number.picture, number.digits, number.probabilities)
+        paths.write_png(picture_path(target, number.path, alone), picture)
 
 
 def picture_path(target: Path, image: Path, alone: bool) -> Path:

@@ -1,12 +1,14 @@
 """Draw: where the digit comes from, a canvas, a file, the camera or MNIST, and what preprocessing makes of it."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import streamlit as st
 
 from digits import pictures, preprocess
+from digits.preprocess import several
 from panels import engine, page
 
 SIDE = 280
@@ -34,6 +36,7 @@ class Drawing:
         image: as the model sees it, uint8 (28, 28), ink 255 on paper 0.
         steps: what preprocessing did.
         label: the true digit where it is known.
+        digits: those on the picture in the order of reading, if there are several.
     """
 
     key: str
@@ -42,6 +45,7 @@ class Drawing:
     image: np.ndarray
     steps: tuple[str, ...]
     label: int | None = None
+    digits: Sequence[several.Found] = ()
 
 
 def show(pen: Pen) -> Drawing | None:
@@ -99,8 +103,22 @@ def _from_canvas(pen: Pen) -> Drawing | None:
         st.button("Clear", icon=":material/delete:", on_click=strokes.clear, disabled=not strokes.drawn)
     if strokes.picture is None:
         return None
-    prepared = preprocess.prepare(strokes.picture)
-    return Drawing(f"canvas {strokes.number}", "drawn on the canvas", strokes.picture, prepared.image, prepared.steps)
+    return _drawing(f"canvas {strokes.number}", "drawn on the canvas", strokes.picture)
+
+
+def _drawing(key: str, source: str, grey: np.ndarray) -> Drawing:
+    """What is drawn on a grey picture, uint8 (height, width)."""
+    prepared = preprocess.prepare(grey)
+    large = preprocess.at_working_size(grey, several.SIDE)
+    try:
+        digits = () if several.is_one_piece(large) else several.find_digits(large)
+    except ValueError:
+        # It isn't blank, or there would be no digit either; what it is gets a single answer.
+        digits = ()
+    if len(digits) > 1:
+        return Drawing(key, source, large, prepared.image, prepared.steps, digits=digits)
+    # Of a photo's millions of pixels nobody needs more than are looked at.
+    return Drawing(key, source, preprocess.at_working_size(grey), prepared.image, prepared.steps)
 
 
 @dataclass
@@ -178,7 +196,7 @@ class Strokes:
 
 def _from_file() -> Drawing | None:
     file = st.file_uploader(
-        "A picture of one digit: a drawing, a scan or a photo",
+        "A picture of a digit or of several: a drawing, a scan or a photo",
         type=SUFFIXES,
         max_upload_size=LARGEST_UPLOAD_MB,
         key="upload",
@@ -187,7 +205,7 @@ def _from_file() -> Drawing | None:
 
 
 def _from_camera() -> Drawing | None:
-    photo = st.camera_input("Hold one digit, written large, before the camera", key="camera")
+    photo = st.camera_input("Hold one digit or a number, written large, before the camera", key="camera")
     return _from_bytes(photo.getvalue(), "taken with the camera") if photo else None
 
 
@@ -197,11 +215,7 @@ def _from_bytes(content: bytes, source: str) -> Drawing | None:
     if st.session_state.get("decoded", ("",))[0] != key:
         with page.guarded("Reading the picture"):
             st.session_state.pop("decoded", None)
-            grey = preprocess.read_grey(content)
-            prepared = preprocess.prepare(grey)
-            # Of a photo's millions of pixels nobody needs more than are looked at.
-            picture = preprocess.at_working_size(grey)
-            st.session_state.decoded = key, Drawing(key, source, picture, prepared.image, prepared.steps)
+            st.session_state.decoded = key, _drawing(key, source, preprocess.read_grey(content, several.SIDE))
     if "decoded" not in st.session_state:
         return None
     drawing = st.session_state.decoded[1]

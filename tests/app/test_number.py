@@ -1,0 +1,107 @@
+"""Several digits on the page: the number, its picture with boxes, one confidence each, and the digit in view."""
+
+import numpy as np
+import pytest
+
+from digits import recognizer
+from digits.preprocess.several import find_digits
+from panels import draw, engine
+from test_several import pasted
+from workbench import Page, bars, calibrated, in_percent, png, prepared, words
+
+
+@pytest.fixture
+def at(monkeypatch) -> Page:
+    """The page with its quickest panel in view."""
+    return Page(monkeypatch).show("My handwriting")
+
+
+def three(splits) -> np.ndarray:
+    """The first three test digits, 7, 2 and 1, as ink on a canvas."""
+    picture, _ = pasted(splits.test.images[:3], 3)
+    ink = 255 - np.clip((picture.astype(float) - 51) / (230 - 51) * 255, 0, 255)
+    canvas = np.zeros((draw.SIDE, draw.SIDE), np.uint8)
+    height, width = ink.shape
+    canvas[60 : 60 + height, : min(width, draw.SIDE)] = ink[:, : draw.SIDE]
+    return canvas
+
+
+def captions(at: Page) -> list[str]:
+    return [words(caption) for caption in at.find("div", "digits").iter("figcaption")]
+
+
+def test_drawn_number_is_shown_with_boxes_and_one_confidence_each(at, splits):
+    at.stroke(three(splits))
+    assert words(at.find("div", "number")) == "721"
+    assert "Several digits" in words(at.html)
+    assert at.picture("a box around each of 3 digits").ndim == 3
+    advanced = recognizer.load("mnist_advanced")
+    found = find_digits(255 - three(splits))
+    expected = [calibrated(advanced, digit.prepared.image) for digit in found]
+    assert captions(at) == [f"{each.argmax()} {in_percent(each.max())}" for each in expected]
+    assert not at.errors
+
+
+def test_rest_of_the_page_is_about_the_digit_that_is_chosen(at, splits):
+    at.stroke(three(splits))
+    for place, digit in enumerate(find_digits(255 - three(splits))):
+        at.choose("digit_of_3", place)
+        np.testing.assert_array_equal(255 - at.picture("the 28×28 image"), digit.prepared.image)
+        assert words(at.find("span", "answer")) == "721"[place]
+        assert len(bars(at)) == 10
+    assert not at.show("Compare").errors
+
+
+def test_model_is_asked_once_for_all_digits(at, splits, monkeypatch):
+    asked = []
+    ask = engine.probabilities
+    monkeypatch.setattr(engine, "probabilities", lambda model, images: asked.append(len(images)) or ask(model, images))
+    at.stroke(three(splits))
+    assert asked == [3]
+
+
+def test_single_digit_is_shown_as_ever(at, splits):
+    at.draw(splits.test.images[0])
+    assert not at.find_all("div", "number")
+    assert "Several" not in at.everything()
+    np.testing.assert_array_equal(255 - at.picture("the 28×28 image"), prepared(at.drawing).image)
+
+
+def test_number_comes_and_goes_with_its_strokes(at, splits):
+    both = three(splits)
+    first = np.where(np.arange(draw.SIDE) < 100, both, 0)
+    at.stroke(first)
+    assert not at.find_all("div", "number")
+    assert words(at.stroke(both).find("div", "number")) == "721"
+    assert not at.click("Undo").find_all("div", "number")
+    assert words(at.click("Redo").find("div", "number")) == "721"
+
+
+def test_uploaded_page_is_read_row_by_row(at, splits):
+    picture, _ = pasted(splits.test.images[:8], 4)
+    at.set(source="Upload").upload(png(picture))
+    assert words(at.find("div", "number")) == "7210 4149"
+    assert [caption[0] for caption in captions(at)] == list("72104149")
+
+
+def test_touching_digits_are_doubtful(at):
+    page = np.full((160, 520), 255, np.uint8)
+    draw_ring(page, 70, 190, 284, 410)
+    at.set(source="Upload").upload(png(page))
+    assert [caption.split()[0] for caption in captions(at)] == ["0", "0?", "0?", "0"]
+    assert "Doubtful: digit 2 and 3: cut apart where two digits seemed to touch" in words(at.html)
+
+
+def draw_ring(page: np.ndarray, *places: int) -> None:
+    rows, columns = np.indices(page.shape)
+    for x in places:
+        distance = np.hypot((columns - x) / 40, (rows - 80) / 50)
+        page[np.abs(distance - 1) < 0.16] = 0
+
+
+@pytest.mark.parametrize("kind", ["noise", "blank"])
+def test_pictures_without_digits_show_no_number(at, kind, rng):
+    page = rng.integers(0, 256, (280, 280), dtype=np.uint8) if kind == "noise" else np.full((90, 90), 255, np.uint8)
+    at.set(source="Upload").upload(png(page))
+    assert not at.find_all("div", "number")
+    assert len(at.errors) == (kind == "blank")
