@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from digits import cards, explanation_tables, paths, report, robustness_tables
+from digits import cards, explanation_tables, handwriting_tables, paths, report, robustness_tables
 from digits.corruptions import CORRUPTIONS, SEVERITIES
 
 SPEED = """\
@@ -47,6 +47,10 @@ def update(root: Path = paths.ROOT) -> None:
     captum = json.loads((root / "benchmarks" / "results" / "captum.json").read_text(encoding="utf-8"))
     page = _between_comments(page, "captum", explanation_tables.agreement_text(captum))
     paths.write_text(root / "docs" / "explanations.md", page)
+    page = (root / "docs" / "handwriting.md").read_text(encoding="utf-8")
+    measured = json.loads((root / "benchmarks" / "results" / "preprocessing.json").read_text(encoding="utf-8"))
+    page = _between_comments(page, "preprocessing", handwriting_tables.preprocessing(measured))
+    paths.write_text(root / "docs" / "handwriting.md", page)
     paths.write_text(root / "docs" / "results.md", robustness_tables.results_text(summary))
     report.write_comparison(shipped, root / "docs")
 

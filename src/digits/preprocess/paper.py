@@ -83,8 +83,8 @@ def find_ink(grey: np.ndarray, recipe: Recipe) -> Ink:
 def _without_frame(grey: np.ndarray) -> tuple[tuple[int, int], np.ndarray]:
     """The picture inside a frame, of a screenshot or a scan for example, and where it begins, (x, y).
 
-    A frame is a strip along an edge, nearly all of the colour that there is less of. It ends at once, which the bar of a
-    7 that is cut out tightly doesn't.
+    A frame is a strip along an edge, nearly all of the colour that there is less of. It ends at once, which the bar of
+    a 7 that is cut out tightly doesn't.
     """
     threshold, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     is_frame = grey > threshold
