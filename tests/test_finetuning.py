@@ -101,7 +101,8 @@ def test_a_model_without_a_dense_layer_is_refused(tmp_path):
 def test_a_personal_model_is_published_with_what_it_gained(mine, splits, small, tmp_path):
     done = []
     base = recognizer.load("mnist_cnn")
-    made = personal.make(base, mine, small, finetuning.Recipe(**QUICK), 2, "mine", tmp_path, lambda: done.append(1))
+    recipe = finetuning.Recipe(**QUICK | {"rounds": 1})
+    made = personal.make(base, mine, small, recipe, 2, "mine", tmp_path, lambda: done.append(1))
     assert len(done) == 3
     published = recognizer.load("mine", tmp_path)
     card = json.loads((tmp_path / "mine.json").read_text())

@@ -142,14 +142,14 @@ def test_a_digit_on_a_real_page_is_the_same_digit(some_digits, damage):
 
 @pytest.mark.parametrize("ink_is_dark", [True, False])
 def test_enlarged_digits_are_read_as_well_as_they_were(some_digits, ink_is_dark):
-    pictures = [255 - large(image) if ink_is_dark else large(image) for image in some_digits.images]
-    prepared = [preprocess.prepare(picture).image for picture in pictures]
+    digits = some_digits.first(300)
+    pictures = [255 - large(image) if ink_is_dark else large(image) for image in digits.images]
+    prepared = np.stack([preprocess.prepare(picture).image for picture in pictures])
     cnn = recognizer.load("mnist_cnn")
     right, before = (
-        np.mean(cnn.predict_proba(images).argmax(axis=1) == some_digits.labels)
-        for images in (np.stack(prepared), some_digits.images)
+        np.sum(cnn.predict_proba(images).argmax(axis=1) == digits.labels) for images in (prepared, digits.images)
     )
-    assert right >= before - 0.002
+    assert right >= before - 1
 
 
 @pytest.mark.parametrize(("drawn", "least", "most"), [(1, 2, 2.8), (6, 2, 2.8), (30, 2.6, 3.2), (80, 3, 3.8)])

@@ -105,7 +105,6 @@ def fine_tune(base: Path, mine: Digits, splits: Splits, recipe: Recipe) -> Tuned
     original = model.get_weights()
     # OpenCV's own threads would fight the training step for the cores.
     cv2.setNumThreads(1)
-    batches = _batches(mine, splits.train, recipe)
     # Varied, so that few digits tell more.
     copies = kept_aside.at(np.tile(np.arange(len(kept_aside)), COPIES))
     varied = VARIED(copies.images, np.random.default_rng([recipe.random_seed, 3]))
@@ -115,7 +114,8 @@ def fine_tune(base: Path, mine: Digits, splits: Splits, recipe: Recipe) -> Tuned
 
     _train_only(model, [_last_dense(model)])
     model.compile(keras.optimizers.AdamW(recipe.warm_up_rate), loss, jit_compile=False)
-    model.fit(batches, steps_per_epoch=recipe.warm_up_steps, shuffle=False, verbose=0)
+    warm_up = _batches(mine, splits.train, recipe, stage=0)
+    model.fit(warm_up, steps_per_epoch=recipe.warm_up_steps, shuffle=False, verbose=0)
 
     _train_only(model, _deeper_layers(model))
     rate = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, recipe.rounds * recipe.round_steps)
@@ -123,7 +123,7 @@ def fine_tune(base: Path, mine: Digits, splits: Splits, recipe: Recipe) -> Tuned
     model.compile(keras.optimizers.AdamW(rate), loss, metrics=["mse"], jit_compile=False)
     stop = keras.callbacks.EarlyStopping("val_mse", mode="min", patience=recipe.patience, restore_best_weights=True)
     model.fit(
-        batches,
+        _batches(mine, splits.train, recipe, stage=1),
         epochs=recipe.rounds,
         steps_per_epoch=recipe.round_steps,
         validation_data=watched,
@@ -177,7 +177,7 @@ def assess(
 
 def _divided(mine: Digits, recipe: Recipe) -> tuple[Digits, Digits]:
     """Own digits to learn from and to choose the best round by: of each class, or all of it where there is only one."""
-    rng = np.random.default_rng([recipe.random_seed, 1])
+    rng = np.random.default_rng([recipe.random_seed, 2])
     learnt, aside = [], []
     for digit in np.unique(mine.labels):
         places = rng.permutation(np.flatnonzero(mine.labels == digit))
@@ -198,9 +198,12 @@ def _probabilities(model: keras.Model, ink: np.ndarray) -> np.ndarray:
     return np.concatenate([keras.ops.convert_to_numpy(block) for block in blocks])
 
 
-def _batches(mine: Digits, rehearsal: Digits, recipe: Recipe) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Endless batches of one's own digits, every class as often, and MNIST's."""
-    rng = np.random.default_rng(recipe.random_seed)
+def _batches(mine: Digits, rehearsal: Digits, recipe: Recipe, stage: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Endless batches of one's own digits, every class as often, and MNIST's.
+
+    Each stage has its own, because Keras fetches some ahead, and how many is chance.
+    """
+    rng = np.random.default_rng([recipe.random_seed, stage])
     by_class = [places for digit in range(10) if len(places := np.flatnonzero(mine.labels == digit))]
     while True:
         classes = rng.integers(len(by_class), size=recipe.batch_size)
