@@ -13,10 +13,11 @@ from digits.augmentation import STRONG, Augmentation
 from digits.data import Digits, Splits
 from digits.training import one_hot
 
-# A person's few digits, varied as far as each of them may be seen hundreds of times.
+# Of a person's few digits each is seen many times, and should never look quite the same.
 VARIED = Augmentation(rotation=10, scale=0.1, shear=0.1, shift=1.5, elastic=1.0, stroke=0.2)
-# Of each digit that the best round is chosen by.
+# Varied copies of each digit that is kept aside, so that few of them tell rounds apart.
 COPIES = 10
+# Digits recognised at once.
 BLOCK = 500
 # How far to go from the base's weights to the tuned ones: the first that forgets little enough.
 SHARES = (1.0, 0.85, 0.7, 0.55, 0.4, 0.25)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from digits import cards, data, finetuning, paths, publishing, recognizer, statistics
+from digits import cards, finetuning, paths, publishing, recognizer, statistics
 from digits.data import Digits, Splits
 from digits.finetuning import Assessment, Recipe
 from digits.handwriting import Handwriting
@@ -91,7 +91,7 @@ def curve_point(base: Path, mine: Digits, size: int, splits: Splits, recipe: Rec
     Returns:
         `samples` of each digit, and the accuracies `before` and `after` with their intervals.
     """
-    rng = np.random.default_rng([recipe.random_seed, 2])
+    rng = np.random.default_rng([recipe.random_seed, 4])
     order = [rng.permutation(np.flatnonzero(mine.labels == digit)) for digit in range(10)]
     learnt, left = (np.concatenate([places[part] for places in order]) for part in (slice(size), slice(size, None)))
     tuned = finetuning.fine_tune(base, mine.at(learnt), splits, recipe)
@@ -151,5 +151,5 @@ def _line(correct: np.ndarray) -> str:
     return f"{score['correct']} of {score['n']}, {score['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%})"
 
 
-def _correct(model: Recognizer, digits: data.Digits) -> np.ndarray:
+def _correct(model: Recognizer, digits: Digits) -> np.ndarray:
     return model.predict_proba(digits.images).argmax(axis=1) == digits.labels

@@ -8,8 +8,8 @@ import numpy as np
 from digits.preprocess.files import at_working_size
 from digits.preprocess.parts import lies_along_the_border
 
-# Percent of the paper's brightness; with less between ink and paper a picture counts as blank.
-LEAST_CONTRAST = 6
+# Of the 255 parts of the paper's light, what the darkest ink takes at least; with less a picture counts as blank.
+LEAST_CONTRAST = 16
 # A frame is at most so thick, a share of the picture's side.
 LARGEST_FRAME = 0.12
 # Wider than any stroke, narrower than most shadows: a share of the picture's longer side.
@@ -65,7 +65,7 @@ def find_ink(grey: np.ndarray, recipe: Recipe) -> Ink:
     is_light = _has_light_ink(inside)
     steps.append("light ink on dark paper" if is_light else "dark ink on light paper")
     amount = _darkness(255 - inside if is_light else inside, recipe.shadows)
-    if amount.max() < 255 * LEAST_CONTRAST / 100:
+    if amount.max() < LEAST_CONTRAST:
         raise ValueError("nothing is drawn on it")
 
     pale, dark = _thresholds(amount)
