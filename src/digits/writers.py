@@ -14,7 +14,11 @@ from digits import collection, data, paths
 
 # Pixels of a drawing, and of it for each of MNIST's.
 SIDE, ENLARGED = 280, 10
+# Pixels around a drawing into which a bent digit may reach before it is moved back, and those left free in the end.
+AROUND, FREE = 100, 10
 KNOTS = 4
+# How little of its area a spot of a digit may be left with by a writer's way of forming it.
+LEAST_STRETCH = 0.25
 
 
 @dataclass(frozen=True)
@@ -38,15 +42,25 @@ class Writer:
 
 def imagine(rng: np.random.Generator, strength: float = 1.0) -> Writer:
     """Draw a writer's style; `strength` 0 is MNIST's own, 1 is far from it, but legible."""
-    habit = rng.normal(0, 1.0, (1, 2, KNOTS, KNOTS))
-    forms = rng.normal(0, 1.6, (10, 2, KNOTS, KNOTS))
+    habit = rng.normal(0, 1.0, (2, KNOTS, KNOTS))
     return Writer(
         slant=strength * rng.choice([-1, 1]) * rng.uniform(0.2, 0.5),
         turn=strength * rng.uniform(-15, 15),
         width=float(np.exp(strength * rng.uniform(-0.4, 0.4))),
         pen=strength * rng.uniform(-1.5, 1.5),
-        shapes=strength * (habit + forms),
+        shapes=strength * np.stack([_shape(rng, habit) for _ in range(10)]),
     )
+
+
+def _shape(rng: np.random.Generator, habit: np.ndarray) -> np.ndarray:
+    """Displacements that form a digit; none that fold the plane, as no hand does to a stroke."""
+    while True:
+        shape = habit + rng.normal(0, 1.6, habit.shape)
+        across, down = (cv2.resize(field, (28, 28), interpolation=cv2.INTER_CUBIC) for field in shape)
+        (across_by_row, across_by_column), (down_by_row, down_by_column) = np.gradient(across), np.gradient(down)
+        stretch = (1 + across_by_column) * (1 + down_by_row) - across_by_row * down_by_column
+        if stretch.min() > LEAST_STRETCH:
+            return shape
 
 
 def draw(writer: Writer, images: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
@@ -64,9 +78,9 @@ def draw(writer: Writer, images: np.ndarray, labels: np.ndarray) -> list[np.ndar
 
 
 def _map(writer: Writer, digit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where each pixel of a drawing comes from on the enlarged digit: columns and rows, float32."""
+    """Where each pixel of a drawing and around it comes from on the enlarged digit: columns and rows, float32."""
     centre = (SIDE - 1) / 2
-    rows, columns = (grid - centre for grid in np.indices((SIDE, SIDE), np.float32))
+    rows, columns = (grid - AROUND - centre for grid in np.indices((SIDE + 2 * AROUND,) * 2, np.float32))
     angle = np.radians(writer.turn)
     columns, rows = (
         np.cos(angle) * columns - np.sin(angle) * rows,
@@ -74,7 +88,7 @@ def _map(writer: Writer, digit: int) -> tuple[np.ndarray, np.ndarray]:
     )
     columns = (columns + writer.slant * rows) / writer.width
     across, down = (
-        ENLARGED * cv2.resize(field.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+        ENLARGED * np.pad(cv2.resize(field, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC), AROUND, "edge")
         for field in writer.shapes[digit]
     )
     return (columns + across + centre).astype(np.float32), (rows + down + centre).astype(np.float32)
@@ -89,7 +103,19 @@ def _drawn(image: np.ndarray, columns: np.ndarray, rows: np.ndarray, pen: float)
     # A stroke never becomes thinner than the middle half of it.
     growth = max(pen / 2 * ENLARGED, -0.5 * float(np.percentile(inside[solid > 0], 75))) if solid.any() else 0
     ink = np.clip(inside - outside + growth + 0.5, 0, 1)
-    return (255 * (1 - ink)).round().astype(np.uint8)
+    return 255 - _centred((255 * ink).round().astype(np.uint8))
+
+
+def _centred(ink: np.ndarray) -> np.ndarray:
+    """A drawing with the ink in its middle, made smaller where it would not fit."""
+    left, top, width, height = cv2.boundingRect(ink)
+    cut = ink[top : top + height, left : left + width]
+    if (scale := (SIDE - 2 * FREE) / max(width, height, 1)) < 1:
+        cut = cv2.resize(cut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    drawing = np.zeros((SIDE, SIDE), np.uint8)
+    top, left = ((SIDE - side) // 2 for side in cut.shape)
+    drawing[top : top + cut.shape[0], left : left + cut.shape[1]] = cut
+    return drawing
 
 
 def write_sample(folder: Path = paths.MY_DIGITS / "sample", count: int = 12, seed: int = 17) -> None:
