@@ -40,7 +40,7 @@ def errors(predictions: np.ndarray, digits: Digits) -> int:
     return int(np.sum(predictions != digits.labels))
 
 
-def simulated(splits: Splits, base: recognizer.Recognizer) -> dict:
+def simulated(splits: Splits, base: recognizer.Recognizer, tuner: finetuning.FineTuner) -> dict:
     wrong_before = errors(base.predict_proba(splits.test.images).argmax(axis=1), splits.test)
     rows = []
     for seed in WRITERS:
@@ -48,7 +48,7 @@ def simulated(splits: Splits, base: recognizer.Recognizer) -> dict:
         before = errors(base.predict_proba(judged.images).argmax(axis=1), judged)
         for size, mine in zip(SIZES, by_size, strict=True):
             started = time.perf_counter()
-            tuned = finetuning.fine_tune(base.path, mine, splits, finetuning.Recipe())
+            tuned = tuner.tune(mine)
             seconds = time.perf_counter() - started
             rows.append(
                 {
@@ -90,7 +90,7 @@ def summary(rows: list[dict], mnist_before: int) -> dict:
     }
 
 
-def people(folder: Path, splits: Splits, base: recognizer.Recognizer) -> list[dict]:
+def people(folder: Path, splits: Splits, base: recognizer.Recognizer, tuner: finetuning.FineTuner) -> list[dict]:
     """Each writer with two samples of every digit, or nearly: the first of each learnt, the others read."""
     by_writer = defaultdict(list)
     with (folder / "index.csv").open(encoding="utf-8") as file:
@@ -104,7 +104,7 @@ def people(folder: Path, splits: Splits, base: recognizer.Recognizer) -> list[di
         learnt, judged = written.at(is_first), written.at(~is_first)
         if not len(judged):
             continue
-        tuned = finetuning.fine_tune(base.path, learnt, splits, finetuning.Recipe())
+        tuned = tuner.tune(learnt)
         rows.append(
             {
                 "writer": number,
@@ -121,9 +121,10 @@ def people(folder: Path, splits: Splits, base: recognizer.Recognizer) -> list[di
 
 def main() -> None:
     splits, base = data.load_splits(), recognizer.load(BASE, paths.MODELS)
-    results = {"base": BASE, "imagined_writers": simulated(splits, base)}
+    tuner = finetuning.FineTuner(base.path, splits, finetuning.Recipe())
+    results = {"base": BASE, "imagined_writers": simulated(splits, base, tuner)}
     if folder := os.environ.get("DRAWINGS"):
-        results["people"] = people(Path(folder), splits, base)
+        results["people"] = people(Path(folder), splits, base, tuner)
     harness.keep("finetuning", results)
 
 

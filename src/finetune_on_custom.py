@@ -58,15 +58,15 @@ def main(options: Options) -> None:
     from digits import data, finetuning, personal, report
 
     splits = data.load_splits(options.data_dir)
-    recipe = finetuning.Recipe(random_seed=options.random_seed)
+    tuner = finetuning.FineTuner(base.path, splits, finetuning.Recipe(random_seed=options.random_seed))
     folds = min(options.folds, int(mine.counts.min()))
     sizes = personal.curve_sizes(mine.digits) if options.learning_curve else []
     with tqdm(total=folds + 1 + len(sizes), unit="fine-tuning") as bar:
         done = partial(advance, bar, options.report_dir)
-        made = personal.make(base, mine, splits, recipe, folds, options.name, options.output_dir, done)
+        made = personal.make(base, tuner, mine, folds, options.name, options.output_dir, done)
         curve = []
         for size in sizes:
-            curve.append(personal.curve_point(base.path, mine.digits, size, splits, recipe))
+            curve.append(personal.curve_point(tuner, mine.digits, size))
             done()
     print(personal.describe(made, mine, options.name))
     before, after = made.assessment.before, made.assessment.after

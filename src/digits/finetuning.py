@@ -1,5 +1,6 @@
 """Fine-tuning: from a checkpoint to one that reads one person's hand, and MNIST's as well as before."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,59 +86,95 @@ def tunable(path: Path) -> keras.Model:
     return model
 
 
-def fine_tune(base: Path, mine: Digits, splits: Splits, recipe: Recipe) -> Tuned:
-    """Fine-tune a checkpoint: its last layer alone first, then the deeper layers, MNIST's digits among the own ones.
+class FineTuner:
+    """Fine-tunes one checkpoint, as often as wanted: its last layer alone first, then the deeper layers.
 
-    BatchNorm keeps the statistics that it has, which a few digits can't estimate. Some of the own digits are kept
-    aside; the best round is the one that reads these best, and where none reads them better than the base, the base is
-    what comes back. In the end the weights are mixed with the base's as far as MNIST's validation digits ask (WiSE-FT,
-    Wortsman et al. 2022).
-
-    Args:
-        mine: one's own digits; of a class with one digit alone, that one is learnt from and looked at.
+    Among the own digits are MNIST's. BatchNorm keeps the statistics that it has, which a few digits can't estimate.
+    Some of the own digits are kept aside; the best round is the one that reads these best, and where none reads them
+    better than the base, the base is what comes back. In the end the weights are mixed with the base's as far as
+    MNIST's validation digits ask (WiSE-FT, Wortsman et al. 2022).
 
     Raises:
         ValueError: the checkpoint can't be fine-tuned.
     """
-    mine, kept_aside = _divided(mine, recipe)
-    # Before the model is opened, because Dropout takes its seed then.
-    keras.utils.set_random_seed(recipe.random_seed)
-    model = tunable(base)
-    original = model.get_weights()
-    # OpenCV's own threads would fight the training step for the cores.
-    cv2.setNumThreads(1)
-    # Varied, so that few digits tell more.
-    copies = kept_aside.at(np.tile(np.arange(len(kept_aside)), COPIES))
-    varied = VARIED(copies.images, np.random.default_rng([recipe.random_seed, 3]))
-    watched = preprocess.to_input(varied), one_hot(copies.labels)
-    loss = keras.losses.CategoricalCrossentropy()
-    brier_before = float(np.mean((_probabilities(model, watched[0]) - watched[1]) ** 2))
 
-    _train_only(model, [_last_dense(model)])
-    model.compile(keras.optimizers.AdamW(recipe.warm_up_rate), loss, jit_compile=False)
-    warm_up = _batches(mine, splits.train, recipe, stage=0)
-    model.fit(warm_up, steps_per_epoch=recipe.warm_up_steps, shuffle=False, verbose=0)
+    def __init__(self, base: Path, splits: Splits, recipe: Recipe) -> None:
+        self.base, self.splits, self.recipe = base, splits, recipe
+        # Before the model is opened, because Dropout takes its seed then.
+        keras.utils.set_random_seed(recipe.random_seed)
+        self._model = tunable(base)
+        # One compiled model for all fine-tunings, because tracing its graph takes seconds; they begin with this state.
+        _train_only(self._model, _deeper_layers(self._model))
+        rate = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, recipe.rounds * recipe.round_steps)
+        # Brier's score is bounded: of a few digits an ambiguous one doesn't decide, as it would by the cross-entropy.
+        _compile(self._model, rate, metrics=["mse"])
+        dense = _last_dense(self._model)
+        self._features = keras.Model(self._model.inputs, dense.input)
+        self._head = keras.Model(dense.input, self._model.outputs)
+        _compile(self._head, recipe.warm_up_rate)
+        self._state = [(variable, variable.numpy()) for variable in self._variables()]
+        self._weights = self._model.get_weights()
+        self._guarded = self._accuracy(splits.validation)
 
-    _train_only(model, _deeper_layers(model))
-    rate = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, recipe.rounds * recipe.round_steps)
-    # Brier's score is bounded: of a few digits a single ambiguous one doesn't decide, as it would by the cross-entropy.
-    model.compile(keras.optimizers.AdamW(rate), loss, metrics=["mse"], jit_compile=False)
-    stop = keras.callbacks.EarlyStopping("val_mse", mode="min", patience=recipe.patience, restore_best_weights=True)
-    model.fit(
-        _batches(mine, splits.train, recipe, stage=1),
-        epochs=recipe.rounds,
-        steps_per_epoch=recipe.round_steps,
-        validation_data=watched,
-        callbacks=[stop],
-        shuffle=False,
-        verbose=0,
-    )
-    is_better = stop.best < brier_before
-    share = _mix(model, original, splits.validation, recipe.largest_loss) if is_better else 0.0
-    if not share:
-        model.set_weights(original)
-    model.trainable = True
-    return Tuned(model, share, stop.best_epoch + 1 if share else 0)
+    def tune(self, mine: Digits) -> Tuned:
+        """Fine-tune on one's own digits; of a class with one digit alone, that one is learnt from and looked at."""
+        mine, kept_aside = _divided(mine, self.recipe)
+        for variable, value in self._state:
+            variable.assign(value)
+        # OpenCV's own threads would fight the training step for the cores.
+        cv2.setNumThreads(1)
+        # Varied, so that few digits tell more.
+        copies = kept_aside.at(np.tile(np.arange(len(kept_aside)), COPIES))
+        varied = VARIED(copies.images, np.random.default_rng([self.recipe.random_seed, 3]))
+        watched = preprocess.to_input(varied), one_hot(copies.labels)
+        brier_before = np.mean((self._model.predict(watched[0], verbose=0) - watched[1]) ** 2)
+        self._warm_up(mine)
+        stop = self._train(mine, watched)
+        share = self._mix() if stop.best < brier_before else 0.0
+        model = tunable(self.base)
+        if share:
+            model.set_weights(self._model.get_weights())
+        return Tuned(model, share, stop.best_epoch + 1 if share else 0)
+
+    def _warm_up(self, mine: Digits) -> None:
+        batches = itertools.islice(_batches(mine, self.splits.train, self.recipe, 0), self.recipe.warm_up_steps)
+        images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+        size = self.recipe.batch_size + self.recipe.rehearsed
+        features = self._features.predict(images, batch_size=size, verbose=0)
+        self._head.fit(features, labels, batch_size=size, shuffle=False, verbose=0)
+
+    def _train(self, mine: Digits, watched: tuple[np.ndarray, np.ndarray]) -> keras.callbacks.EarlyStopping:
+        patience = self.recipe.patience
+        stop = keras.callbacks.EarlyStopping("val_mse", mode="min", patience=patience, restore_best_weights=True)
+        self._model.fit(
+            _batches(mine, self.splits.train, self.recipe, 1),
+            epochs=self.recipe.rounds,
+            steps_per_epoch=self.recipe.round_steps,
+            validation_data=watched,
+            validation_batch_size=BLOCK,
+            callbacks=[stop],
+            shuffle=False,
+            verbose=0,
+        )
+        return stop
+
+    def _mix(self) -> float:
+        """Move the weights back towards the base's as far as it takes; give the share that is left of the way."""
+        tuned = self._model.get_weights()
+        for share in SHARES:
+            mixed = (old + share * (new - old) for new, old in zip(tuned, self._weights, strict=True))
+            self._model.set_weights(list(mixed))
+            if self._accuracy(self.splits.validation) >= self._guarded - self.recipe.largest_loss:
+                return share
+        return 0.0
+
+    def _accuracy(self, digits: Digits) -> float:
+        probabilities = self._model.predict(preprocess.to_input(digits.images), batch_size=BLOCK, verbose=0)
+        return float(np.mean(probabilities.argmax(axis=1) == digits.labels))
+
+    def _variables(self) -> list[keras.Variable]:
+        """All that a fine-tuning changes: weights, Dropout's seeds, and what the optimizers remember."""
+        return self._model.variables + self._model.optimizer.variables + self._head.optimizer.variables
 
 
 @dataclass(frozen=True)
@@ -154,9 +191,7 @@ class Assessment:
     shares: tuple[float, ...]
 
 
-def assess(
-    base: Path, mine: Digits, splits: Splits, recipe: Recipe, folds: int, done: Callable[[], None] = lambda: None
-) -> Assessment:
+def assess(tuner: FineTuner, mine: Digits, folds: int, done: Callable[[], None]) -> Assessment:
     """Fine-tune several times, each time without another part of one's digits, and read that part.
 
     Args:
@@ -165,11 +200,11 @@ def assess(
     """
     from sklearn.model_selection import StratifiedKFold
 
-    before = predictions(tunable(base), mine) == mine.labels
+    before = predictions(tunable(tuner.base), mine) == mine.labels
     after, shares = np.zeros(len(mine), bool), []
-    parts = StratifiedKFold(folds, shuffle=True, random_state=recipe.random_seed)
+    parts = StratifiedKFold(folds, shuffle=True, random_state=tuner.recipe.random_seed)
     for learnt, held_out in parts.split(mine.images, mine.labels):
-        tuned = fine_tune(base, mine.at(learnt), splits, recipe)
+        tuned = tuner.tune(mine.at(learnt))
         after[held_out] = predictions(tuned.model, mine.at(held_out)) == mine.labels[held_out]
         shares.append(tuned.share)
         done()
@@ -190,13 +225,10 @@ def _divided(mine: Digits, recipe: Recipe) -> tuple[Digits, Digits]:
 
 def predictions(model: keras.Model, digits: Digits) -> np.ndarray:
     """A Keras model's answers to digits, (N,)."""
-    return _probabilities(model, preprocess.to_input(digits.images)).argmax(axis=1)
-
-
-def _probabilities(model: keras.Model, ink: np.ndarray) -> np.ndarray:
+    ink = preprocess.to_input(digits.images)
     # `predict` would trace a graph for each of the many models.
     blocks = [model(ink[start : start + BLOCK], training=False) for start in range(0, len(ink), BLOCK)]
-    return np.concatenate([keras.ops.convert_to_numpy(block) for block in blocks])
+    return np.concatenate([keras.ops.convert_to_numpy(block) for block in blocks]).argmax(axis=1)
 
 
 def _batches(mine: Digits, rehearsal: Digits, recipe: Recipe, stage: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -229,18 +261,11 @@ def _is_convolution(layer: keras.layers.Layer) -> bool:
     return any(len(weight.shape) == 4 for weight in layer.weights)
 
 
+def _compile(model: keras.Model, rate: float | keras.optimizers.schedules.LearningRateSchedule, **options) -> None:
+    model.compile(keras.optimizers.AdamW(rate), keras.losses.CategoricalCrossentropy(), jit_compile=False, **options)
+    model.optimizer.build(model.trainable_variables)
+
+
 def _train_only(model: keras.Model, chosen: list[keras.layers.Layer]) -> None:
     for layer in model.layers:
         layer.trainable = any(layer is each for each in chosen)
-
-
-def _mix(model: keras.Model, original: list[np.ndarray], guard: Digits, largest_loss: float) -> float:
-    """Move the weights back towards the original ones as far as it takes; give the share that is left of the way."""
-    tuned = model.get_weights()
-
-    def accuracy(share: float) -> float:
-        model.set_weights([old + share * (new - old) for new, old in zip(tuned, original, strict=True)])
-        return float(np.mean(predictions(model, guard) == guard.labels))
-
-    least = accuracy(0.0) - largest_loss
-    return next((share for share in SHARES if accuracy(share) >= least), 0.0)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from digits import cards, finetuning, paths, publishing, recognizer, statistics
-from digits.data import Digits, Splits
-from digits.finetuning import Assessment, Recipe
+from digits.data import Digits
+from digits.finetuning import Assessment, FineTuner
 from digits.handwriting import Handwriting
 from digits.recognizer import Recognizer
 
@@ -33,9 +33,8 @@ class Personal:
 
 def make(
     base: Recognizer,
+    tuner: FineTuner,
     mine: Handwriting,
-    splits: Splits,
-    recipe: Recipe,
     folds: int,
     name: str,
     folder: Path,
@@ -44,19 +43,20 @@ def make(
     """Assess what fine-tuning gains, and if it gains anything fine-tune on all own digits and publish the model.
 
     Args:
+        tuner: of the base.
         folds: so many parts of one's digits are each read by a model that learnt the others.
         name, folder: of the new checkpoint, twin and card.
         done: called after each of the `folds + 1` fine-tunings.
 
     Raises:
-        ValueError: the base can't be fine-tuned, or the folder can't be written to.
+        ValueError: the folder can't be written to.
     """
     circumstances = cards.circumstances()
-    assessment = finetuning.assess(base.path, mine.digits, splits, recipe, folds, done)
+    assessment = finetuning.assess(tuner, mine.digits, folds, done)
     if assessment.after.sum() <= assessment.before.sum():
         return Personal(assessment)
     started = time.perf_counter()
-    tuned = finetuning.fine_tune(base.path, mine.digits, splits, recipe)
+    tuned = tuner.tune(mine.digits)
     seconds = time.perf_counter() - started
     done()
     if not tuned.share:
@@ -65,18 +65,18 @@ def make(
         tuned.model,
         name,
         folder,
-        splits,
+        tuner.splits,
         description=f"{base.name}, fine-tuned on one person's handwriting",
         architecture=tuned.model.name,
         parameters=tuned.model.count_params(),
-        recipe=asdict(recipe),
+        recipe=asdict(tuner.recipe),
         training={"seconds": round(seconds, 1)},
         base={"name": base.name, "sha256": paths.sha256(base.path)},
         own_digits=_own_digits(mine, assessment) | {"share": tuned.share, "rounds": tuned.rounds},
         circumstances=circumstances,
     )
     published = recognizer.load(name, folder)
-    after, before = (_correct(model, splits.test) for model in (published, base))
+    after, before = (_correct(model, tuner.splits.test) for model in (published, base))
     return Personal(assessment, card, statistics.compare_paired(after, before))
 
 
@@ -85,17 +85,16 @@ def curve_sizes(mine: Digits) -> list[int]:
     return [size for size in CURVE_SIZES if size < np.bincount(mine.labels, minlength=10).min()]
 
 
-def curve_point(base: Path, mine: Digits, size: int, splits: Splits, recipe: Recipe) -> dict:
+def curve_point(tuner: FineTuner, mine: Digits, size: int) -> dict:
     """How own digits are read after fine-tuning on `size` of each class: all that are left.
 
     Returns:
         `samples` of each digit, and the accuracies `before` and `after` with their intervals.
     """
-    rng = np.random.default_rng([recipe.random_seed, 4])
+    rng = np.random.default_rng([tuner.recipe.random_seed, 4])
     order = [rng.permutation(np.flatnonzero(mine.labels == digit)) for digit in range(10)]
     learnt, left = (np.concatenate([places[part] for places in order]) for part in (slice(size), slice(size, None)))
-    tuned = finetuning.fine_tune(base, mine.at(learnt), splits, recipe)
-    models = {"before": finetuning.tunable(base), "after": tuned.model}
+    models = {"before": finetuning.tunable(tuner.base), "after": tuner.tune(mine.at(learnt)).model}
     return {"samples": size} | {
         when: _score(finetuning.predictions(model, mine.at(left)) == mine.labels[left])
         for when, model in models.items()

@@ -12,6 +12,8 @@ from digits.preprocess.parts import lies_along_the_border
 LEAST_CONTRAST = 16
 # A frame is at most so thick, a share of the picture's side.
 LARGEST_FRAME = 0.12
+# A desk beyond the paper is at least this share of the picture, darker than this share of the paper's light, and even.
+LEAST_DESK, DESK_SHARE, DESK_RANGE = 0.005, 0.65, 40
 # Wider than any stroke, narrower than most shadows: a share of the picture's longer side.
 PAPER_WINDOW = 1 / 3
 # Ink is at least half as dark as the darkest strokes; what is connected to it may be paler.
@@ -64,7 +66,12 @@ def find_ink(grey: np.ndarray, recipe: Recipe) -> Ink:
         steps.append(f"left out a frame; {inside.shape[1]}×{inside.shape[0]} pixels remain")
     is_light = _has_light_ink(inside)
     steps.append("light ink on dark paper" if is_light else "dark ink on light paper")
-    amount = _darkness(255 - inside if is_light else inside, recipe.shadows)
+    light_paper = 255 - inside if is_light else inside
+    beyond = _beyond_paper(light_paper) if recipe.frame else None
+    if beyond is not None:
+        light_paper = np.where(beyond, np.uint8(np.percentile(light_paper, 90)), light_paper)
+        steps.append("left out what lies beyond the paper's edge")
+    amount = _darkness(light_paper, recipe.shadows)
     if amount.max() < LEAST_CONTRAST:
         raise ValueError("nothing is drawn on it")
 
@@ -101,6 +108,35 @@ def _without_frame(grey: np.ndarray) -> tuple[tuple[int, int], np.ndarray]:
     top, bottom, left, right = cuts
     height, width = grey.shape
     return (left, top), grey[top : height - bottom, left : width - right]
+
+
+def _beyond_paper(light_paper: np.ndarray) -> np.ndarray | None:
+    """Where corners of the picture show a dark desk instead of the paper, bool of its shape; None if they don't.
+
+    A desk is far darker than the paper, and even: a shadow with ink in it isn't. Its edge is straight, which a digit's
+    isn't that reaches a corner because it is cut out tightly; a tight 1 may be straight, but reaches opposite corners.
+    """
+    small = at_working_size(light_paper, POLARITY_SIDE)
+    _, dark = cv2.threshold(small, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+    labels = cv2.connectedComponents(dark, connectivity=4)[1]
+    # Clockwise, so that opposite ones are two apart.
+    corners = labels[[0, 0, -1, -1], [0, -1, -1, 0]]
+    beyond = np.zeros_like(dark)
+    for label in np.unique(corners[corners > 0]):
+        region = (labels == label).astype(np.uint8)
+        inner = small[cv2.erode(region, np.ones((5, 5), np.uint8)) > 0]
+        if inner.size < LEAST_DESK * small.size or np.any((corners == label)[:2] & (corners == label)[2:]):
+            continue
+        outline = max(cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=len)
+        is_straight = cv2.contourArea(outline) > 0.9 * cv2.contourArea(cv2.convexHull(outline))
+        darkest, brightest = np.percentile(inner, (2, 98))
+        if is_straight and brightest < DESK_SHARE * np.median(small[dark == 0]) and brightest - darkest < DESK_RANGE:
+            beyond |= region
+    if not beyond.any():
+        return None
+    # With the mixed pixels at its edge.
+    beyond = cv2.dilate(beyond, np.ones((3, 3), np.uint8))
+    return cv2.resize(beyond, light_paper.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
 
 
 def _has_light_ink(grey: np.ndarray) -> bool:
