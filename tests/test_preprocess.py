@@ -95,6 +95,17 @@ def dark_desk(page: np.ndarray) -> np.ndarray:
     return np.where(rows < 10 + columns / 10, 60, page)
 
 
+def desk_in_two_corners(page: np.ndarray) -> np.ndarray:
+    rows, columns = np.indices(page.shape)
+    return np.where((rows - 0.8 * columns > 190) | (columns - 1.5 * rows > 160), 50 + rows / 20, page)
+
+
+def shadow_in_a_corner(page: np.ndarray) -> np.ndarray:
+    """Over most of the digit."""
+    rows, columns = np.indices(page.shape)
+    return page * np.where(rows + 0.7 * columns < 300, 0.5, 1)
+
+
 def faint_pencil(page: np.ndarray) -> np.ndarray:
     return 230 - (230 - page) / 4
 
@@ -119,6 +130,8 @@ def specks(page: np.ndarray) -> np.ndarray:
         black_frame,
         frame_all_around,
         dark_desk,
+        desk_in_two_corners,
+        shadow_in_a_corner,
         faint_pencil,
         grain,
         specks,
@@ -198,6 +211,14 @@ def test_the_bar_of_a_tightly_cut_seven_is_no_frame():
     prepared = preprocess.prepare(page)
     assert not any("frame" in step for step in prepared.steps)
     assert recognizer.load("mnist_advanced").predict_proba(prepared.image[None]).argmax() == 7
+
+
+def test_a_stroke_from_corner_to_corner_is_no_desk():
+    page = np.full((200, 140), 240, np.uint8)
+    cv2.line(page, (0, 199), (139, 0), 30, 24)
+    prepared = preprocess.prepare(page)
+    assert not any("beyond the paper" in step for step in prepared.steps)
+    assert recognizer.load("mnist_advanced").predict_proba(prepared.image[None]).argmax() == 1
 
 
 def test_tightly_cut_digits_keep_their_strokes(some_digits):

@@ -22,8 +22,8 @@ DARK_SHARE, PALE_SHARE = 0.5, 0.25
 LEAST_SIDE = 60
 # The paper's lines are straight for this share of the picture, at most so steep (in degrees), and thin.
 LINE_LENGTH, LINE_SLOPE, LINE_WIDTH = 0.85, 5, 0.035
-# Lines are looked for at this size, and which of ink and paper is lighter, at that one.
-LINE_SIDE, POLARITY_SIDE = 200, 100
+# The paper's light and its lines are looked for at this size; polarity and a desk, at that one.
+PAPER_SIDE, ROUGH_SIDE = 200, 100
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _beyond_paper(light_paper: np.ndarray) -> np.ndarray | None:
     A desk is far darker than the paper, and even: a shadow with ink in it isn't. Its edge is straight, which a digit's
     isn't that reaches a corner because it is cut out tightly; a tight 1 may be straight, but reaches opposite corners.
     """
-    small = at_working_size(light_paper, POLARITY_SIDE)
+    small = at_working_size(light_paper, ROUGH_SIDE)
     _, dark = cv2.threshold(small, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
     labels = cv2.connectedComponents(dark, connectivity=4)[1]
     # Clockwise, so that opposite ones are two apart.
@@ -147,7 +147,7 @@ def _has_light_ink(grey: np.ndarray) -> bool:
     threshold, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     light_border = float(np.mean(border > threshold)) - 0.5
-    small = at_working_size(grey, POLARITY_SIDE).astype(np.float32)
+    small = at_working_size(grey, ROUGH_SIDE).astype(np.float32)
     window = (max(small.shape) // 2) | 1
     residual = small - cv2.blur(small, (window, window), borderType=cv2.BORDER_REFLECT_101)
     skewness = float((residual**3).mean()) / (float((residual**2).mean()) ** 1.5 + 1e-6)
@@ -161,12 +161,13 @@ def _darkness(light_paper: np.ndarray, shadows: bool) -> np.ndarray:
     if shadows:
         # Closing with a window wider than any stroke leaves the paper, with the edges of its shadows. At the picture's
         # border the reflection leaves strokes no wider than twice their width.
-        window = max(3, int(side * PAPER_WINDOW)) | 1
         light_paper = _evenly_lit(light_paper)
-        smooth = cv2.GaussianBlur(light_paper, (0, 0), side / 200)
+        small = at_working_size(light_paper, PAPER_SIDE)
+        window = max(3, int(max(small.shape) * PAPER_WINDOW)) | 1
+        smooth = cv2.GaussianBlur(small, (0, 0), max(small.shape) / 200)
         smooth = cv2.copyMakeBorder(smooth, *4 * [window], cv2.BORDER_REFLECT)
         paper = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, np.ones((window, window), np.uint8))
-        paper = paper[window:-window, window:-window]
+        paper = cv2.resize(paper[window:-window, window:-window], light_paper.shape[::-1])
     else:
         paper = np.full_like(light_paper, np.percentile(light_paper, 90))
     # The share, not the difference, because ink in a shadow is as dark as elsewhere by that measure.
@@ -178,7 +179,7 @@ def _evenly_lit(light_paper: np.ndarray) -> np.ndarray:
 
     The fall is the median one over a tenth of the picture, to which neither strokes nor a shadow's edge contribute.
     """
-    brightness = np.log1p(at_working_size(light_paper, POLARITY_SIDE).astype(np.float32))
+    brightness = np.log1p(at_working_size(light_paper, ROUGH_SIDE).astype(np.float32))
     falls = []
     for along, length in zip((brightness, brightness.T), light_paper.shape, strict=True):
         step = max(1, len(along) // 10)
@@ -217,7 +218,7 @@ def _spans(stats: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 def _without_lines(amount: np.ndarray, least: float) -> np.ndarray | None:
     """The ink without thin straight lines of at least some darkness across the page; None if there are none."""
-    small = at_working_size(amount, LINE_SIDE)
+    small = at_working_size(amount, PAPER_SIDE)
     lines = cv2.max(_rows(small), _rows(np.ascontiguousarray(small.T)).T)
     widest = max(3, round(LINE_WIDTH * max(small.shape))) | 1
     thick = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((widest, widest), np.uint8))
