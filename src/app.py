@@ -88,7 +88,7 @@ def _show_panel(name: str, drawing: Drawing | None, given: Verdict | None, model
 
         model_cards.show(model)
     elif name == "My handwriting":
-        handwriting.show(drawing, given)
+        handwriting.show(drawing, given, model)
 
 
 def serve() -> None:

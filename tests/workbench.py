@@ -22,11 +22,12 @@ from scipy.special import softmax
 from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.testing.v1 import AppTest
 
-from digits import paths, preprocess, recognizer
+from digits import cards, paths, preprocess, recognizer
 from panels import draw
 
 PANELS = ("Why", "Compare", "Stress", "Models", "My handwriting")
-SHIPPED = sorted(path.stem for path in paths.MODELS.glob("*.json"))
+RECORDS = [cards.read(path) for path in paths.MODELS.glob("*.json")]
+SHIPPED = sorted(card["name"] for card in RECORDS if "base" not in card)
 WITHOUT_ENDING = {"img", "br"}
 # After others a reader sees a gap.
 INLINE = {"b", "strong", "small", "code"}
@@ -41,6 +42,22 @@ def png(picture: np.ndarray, kind: str = "PNG") -> bytes:
     file = BytesIO()
     Image.fromarray(picture).save(file, kind)
     return file.getvalue()
+
+
+class FakeQueue:
+    """Takes jobs, and runs none."""
+
+    def __init__(self):
+        self.jobs = []
+
+    def submit(self, title, command, progress=None, environment=None):
+        self.jobs.append(
+            SimpleNamespace(
+                title=title, command=list(map(str, command)), ask=progress, state="waiting", error="", position=2,
+                progress=0.0, cancel=lambda: None,
+            )
+        )  # fmt: skip
+        return self.jobs[-1]
 
 
 class Canvas:

@@ -18,9 +18,9 @@ SURE = 0.9
 INK, GREY, RULE, PAPER = (27, 31, 36), (110, 118, 128), (218, 221, 225), (250, 250, 248)
 GOOD, DOUBTFUL = (143, 170, 199), (203, 82, 0)
 # Of the contact sheet, in pixels: its width, what is above and left of the digits, a tile (a small one where there are
-# many) and the gap to the next, and a line under it.
+# many), a row without any, the gap to the next, and a line under it.
 WIDTH, HEADER, LABELS = 1520, 96, 90
-TILE, SMALL_TILE, MANY, GAP, CAPTION = 128, 50, 600, 14, 15
+TILE, SMALL_TILE, MANY, EMPTY, GAP, CAPTION = 128, 50, 600, 60, 14, 15
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,10 @@ def contact_sheet(candidates: Sequence[Candidate], title: str) -> np.ndarray:
         lines += [(None, 0, group[start : start + columns]) for start in range(columns, len(group), columns)]
     # A small tile has no room for words.
     captions = [[_caption(candidate) if tile == TILE else [] for candidate in line] for _, _, line in lines]
-    heights = [tile + 2 * GAP + CAPTION * max(map(len, texts), default=0) for texts in captions]
+    heights = [
+        (tile if line else EMPTY) + 2 * GAP + CAPTION * max(map(len, texts), default=0)
+        for (_, _, line), texts in zip(lines, captions, strict=True)
+    ]
     page = Image.new("RGB", (WIDTH, HEADER + sum(heights) + GAP), PAPER)
     pen = ImageDraw.Draw(page)
     _write_header(pen, candidates, title)

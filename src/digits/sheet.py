@@ -42,7 +42,7 @@ INSTRUCTIONS = (
     "In each row, write its digit once in every box, as you usually do, with a dark pen.",
     "Keep off the lines. A box may stay empty; black out what went wrong.",
     "Photograph or scan the whole page with its four corner marks: flat, sharp, in even light. Then:",
-    "python src/collect_digits.py PHOTO.jpg",
+    "python src/collect_digits.py PHOTO.jpg, or upload it in the app, in its panel My handwriting.",
 )
 
 

@@ -1,6 +1,5 @@
 """My handwriting: digits kept with their true label, how well each model reads them, and a model that learns them."""
 
-from contextlib import suppress
 from html import escape
 
 import numpy as np
@@ -17,12 +16,11 @@ SHOWN = 20
 GOOD_START = 10
 
 
-def show(drawing: Drawing | None, verdict: Verdict | None) -> None:
+def show(drawing: Drawing | None, verdict: Verdict | None, model: Model | None) -> None:
     """Show the collection by class, let the visitor add to it, compare models on it, and fine-tune one on it."""
     if engine.IS_PUBLIC:
         st.caption("On this public page nothing is saved. Run the workbench yourself to collect your own handwriting.")
         return
-    model = _chosen_model()
     with page.guarded("Saving"):
         _offer_to_save(drawing, verdict)
     with st.expander("Collect digits from paper"), page.guarded("The sheet"):
@@ -39,17 +37,6 @@ def show(drawing: Drawing | None, verdict: Verdict | None) -> None:
         )
     with page.guarded("Fine-tuning"):
         personal.show(model)
-
-
-def _chosen_model() -> Model | None:
-    """The model that is chosen at the side; None if it can't be opened, which is said there."""
-    own: Model | None = st.session_state.get("own_model")
-    name = st.session_state.get("model")
-    if own and name == own.key:
-        return own
-    with suppress(ValueError, OSError):
-        return engine.open_model(name) if name else None
-    return None
 
 
 def _offer_to_save(drawing: Drawing | None, verdict: Verdict | None) -> None:

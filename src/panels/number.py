@@ -30,9 +30,9 @@ def show(drawing: Drawing, model: Model) -> tuple[Drawing, np.ndarray]:
     lines = "<br>".join(rows)
     st.html(
         '<p class="heading">Several digits</p><div class="number" role="status">'
-        f'<span style="font-size:{size:.2f}rem;font-weight:700;line-height:1.15;letter-spacing:.06em">{lines}</span>'
-        f'<img src="{pictures.data_uri(marked)}" alt="the picture with a box around each of {len(images)} digits" '
-        'style="display:block;max-width:100%;max-height:15rem;border-radius:4px;margin:.3rem 0 .6rem"></div>'
+        f'<b style="font-size:{size:.2f}rem">{lines}</b>'
+        f'<img src="{pictures.data_uri(marked)}" alt="the picture with a box around each of {len(images)} digits">'
+        "</div>"
         f'<div class="digits">{"".join(map(_figure, drawing.digits, probabilities))}</div>{_doubts(drawing)}'
     )
     answers = probabilities.argmax(axis=1)

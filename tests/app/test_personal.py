@@ -9,12 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
-from test_sweeps import FakeQueue
 
 from digits import collection, handwriting, paths
 from digits.jobs import Queue
 from panels import engine, personal
-from workbench import Page, borrow_models, cells, enlarged, paths_in, rows, words
+from workbench import FakeQueue, Page, borrow_models, cells, enlarged, paths_in, rows, words
 
 BUTTON = "Fine-tune on my digits"
 OWN = {

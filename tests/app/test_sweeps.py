@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from digits import paths, recognizer
 from digits.corruptions import CORRUPTIONS
 from panels import engine, sweeps
-from workbench import Page, borrow_models, chart, paths_in
+from workbench import FakeQueue, Page, borrow_models, chart, paths_in
 
 SWEPT = pd.read_csv(paths.ROOT / "docs" / "robustness" / "results.csv")
 
@@ -18,22 +17,6 @@ SWEPT = pd.read_csv(paths.ROOT / "docs" / "robustness" / "results.csv")
 @pytest.fixture
 def at(monkeypatch) -> Page:
     return Page(monkeypatch).show("Models")
-
-
-class FakeQueue:
-    """Takes jobs, and runs none."""
-
-    def __init__(self):
-        self.jobs = []
-
-    def submit(self, title, command, progress=None, environment=None):
-        self.jobs.append(
-            SimpleNamespace(
-                title=title, command=list(map(str, command)), ask=progress, state="waiting", error="", position=2,
-                progress=0.0, cancel=lambda: None,
-            )
-        )  # fmt: skip
-        return self.jobs[-1]
 
 
 @pytest.fixture
