@@ -34,9 +34,14 @@ def wrong(model: keras.Model, digits: Digits) -> int:
 
 
 @pytest.fixture(scope="module")
-def tuned(mine, small) -> finetuning.Tuned:
+def tuner(small) -> finetuning.FineTuner:
+    return finetuning.FineTuner(BASE, small, finetuning.Recipe(**QUICK))
+
+
+@pytest.fixture(scope="module")
+def tuned(tuner, mine) -> finetuning.Tuned:
     """Of the classes' first eight digits."""
-    return finetuning.fine_tune(BASE, eight(mine), small, finetuning.Recipe(**QUICK))
+    return tuner.tune(eight(mine))
 
 
 def eight(mine: handwriting.Handwriting, rest: bool = False) -> Digits:
@@ -63,7 +68,7 @@ def test_early_layers_and_batch_statistics_stay_to_the_bit(tuned):
 def test_where_nothing_is_read_better_the_base_comes_back(small):
     """A learning rate far too high, on digits that the base reads well already."""
     ruinous = finetuning.Recipe(warm_up_steps=2, warm_up_rate=1.0, rounds=1, round_steps=2, learning_rate=1.0)
-    tuned = finetuning.fine_tune(BASE, small.validation.first(100), small, ruinous)
+    tuned = finetuning.FineTuner(BASE, small, ruinous).tune(small.validation.first(100))
     assert (tuned.share, tuned.rounds) == (0, 0)
     for before, after in zip(finetuning.tunable(BASE).get_weights(), tuned.model.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
@@ -72,15 +77,17 @@ def test_where_nothing_is_read_better_the_base_comes_back(small):
 def test_what_forgets_too_much_goes_back_towards_the_base(mine, small):
     """Where nothing may be lost, the mixture reads MNIST's validation digits no worse than the base."""
     fast = finetuning.Recipe(**QUICK | {"learning_rate": 5e-3, "rehearsed": 1}, largest_loss=0)
-    tuned = finetuning.fine_tune(BASE, eight(mine), small, fast)
+    tuned = finetuning.FineTuner(BASE, small, fast).tune(eight(mine))
     assert tuned.share < 1
     assert wrong(tuned.model, small.validation) <= wrong(finetuning.tunable(BASE), small.validation)
 
 
-def test_the_same_seed_gives_the_same_weights(mine, small):
-    recipe = finetuning.Recipe(warm_up_steps=3, rounds=1, round_steps=3)
-    first, second = (finetuning.fine_tune(BASE, mine.digits, small, recipe).model.get_weights() for _ in range(2))
-    for a, b in zip(first, second, strict=True):
+def test_the_same_seed_gives_the_same_weights_whatever_was_tuned_before(tuned, mine, small):
+    other = finetuning.FineTuner(BASE, small, finetuning.Recipe(**QUICK))
+    other.tune(mine.digits)
+    again = other.tune(eight(mine))
+    assert (again.share, again.rounds) == (tuned.share, tuned.rounds)
+    for a, b in zip(tuned.model.get_weights(), again.model.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
@@ -98,11 +105,10 @@ def test_a_model_without_a_dense_layer_is_refused(tmp_path):
         finetuning.tunable(tmp_path / "odd.keras")
 
 
-def test_a_personal_model_is_published_with_what_it_gained(mine, splits, small, tmp_path):
+def test_a_personal_model_is_published_with_what_it_gained(tuner, mine, small, tmp_path):
     done = []
     base = recognizer.load("mnist_cnn")
-    recipe = finetuning.Recipe(**QUICK | {"rounds": 1})
-    made = personal.make(base, mine, small, recipe, 2, "mine", tmp_path, lambda: done.append(1))
+    made = personal.make(base, tuner, mine, 2, "mine", tmp_path, lambda: done.append(1))
     assert len(done) == 3
     published = recognizer.load("mine", tmp_path)
     card = json.loads((tmp_path / "mine.json").read_text())
@@ -118,12 +124,10 @@ def test_a_personal_model_is_published_with_what_it_gained(mine, splits, small, 
     assert "MNIST's test digits:" in text
 
 
-def test_where_nothing_is_gained_nothing_is_published(mine, small, tmp_path, monkeypatch):
+def test_where_nothing_is_gained_nothing_is_published(tuner, mine, tmp_path, monkeypatch):
     same = np.ones(len(mine.digits), bool)
     monkeypatch.setattr(finetuning, "assess", lambda *_: finetuning.Assessment(same, same, (0.0,)))
-    made = personal.make(
-        recognizer.load("mnist_cnn"), mine, small, finetuning.Recipe(**QUICK), 2, "mine", tmp_path, lambda: None
-    )
+    made = personal.make(recognizer.load("mnist_cnn"), tuner, mine, 2, "mine", tmp_path, lambda: None)
     assert made.card is None
     assert not list(tmp_path.iterdir())
     assert "the base is kept, and mine stays as it was" in personal.describe(made, mine, "mine")

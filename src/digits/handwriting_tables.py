@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from digits.pages import markdown_table
 
 
@@ -41,6 +43,51 @@ def preprocessing(results: Mapping) -> str:
             markdown_table(["test digits", "wrong"], all_digits),
             f"The shipped way takes {milliseconds['canvas_280']:.1f} ms for a canvas of 280×280 pixels, and "
             f"{milliseconds['photo_12_megapixels']:.0f} ms for a photo of 12 megapixels, from its JPEG file.",
+        ]
+    )
+
+
+def finetuning(results: Mapping) -> str:
+    """What fine-tuning gains on a writer's held-out digits, and what it costs on MNIST, by samples of each digit.
+
+    Args:
+        results: of `benchmarks/finetuning.py`, with people's own handwriting.
+    """
+    writers, people = results["imagined_writers"], results["people"]
+    judged, names = writers["judged_digits"], len(writers["runs"]) // len(writers["by_samples"])
+    rows = [
+        [
+            samples,
+            f"{100 * row['wrong_before'] / judged:.1f}",
+            f"{100 * row['wrong_after'] / judged:.1f}",
+            f"{row['ratio_of_errors']:.0%}",
+            f"{row['writers_halved']} / {row['writers_worse']}",
+            f"{row['mnist_points_lost']:.2f} ({row['mnist_points_lost_at_most']:.2f})",
+            f"{row['seconds']:.0f} ({row['seconds_at_most']:.0f})",
+        ]
+        for samples, row in writers["by_samples"].items()
+    ]
+    learnt, digits, before, after = (
+        sum(row[name] for row in people) for name in ("learnt", "judged", "wrong_before", "wrong_after")
+    )
+    lost = np.array([row["mnist_wrong_after"] for row in people]) - writers["mnist_test_wrong_before"]
+    return "\n\n".join(
+        [
+            markdown_table(
+                [
+                    "samples of each digit",
+                    "misread before, %",
+                    "after, %",
+                    "errors left",
+                    f"of {names} writers: halved / worse",
+                    "points lost on MNIST (at most)",
+                    "seconds (at most)",
+                ],
+                rows,
+            ),
+            f"{len(people)} people, of whom about one sample of each digit was learnt ({learnt} in all): of their "
+            f"{digits} other digits {before} were misread before and {after} after, and MNIST's test digits lost "
+            f"{lost.mean() / 100:.2f} points, {lost.max() / 100:.2f} at most.",
         ]
     )
 

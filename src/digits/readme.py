@@ -4,8 +4,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from digits import cards, explanation_tables, handwriting_tables, paths, report, robustness_tables
+from digits import cards, explanation_tables, handwriting_tables, paths, plots, report, robustness_tables
 from digits.corruptions import CORRUPTIONS, SEVERITIES
+from digits.pages import save_figure
 
 SPEED = """\
 Measured on {cores} CPU cores ({processor}); what is compared ran in the same run.
@@ -50,7 +51,11 @@ def update(root: Path = paths.ROOT) -> None:
     page = (root / "docs" / "handwriting.md").read_text(encoding="utf-8")
     measured = json.loads((root / "benchmarks" / "results" / "preprocessing.json").read_text(encoding="utf-8"))
     page = _between_comments(page, "preprocessing", handwriting_tables.preprocessing(measured))
+    tuned = json.loads((root / "benchmarks" / "results" / "finetuning.json").read_text(encoding="utf-8"))
+    page = _between_comments(page, "finetuning", handwriting_tables.finetuning(tuned))
     paths.write_text(root / "docs" / "handwriting.md", page)
+    (root / "docs" / "handwriting").mkdir(exist_ok=True)
+    save_figure(plots.errors_by_samples(tuned["imagined_writers"]), root / "docs" / "handwriting" / "samples.png")
     paths.write_text(root / "docs" / "results.md", robustness_tables.results_text(summary))
     report.write_comparison(shipped, root / "docs")
 
