@@ -78,7 +78,7 @@ def test_what_forgets_too_much_goes_back_towards_the_base(mine, small):
     """Where nothing may be lost, the mixture reads MNIST's validation digits no worse than the base."""
     fast = finetuning.Recipe(**QUICK | {"learning_rate": 5e-3, "rehearsed": 1}, largest_loss=0)
     tuned = finetuning.FineTuner(BASE, small, fast).tune(eight(mine))
-    assert tuned.share < 1
+    assert tuned.share < finetuning.SHARES[0]
     assert wrong(tuned.model, small.validation) <= wrong(finetuning.tunable(BASE), small.validation)
 
 

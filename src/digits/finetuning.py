@@ -121,7 +121,7 @@ class FineTuner:
         _compile(self._head, keras.optimizers.AdamW(recipe.warm_up_rate))
         self._state = [(variable, variable.numpy()) for variable in self._variables()]
         self._weights = self._model.get_weights()
-        self._guarded = self._accuracy(splits.validation)
+        self._guarded = self._accuracy_on_mnist()
 
     def tune(self, mine: Digits) -> Tuned:
         """Fine-tune on one's own digits; of a class with one digit alone, that one is learnt from and looked at."""
@@ -171,13 +171,14 @@ class FineTuner:
         for share in SHARES:
             mixed = (old + share * (new - old) for new, old in zip(tuned, self._weights, strict=True))
             self._model.set_weights(list(mixed))
-            if self._accuracy(self.splits.validation) >= self._guarded - self.recipe.largest_loss:
+            if self._accuracy_on_mnist() >= self._guarded - self.recipe.largest_loss:
                 return share
         return 0.0
 
-    def _accuracy(self, digits: Digits) -> float:
-        probabilities = self._model.predict(preprocess.to_input(digits.images), batch_size=BLOCK, verbose=0)
-        return float(np.mean(probabilities.argmax(axis=1) == digits.labels))
+    def _accuracy_on_mnist(self) -> float:
+        guard = self.splits.validation
+        probabilities = self._model.predict(preprocess.to_input(guard.images), batch_size=BLOCK, verbose=0)
+        return float(np.mean(probabilities.argmax(axis=1) == guard.labels))
 
     def _variables(self) -> list[keras.Variable]:
         """All that a fine-tuning changes: weights, Dropout's seeds, and what the optimizers remember."""

@@ -67,9 +67,8 @@ def find_ink(grey: np.ndarray, recipe: Recipe) -> Ink:
     is_light = _has_light_ink(inside)
     steps.append("light ink on dark paper" if is_light else "dark ink on light paper")
     light_paper = 255 - inside if is_light else inside
-    beyond = _beyond_paper(light_paper) if recipe.frame else None
-    if beyond is not None:
-        light_paper = np.where(beyond, np.uint8(np.percentile(light_paper, 90)), light_paper)
+    if recipe.frame and (without_desk := _without_desk(light_paper)) is not None:
+        light_paper = without_desk
         steps.append("left out what lies beyond the paper's edge")
     amount = _darkness(light_paper, recipe.shadows)
     if amount.max() < LEAST_CONTRAST:
@@ -110,8 +109,8 @@ def _without_frame(grey: np.ndarray) -> tuple[tuple[int, int], np.ndarray]:
     return (left, top), grey[top : height - bottom, left : width - right]
 
 
-def _beyond_paper(light_paper: np.ndarray) -> np.ndarray | None:
-    """Where corners of the picture show a dark desk instead of the paper, bool of its shape; None if they don't.
+def _without_desk(light_paper: np.ndarray) -> np.ndarray | None:
+    """The picture with paper in corners that show a dark desk instead; None if none does.
 
     A desk is far darker than the paper, and even: a shadow with ink in it isn't. Its edge is straight, which a digit's
     isn't that reaches a corner because it is cut out tightly; a tight 1 may be straight, but reaches opposite corners.
@@ -136,7 +135,8 @@ def _beyond_paper(light_paper: np.ndarray) -> np.ndarray | None:
         return None
     # With the mixed pixels at its edge.
     beyond = cv2.dilate(beyond, np.ones((3, 3), np.uint8))
-    return cv2.resize(beyond, light_paper.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    beyond = cv2.resize(beyond, light_paper.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    return np.where(beyond, np.uint8(np.percentile(light_paper, 90)), light_paper)
 
 
 def _has_light_ink(grey: np.ndarray) -> bool:
