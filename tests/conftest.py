@@ -11,6 +11,9 @@ import pytest
 from digits import data, paths
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# There is a test on each core: more threads would only wait for each other.
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+    os.environ.setdefault(threads, "1")
 
 NO_BROWSER = "no Chromium was found"
 SKIPPED = (

@@ -18,7 +18,7 @@ from digits.corruptions import SEVERITIES
 
 NOTEBOOK = paths.ROOT / "notebooks" / "classroom.ipynb"
 SWEEP_DIGITS = 100
-SHORT = f"EPOCHS = 3\nTRAINING_DIGITS = 20_000\nSWEEP_DIGITS = {SWEEP_DIGITS}"
+SHORT = f"EPOCHS = 2\nTRAINING_DIGITS = 10_000\nSWEEP_DIGITS = {SWEEP_DIGITS}"
 # The kernel's own, when it is shut down.
 KERNEL_FILTER = "ignore:For consistency across implementations:PendingDeprecationWarning"
 # A cell that draws calls one of these.

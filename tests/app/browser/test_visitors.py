@@ -5,13 +5,13 @@ from playwright.sync_api import expect
 from . import visitor
 
 
-def test_ten_people_draw_at_once_and_each_gets_an_answer_of_their_own(open_page):
-    people = [open_page(wait=False) for _ in visitor.DIGITS]
-    for person, strokes in zip(people, visitor.DIGITS.values(), strict=True):
+def test_five_people_draw_at_once_and_each_gets_an_answer_of_their_own(open_page):
+    people = [open_page(wait=False) for _ in range(5)]
+    for digit, person in enumerate(people):
         # Where nobody looks, a browser is slow.
         person.bring_to_front()
         visitor.wait_for_canvas(person)
-        visitor.draw(person, strokes)
+        visitor.draw(person, visitor.DIGITS[digit])
     for digit, person in enumerate(people):
         visitor.expect_answer(person, digit)
     for digit, person in enumerate(people):
