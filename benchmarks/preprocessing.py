@@ -59,7 +59,7 @@ WAYS: dict[str, Way] = {
     "the whole picture pasted into 28×28": pasted,
     "cropped and centred": by(Recipe(**NOTHING)),
     "… with the local paper": by(Recipe(**NOTHING | {"shadows": True})),
-    "… without frames": by(Recipe(**NOTHING | {"shadows": True, "frame": True})),
+    "… without frames and desks": by(Recipe(**NOTHING | {"shadows": True, "frame": True})),
     "… and parts that don't belong": by(Recipe(stroke=False, lines=False)),
     "… and the paper's lines": by(Recipe(stroke=False)),
     SHIPPED: by(Recipe()),

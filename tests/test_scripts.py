@@ -152,7 +152,7 @@ def test_prepare_data_writes_its_pictures_and_reuses_its_cache(run_script, tmp_p
 
 
 @pytest.mark.parametrize("trainer", ["train_mlp", "train_cnn", "train_advanced"])
-def test_trainer_makes_a_model_that_predict_can_use(trainer, run_script, tmp_path, pictures):
+def test_trainer_makes_a_model_that_can_be_used(trainer, run_script, tmp_path, some_digits):
     small = ("--limit", 512, "--epochs", 1, "--output-dir", "models", "--report-dir", "reports")
     process = run_script(trainer, *small, "--name", "quick")
     assert "of 10,000 test digits" in process.stdout
@@ -162,7 +162,8 @@ def test_trainer_makes_a_model_that_predict_can_use(trainer, run_script, tmp_pat
     card = json.loads((tmp_path / "models" / "quick.json").read_text())
     assert card["recipe"]["limit"] == 512
     assert card["training"]["epochs"] == 1
-    run_script("predict", pictures / "0.png", "--model", "quick", "--models-dir", "models")
+    probabilities = recognizer.load("quick", tmp_path / "models").predict_proba(some_digits.images[:5])
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
 def test_resuming_what_never_began_is_one_line(run_script):
