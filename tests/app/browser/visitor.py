@@ -178,7 +178,8 @@ def options(page: Page, label: str) -> list[str]:
 
 
 def upload(area: Locator, name: str, content: bytes) -> None:
-    """Give a file to the uploader in an area of the page."""
+    """Give a file to the uploader in an area of the page, once the page is done with the last one, as a person does."""
+    wait_until_idle(area.page)
     file = {"name": name, "mimeType": "application/octet-stream", "buffer": content}
     area.locator("input[type=file]").set_input_files([file])
 
