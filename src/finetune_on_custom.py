@@ -60,14 +60,11 @@ def main(options: Options) -> None:
     splits = data.load_splits(options.data_dir)
     tuner = finetuning.FineTuner(base.path, splits, finetuning.Recipe(random_seed=options.random_seed))
     folds = min(options.folds, int(mine.counts.min()))
-    sizes = personal.curve_sizes(mine.digits) if options.learning_curve else []
-    with tqdm(total=folds + 1 + len(sizes), unit="fine-tuning") as bar:
+    more = len(personal.curve_sizes(mine.digits)) if options.learning_curve else 0
+    with tqdm(total=folds + 1 + more, unit="fine-tuning") as bar:
         done = partial(advance, bar, options.report_dir)
         made = personal.make(base, tuner, mine, folds, options.name, options.output_dir, done)
-        curve = []
-        for size in sizes:
-            curve.append(personal.curve_point(tuner, mine.digits, size))
-            done()
+        curve = personal.learning_curve(tuner, mine.digits, done) if options.learning_curve else []
     print(personal.describe(made, mine, options.name))
     before, after = made.assessment.before, made.assessment.after
     print("pictures:", *report.write_finetuning(mine.digits.labels, before, after, curve, options.report_dir))

@@ -123,6 +123,17 @@ def test_a_personal_model_is_published_with_what_it_gained(tuner, mine, small, t
     assert "MNIST's test digits:" in text
 
 
+def test_a_learning_curve_reads_the_same_digits_after_more_and_more_others(tuner, mine):
+    done = []
+    curve = personal.learning_curve(tuner, mine.digits, lambda: done.append(1))
+    # Of twelve, eight may be learnt.
+    assert [point["samples"] for point in curve] == personal.curve_sizes(mine.digits) == [1, 3, 5]
+    assert len(done) == 3
+    assert all(point["before"] == curve[0]["before"] for point in curve)
+    assert {point["after"]["n"] for point in curve} == {70}
+    assert curve[-1]["after"]["correct"] > curve[0]["before"]["correct"]
+
+
 def test_where_nothing_is_gained_nothing_is_published(tuner, mine, tmp_path, monkeypatch):
     same = np.ones(len(mine.digits), bool)
     monkeypatch.setattr(finetuning, "assess", lambda *_: finetuning.Assessment(same, same, (0.0,)))

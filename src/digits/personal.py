@@ -81,24 +81,31 @@ def make(
 
 
 def curve_sizes(mine: Digits) -> list[int]:
-    """Samples of each digit that can be learnt from so that some are left to be read."""
-    return [size for size in CURVE_SIZES if size < np.bincount(mine.labels, minlength=10).min()]
+    """Samples of each digit that a learning curve is made of: two thirds at most, so that enough are left to be read."""
+    return [size for size in CURVE_SIZES if 3 * size <= 2 * np.bincount(mine.labels, minlength=10).min()]
 
 
-def curve_point(tuner: FineTuner, mine: Digits, size: int) -> dict:
-    """How own digits are read after fine-tuning on `size` of each class: all that are left.
+def learning_curve(tuner: FineTuner, mine: Digits, done: Callable[[], None]) -> list[dict]:
+    """How the same own digits are read after fine-tuning on more and more of the others.
+
+    Args:
+        done: called after each fine-tuning.
 
     Returns:
-        `samples` of each digit, and the accuracies `before` and `after` with their intervals.
+        For each of `curve_sizes`: `samples` of each digit, and the accuracies `before` and `after`, with intervals.
     """
+    sizes = curve_sizes(mine)
     rng = np.random.default_rng([tuner.recipe.random_seed, 4])
     order = [rng.permutation(np.flatnonzero(mine.labels == digit)) for digit in range(10)]
-    learnt, left = (np.concatenate([places[part] for places in order]) for part in (slice(size), slice(size, None)))
-    models = {"before": finetuning.tunable(tuner.base), "after": tuner.tune(mine.at(learnt)).model}
-    return {"samples": size} | {
-        when: _score(finetuning.predictions(model, mine.at(left)) == mine.labels[left])
-        for when, model in models.items()
-    }
+    left = mine.at(np.concatenate([places[max(sizes, default=0) :] for places in order]))
+    before = _score(finetuning.predictions(finetuning.tunable(tuner.base), left) == left.labels)
+    curve = []
+    for size in sizes:
+        tuned = tuner.tune(mine.at(np.concatenate([places[:size] for places in order])))
+        after = _score(finetuning.predictions(tuned.model, left) == left.labels)
+        curve.append({"samples": size, "before": before, "after": after})
+        done()
+    return curve
 
 
 def describe(personal: Personal, mine: Handwriting, name: str) -> str:

@@ -191,7 +191,7 @@ def before_and_after(labels: np.ndarray, before: np.ndarray, after: np.ndarray) 
 
 
 def learning_curve(points: Sequence[Mapping]) -> Figure:
-    """Accuracy on own digits by how many samples of each were learnt, from what `personal.curve_point` gives."""
+    """Accuracy on own digits by how many samples of each were learnt, from `personal.learning_curve`."""
     figure, axis = single(8, 3.4)
     samples = [point["samples"] for point in points]
     for when, colour in (("before", GREY), ("after", BLUE)):
