@@ -27,7 +27,7 @@ class Options:
     folds: int = 3
     """Parts of your digits; each is read by a model that learnt the others, to tell how you will be read next."""
     learning_curve: bool = False
-    """Measure as well what 1, 3, 5, 10 and 20 samples of each digit gain, as far as you have them; takes longer."""
+    """Measure as well what 1, 3, 5, 10 and 20 samples of each digit gain, up to two thirds of yours; takes longer."""
     random_seed: int = 0
     """Seed of the parts, the order and the augmentation."""
 

@@ -81,7 +81,7 @@ def make(
 
 
 def curve_sizes(mine: Digits) -> list[int]:
-    """Samples of each digit that a learning curve is made of: two thirds at most, so that enough are left to be read."""
+    """Samples of each digit that a learning curve is made of: two thirds at most, so that enough are left to read."""
     return [size for size in CURVE_SIZES if 3 * size <= 2 * np.bincount(mine.labels, minlength=10).min()]
 
 
