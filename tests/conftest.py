@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     skipped = reporter.stats.get("skipped", []) if reporter else []
     if any(NO_BROWSER in str(report.longrepr) for report in skipped):
         reporter.write_line("\n".join(SKIPPED), yellow=True)
+
+
+def wait_until(holds: Callable[[], object], seconds: float = 10) -> None:
+    """Wait for what another process or thread does; an error if it doesn't happen."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.01)
 
 
 @pytest.fixture(scope="session")

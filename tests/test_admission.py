@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import tracemalloc
 import warnings
 import zipfile
@@ -19,6 +18,7 @@ import h5py
 import numpy as np
 import pytest
 
+from conftest import wait_until
 from digits import admission, paths, recognizer
 from digits.admission import archive, blueprint, footprint, layer_rules
 
@@ -826,10 +826,7 @@ def test_child_that_takes_too_long_is_ended_with_all_that_it_started(temporary, 
     assert refused(CNN) == "the model's conversion took longer than 1.5 seconds and was ended"
     grandchild = (tmp_path / "pid").read_text()
     # The system ends a process soon, not at once.
-    deadline = time.monotonic() + 20
-    while runs(grandchild) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not runs(grandchild)
+    wait_until(lambda: not runs(grandchild), seconds=20)
     assert list(temporary.iterdir()) == []
 
 

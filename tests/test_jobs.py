@@ -7,10 +7,10 @@ import sys
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable
 
 import pytest
 
+from conftest import wait_until
 from digits import child, jobs, paths
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -44,13 +44,6 @@ def queue():
 
 def python(code: str, *arguments: object) -> list[str]:
     return [sys.executable, "-c", code, *map(str, arguments)]
-
-
-def wait_until(holds: Callable[[], object], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.01)
 
 
 def wait_for_end(*submitted: jobs.Job) -> None:

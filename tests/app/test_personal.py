@@ -5,11 +5,11 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from conftest import wait_until
 from digits import collection, handwriting, paths
 from digits.jobs import Queue
 from panels import engine, personal
@@ -262,9 +262,7 @@ def test_command_that_fails_is_told_by_its_last_line(at, kept, monkeypatch):
     monkeypatch.setattr(engine, "queue", lambda: real)
     at.run().click(BUTTON)
     (run,) = personal.runs()
-    patience = time.monotonic() + 20
-    while run.is_under_way and time.monotonic() < patience:
-        time.sleep(0.02)
+    wait_until(lambda: not run.is_under_way, seconds=20)
     real.close()
     assert at.run().errors == ["The fine-tuning failed: the base is broken"]
 
