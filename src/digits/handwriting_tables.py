@@ -1,6 +1,6 @@
 """What the benchmarks measured on handwriting, as tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -51,10 +51,19 @@ def finetuning(results: Mapping) -> str:
     """What fine-tuning gains on a writer's held-out digits, and what it costs on MNIST, by samples of each digit.
 
     Args:
-        results: of `benchmarks/finetuning.py`, with people's own handwriting.
+        results: of `benchmarks/finetuning.py`; without people's own handwriting, nothing is said of people.
     """
-    writers, people = results["imagined_writers"], results["people"]
+    writers = results["imagined_writers"]
     judged, names = writers["judged_digits"], len(writers["runs"]) // len(writers["by_samples"])
+    header = [
+        "samples of each digit",
+        "misread before, %",
+        "after, %",
+        "errors left",
+        f"of {names} writers: halved / worse",
+        "points lost on MNIST (at most)",
+        "seconds (at most)",
+    ]
     rows = [
         [
             samples,
@@ -67,28 +76,21 @@ def finetuning(results: Mapping) -> str:
         ]
         for samples, row in writers["by_samples"].items()
     ]
-    learnt, digits, before, after = (
-        sum(row[name] for row in people) for name in ("learnt", "judged", "wrong_before", "wrong_after")
+    table = markdown_table(header, rows)
+    if "people" not in results:
+        return table
+    return f"{table}\n\n{_people(results['people'], writers['mnist_test_wrong_before'])}"
+
+
+def _people(rows: Sequence[Mapping], mnist_wrong_before: int) -> str:
+    learnt, judged, before, after = (
+        sum(row[name] for row in rows) for name in ("learnt", "judged", "wrong_before", "wrong_after")
     )
-    lost = np.array([row["mnist_wrong_after"] for row in people]) - writers["mnist_test_wrong_before"]
-    return "\n\n".join(
-        [
-            markdown_table(
-                [
-                    "samples of each digit",
-                    "misread before, %",
-                    "after, %",
-                    "errors left",
-                    f"of {names} writers: halved / worse",
-                    "points lost on MNIST (at most)",
-                    "seconds (at most)",
-                ],
-                rows,
-            ),
-            f"{len(people)} people, of whom about one sample of each digit was learnt ({learnt} in all): of their "
-            f"{digits} other digits {before} were misread before and {after} after, and MNIST's test digits lost "
-            f"{lost.mean() / 100:.2f} points, {lost.max() / 100:.2f} at most.",
-        ]
+    lost = np.array([row["mnist_wrong_after"] for row in rows]) - mnist_wrong_before
+    return (
+        f"{len(rows)} people, of whom about one sample of each digit was learnt ({learnt} in all): of their {judged} "
+        f"other digits {before} were misread before and {after} after, and MNIST's test digits lost "
+        f"{lost.mean() / 100:.2f} points, {lost.max() / 100:.2f} at most."
     )
 
 
