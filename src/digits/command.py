@@ -46,12 +46,18 @@ class TrainingOptions:
     """Momentum of the moving average of the weights that is evaluated and kept."""
     augmentation: Literal["none", "light", "strong"]
     """How the digits are changed while training."""
+    leave_out: tuple[str, ...] = ()
+    """Families of the augmentation to leave out, to see what each is worth."""
     patience: int
     """Stop after so many epochs without a lower validation loss."""
     random_seed: int = 0
     """Seed of the weights, the order, the augmentation and the dropout."""
     limit: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """Train on the first so many digits only, for a quick try."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Numbers that layers compute with; auto: bfloat16 where the processor multiplies matrices of them in hardware."""
+    score_test: bool = True
+    """Score the finished model on the test digits; to choose between recipes, the validation digits will do."""
     resume: bool = False
     """Go on where a killed run with the same options stopped."""
 

@@ -16,6 +16,7 @@ DATA = ROOT / "data"
 MODELS = ROOT / "models"
 MY_DIGITS = ROOT / "my_digits"
 REPORTS = ROOT / "reports"
+STUDIES = ROOT / "docs" / "studies"
 
 
 def output_folder(folder: Path) -> Path:

@@ -6,18 +6,25 @@ from pathlib import Path
 
 import numpy as np
 
-from digits import cards, checkpoints, metrics, paths, recognizer, statistics, twin
+from digits import cards, checkpoints, metrics, paths, preprocess, recognizer, statistics, twin
 from digits.data import OFFICIAL_SHA256, SPLIT_SEED, Digits, Splits
 
 PROBE_SIZE = 1000
+PREDICTED_AT_ONCE = 500
 
 
-def publish(model, name: str, folder: Path, splits: Splits, **facts) -> dict:
+def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = True, **facts) -> dict:
     """Save a Keras model or a scikit-learn forest with its twin and card, moved into `folder` when all are ready.
 
+    A temperature is fitted on the validation digits (Guo et al. 2017). A Keras model's logits are divided by it, so
+    that whoever loads the checkpoint gets calibrated probabilities. A forest has no logits; readers apply the
+    `temperature` on its card.
+
     Args:
+        model: changed by that division.
         splits: the validation digits check the twin and give the temperature; they and the test digits are scored
             through the recogniser.
+        score_test: False leaves the test digits alone.
         facts: what the card says besides: `description`, `architecture`, `parameters`, `recipe`, `training`,
             `circumstances` (as `cards.circumstances` gives them when the training begins), and anything else.
 
@@ -34,6 +41,7 @@ def publish(model, name: str, folder: Path, splits: Splits, **facts) -> dict:
         stage = Path(staging)
         if hasattr(model, "export"):
             path, answering = stage / f"{name}.keras", stage / f"{name}.onnx"
+            card["folded_temperature"] = _fold_temperature(model, splits.validation)
             difference = twin.save(model, path, probe)
         else:
             path, answering = stage / f"{name}.skops", stage / f"{name}.npz"
@@ -41,6 +49,9 @@ def publish(model, name: str, folder: Path, splits: Splits, **facts) -> dict:
         card["checkpoint"] = cards.file_entry(path)
         card["twin"] = cards.file_entry(answering) | {"largest_difference": difference}
         recognise = recognizer.load(answering)
+        if "folded_temperature" not in card:
+            answers = recognise.predict_proba(splits.validation.images)
+            card["temperature"] = metrics.best_temperature(answers, splits.validation.labels)
         card |= {
             "input": cards.INPUT_CONTRACT,
             "data": {"name": "MNIST", "idx_sha256": OFFICIAL_SHA256},
@@ -50,12 +61,10 @@ def publish(model, name: str, folder: Path, splits: Splits, **facts) -> dict:
                 "validation": len(splits.validation),
                 "test": len(splits.test),
             },
-            "temperature": metrics.best_temperature(
-                recognise.predict_proba(splits.validation.images), splits.validation.labels
-            ),
             "scores": {
-                "validation": _score(recognise, splits.validation),
-                "test": _score(recognise, splits.test),
+                part: _score(recognise, getattr(splits, part))
+                for part in ("validation", "test")
+                if score_test or part != "test"
             },
             "created": datetime.now(UTC).date().isoformat(),
         }
@@ -68,12 +77,21 @@ def publish(model, name: str, folder: Path, splits: Splits, **facts) -> dict:
 
 def summary(card: dict) -> str:
     """One line about a published checkpoint, for the end of a trainer."""
-    test = card["scores"]["test"]
-    low, high = test["interval"]
-    return (
-        f"{card['name']}: {test['accuracy']:.2%} of {test['n']:,} test digits (95 % interval {low:.2%} to {high:.2%}), "
-        f"validation {card['scores']['validation']['accuracy']:.2%}, {card['parameters']:,} parameters"
-    )
+    scores = [
+        f"{score['accuracy']:.2%} of {score['n']:,} {part} digits (95 % interval {low:.2%} to {high:.2%})"
+        for part, score in reversed(card["scores"].items())
+        for low, high in [score["interval"]]
+    ]
+    return f"{card['name']}: {', '.join(scores)}, {card['parameters']:,} parameters"
+
+
+def _fold_temperature(model, digits: Digits) -> float:
+    """Divide a Keras model's logits by the temperature that fits `digits` best; give the temperature."""
+    answers = model.predict(preprocess.to_input(digits.images), batch_size=PREDICTED_AT_ONCE, verbose=0)
+    temperature = metrics.best_temperature(answers, digits.labels)
+    logits = model.get_layer("logits")
+    logits.set_weights([weights / temperature for weights in logits.get_weights()])
+    return temperature
 
 
 def _score(recognise: recognizer.Recognizer, digits: Digits) -> dict:

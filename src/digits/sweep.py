@@ -8,7 +8,6 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +16,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from digits import metrics, paths, statistics
+from digits import metrics, parallel, paths, statistics
 from digits.corruptions import CORRUPTIONS
 from digits.sweep_plan import Plan, damage, open_model
 
@@ -109,7 +108,7 @@ def run(plan: Plan, folder: Path, batch_size: int, workers: int = 1, scheduler: 
             # sweep would end with it.
             yield delayed(run_cell)(plan, corruption, severity, batch_size)
 
-    with _backend(workers, scheduler), bar:
+    with parallel.backend(workers, scheduler), bar:
         for cell in Parallel(return_as="generator_unordered")(units()):
             with paths.replacing(_cell_path(cells, cell.corruption, cell.severity)) as temporary:
                 np.savez_compressed(temporary, **asdict(cell))
@@ -120,28 +119,6 @@ def run(plan: Plan, folder: Path, batch_size: int, workers: int = 1, scheduler: 
     manifest["damaged_images_sha256"] = manifest.get("damaged_images_sha256", {}) | hashes
     paths.write_text(folder / "manifest.json", json.dumps(manifest, indent=1))
     return results
-
-
-@contextmanager
-def _backend(workers: int, scheduler: str | None) -> Iterator[None]:
-    from joblib import parallel_config
-
-    if not scheduler:
-        with parallel_config(n_jobs=workers):
-            yield
-        return
-    from distributed import Client
-
-    if "://" not in scheduler:
-        raise ValueError(f"expected a scheduler's address like tcp://HOST:PORT, got {scheduler}")
-    try:
-        client = Client(scheduler, timeout="5s", set_as_default=False)
-    except OSError as error:
-        raise ConnectionError(
-            f"no dask.distributed scheduler answers at {scheduler}; `dask scheduler` starts one"
-        ) from error
-    with client, parallel_config("dask", client=client):
-        yield
 
 
 def _claim(folder: Path, plan: Plan) -> None:

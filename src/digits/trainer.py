@@ -31,6 +31,7 @@ def run(
         options.name,
         options.output_dir,
         splits,
+        options.score_test,
         description=description,
         **training.facts(trained, options),
     )

@@ -4,15 +4,16 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
 import keras
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from digits import cards, command, paths, preprocess
-from digits.augmentation import BY_NAME
+from digits import augmentation, cards, command, paths, preprocess
 from digits.data import Digits, Splits
 
 Augment = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -77,6 +78,7 @@ def fit(
         ValueError: the run to resume had other options.
     """
     circumstances = cards.circumstances()
+    augment = augmentation.by_name(options.augmentation, options.leave_out)
     folder = paths.output_folder(options.report_dir / options.name)
     digits = splits.train.first(options.limit)
     batch_size = min(options.batch_size, len(digits))
@@ -87,7 +89,9 @@ def fit(
     else:
         for earlier in ("state.keras", "best.keras", "final.keras", "history.json"):
             (folder / earlier).unlink(missing_ok=True)
-        model, history = build(), {}
+        with _layers_computing_in(precision(options)):
+            model = build()
+        history = {}
         model.compile(
             keras.optimizers.AdamW(
                 schedule(options, steps),
@@ -104,28 +108,59 @@ def fit(
 
     log = _Log(folder, options.patience, options.random_seed, history)
     if log.epochs < options.epochs and not log.out_of_patience:
-        # OpenCV's own threads would fight the training step for the cores.
+        # Threads of OpenCV and NumPy would fight the training step for the cores.
         cv2.setNumThreads(1)
-        model.fit(
-            batches(digits, batch_size, options.random_seed, BY_NAME[options.augmentation], log.epochs),
-            epochs=options.epochs,
-            initial_epoch=log.epochs,
-            steps_per_epoch=steps,
-            shuffle=False,
-            validation_data=(preprocess.to_input(splits.validation.images), one_hot(splits.validation.labels)),
-            validation_batch_size=500,
-            callbacks=[keras.callbacks.SwapEMAWeights(swap_on_epoch=True), log] if options.averaging else [log],
-        )
+        with threadpool_limits(1, "blas"):
+            model.fit(
+                batches(digits, batch_size, options.random_seed, augment, log.epochs),
+                epochs=options.epochs,
+                initial_epoch=log.epochs,
+                steps_per_epoch=steps,
+                shuffle=False,
+                validation_data=(preprocess.to_input(splits.validation.images), one_hot(splits.validation.labels)),
+                validation_batch_size=500,
+                callbacks=[keras.callbacks.SwapEMAWeights(swap_on_epoch=True), log] if options.averaging else [log],
+            )
         model.save(folder / "final.keras")
-    best = keras.saving.load_model(folder / "best.keras", compile=False)
+    # The weights are float32 in either precision.
+    best = build()
+    best.set_weights(keras.saving.load_model(folder / "best.keras", compile=False).get_weights())
     return Trained(best, log.history, log.best_epoch, circumstances)
+
+
+def precision(options: command.TrainingOptions) -> str:
+    """The precision that the options' `auto` means on this machine.
+
+    Matrices of bfloat16 are multiplied four times as fast by processors that have AMX, and slower by those without.
+    Weights, their averages and their updates are float32 all the same.
+    """
+    if options.precision != "auto":
+        return options.precision
+    flags = Path("/proc/cpuinfo")
+    has_amx = flags.is_file() and "amx_bf16" in flags.read_text(encoding="utf-8")
+    return "bfloat16" if has_amx else "float32"
+
+
+@contextmanager
+def _layers_computing_in(precision: str) -> Iterator[None]:
+    earlier = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(earlier)
 
 
 def recipe(options: command.TrainingOptions) -> dict:
     """What decides the result of a training: the options less the folders, with the augmentation's strengths."""
-    kept = {key: value for key, value in asdict(options).items() if key not in ("resume", *_folders(options))}
-    augment = BY_NAME[options.augmentation]
-    return kept | {"augmentation_strengths": asdict(augment) if augment else {}}
+    left_out = ("resume", "score_test", *_folders(options))
+    kept = {key: value for key, value in asdict(options).items() if key not in left_out}
+    augment = augmentation.by_name(options.augmentation, options.leave_out)
+    return kept | {
+        "leave_out": list(options.leave_out),
+        "precision": precision(options),
+        "augmentation_strengths": asdict(augment) if augment else {},
+    }
 
 
 def facts(trained: Trained, options: command.TrainingOptions) -> dict:

@@ -1,0 +1,125 @@
+"""Random changes that leave a digit's label alone, each from a generic family, as training sees them.
+
+Every function takes and gives uint8 (N, 28, 28), ink 255 on paper 0, and draws from the generator it is given. OpenCV
+releases Python's lock, so a batch is made in one thread while the training step runs in others.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from digits.augmentation import light, marks, shape
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How strongly each family acts; 0 switches it off. The card keeps these numbers as the record of what was seen.
+
+    Attributes:
+        rotation: largest turn, degrees either way.
+        scale: largest change of size, a fraction; both axes together, and each by half as much again on its own.
+        shear: largest horizontal shear, pixels a pixel.
+        shift: largest shift, pixels along each axis.
+        elastic: largest smooth displacement, pixels.
+        damaged: share of the digits that the families below may act on; the others only change their shape as above.
+        share: share of the damaged digits that each of the families acts on.
+        stroke: 1 if strokes become thicker and thinner.
+        hollow: 1 if strokes become hollow.
+        lines: 1 if stray lines are drawn.
+        patches: 1 if rectangles are covered or inverted.
+        blur: largest standard deviation of Gaussian blur, pixels.
+        filters: standard deviation of a random filter's coefficients, times three.
+        contrast: largest loss of contrast, a fraction, taken from the ink or given to the paper.
+        background: largest share of the scale that a smooth random background has.
+        noise: largest standard deviation of noise, grey levels.
+        polarity: share of the damaged digits that are inverted.
+    """
+
+    rotation: float = 0
+    scale: float = 0
+    shear: float = 0
+    shift: float = 0
+    elastic: float = 0
+    damaged: float = 1
+    share: float = 0.2
+    stroke: float = 0
+    hollow: float = 0
+    lines: float = 0
+    patches: float = 0
+    blur: float = 0
+    filters: float = 0
+    contrast: float = 0
+    background: float = 0
+    noise: float = 0
+    polarity: float = 0
+
+    def __call__(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Change each of `images`, uint8 (N, 28, 28), on its own; the input stays as it was."""
+        images = shape.warp(
+            images,
+            rng,
+            rotation=self.rotation,
+            scale=self.scale,
+            shear=self.shear,
+            shift=self.shift,
+            elastic=self.elastic,
+        )
+        damaged = rng.random(len(images)) < self.damaged
+        for strength, family in (
+            (self.stroke, lambda part: shape.change_stroke(part, rng)),
+            (self.hollow, lambda part: shape.hollow(part, rng)),
+            (self.lines, lambda part: marks.draw_lines(part, rng)),
+            (self.patches, lambda part: marks.patch(part, rng)),
+            (self.blur, lambda part: light.blur(part, rng, self.blur)),
+            (self.filters, lambda part: light.random_filter(part, rng, self.filters)),
+            (self.contrast, lambda part: light.change_light(part, rng, self.contrast)),
+            (self.background, lambda part: light.cloud(part, rng, self.background)),
+            (self.noise, lambda part: light.add_noise(part, rng, self.noise)),
+        ):
+            if strength:
+                _apply(family, images, damaged & (rng.random(len(images)) < self.share))
+        if self.polarity:
+            _apply(lambda part: 255 - part, images, damaged & (rng.random(len(images)) < self.polarity))
+        return images
+
+
+def _apply(family: Callable[[np.ndarray], np.ndarray], images: np.ndarray, chosen: np.ndarray) -> None:
+    if chosen.any():
+        images[chosen] = family(images[chosen])
+
+
+LIGHT = Augmentation(rotation=20, scale=0.2, shear=0.2, shift=2.5, elastic=1.0)
+STRONG = Augmentation(
+    rotation=35,
+    scale=0.35,
+    shear=0.5,
+    shift=4,
+    elastic=1.3,
+    damaged=0.7,
+    share=0.25,
+    stroke=1,
+    hollow=1,
+    lines=1,
+    patches=1,
+    blur=2.0,
+    filters=1.0,
+    contrast=0.9,
+    background=0.9,
+    noise=80,
+    polarity=0.05,
+)
+BY_NAME = {"none": None, "light": LIGHT, "strong": STRONG}
+FAMILIES = tuple(field.name for field in fields(Augmentation) if field.name not in ("damaged", "share"))
+
+
+def by_name(name: str, leave_out: Sequence[str] = ()) -> Augmentation | None:
+    """The augmentation of this name without some of its families; None where nothing is to be changed.
+
+    Raises:
+        ValueError: there is no such family.
+    """
+    if unknown := sorted(set(leave_out) - set(FAMILIES)):
+        raise ValueError(f"no family of augmentation called {', '.join(unknown)}; there are: {', '.join(FAMILIES)}")
+    whole = BY_NAME[name]
+    return replace(whole, **dict.fromkeys(leave_out, 0)) if whole else None

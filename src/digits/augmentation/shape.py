@@ -1,0 +1,101 @@
+"""The digit's shape: its place and slant, bends, the width of the stroke, its outline."""
+
+from functools import cache
+
+import cv2
+import numpy as np
+
+SIDE = 28
+CENTRE = (SIDE - 1) / 2
+ELASTIC_KNOTS = 5
+
+
+def warp(
+    images: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    rotation: float = 0,
+    scale: float = 0,
+    shear: float = 0,
+    shift: float = 0,
+    elastic: float = 0,
+) -> np.ndarray:
+    """Rotate, scale, shear, shift and, if asked for, bend each image, in one bilinear resampling.
+
+    `Augmentation` says what the amounts are. Small changes are more frequent than large ones: where u is uniform from
+    -1 to 1, a share u·|u| of the largest.
+    """
+    count = len(images)
+    angle = np.deg2rad(_spread(rng, rotation, count))
+    size = (1 + _spread(rng, scale, (count, 1))) * (1 + _spread(rng, scale / 2, (count, 2)))
+    slant = _spread(rng, shear, count)
+
+    cosine, sine = np.cos(angle), np.sin(angle)
+    # Rows of the inverse map (output pixel to input pixel): rotation after shear after scaling, about the centre.
+    matrices = np.empty((count, 2, 3), np.float32)
+    matrices[:, 0, 0] = (cosine + slant * sine) / size[:, 0]
+    matrices[:, 0, 1] = (sine - slant * cosine) / size[:, 0]
+    matrices[:, 1, 0] = -sine / size[:, 1]
+    matrices[:, 1, 1] = cosine / size[:, 1]
+    matrices[:, :, 2] = CENTRE - matrices[:, :, :2].sum(axis=2) * CENTRE + _spread(rng, shift, (count, 2))
+
+    warped = np.empty_like(images)
+    if not elastic:
+        for source, matrix, target in zip(images, matrices, warped, strict=True):
+            cv2.warpAffine(source, matrix, (SIDE, SIDE), dst=target, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        return warped
+
+    # A few random displacements, smooth in between, bend the digit as the blurred noise of Simard et al. (2003) does.
+    bends = rng.uniform(-elastic, elastic, (count, 2, ELASTIC_KNOTS**2)).astype(np.float32)
+    maps = (np.concatenate([matrices, bends], axis=2) @ _map_basis()).reshape(count, 2, SIDE, SIDE)
+    for source, (columns, rows), target in zip(images, maps, warped, strict=True):
+        cv2.remap(source, columns, rows, cv2.INTER_LINEAR, dst=target)
+    return warped
+
+
+def _spread(rng: np.random.Generator, largest: float, size: int | tuple[int, ...]) -> np.ndarray:
+    drawn = rng.uniform(-1, 1, size)
+    return largest * drawn * np.abs(drawn)
+
+
+@cache
+def _map_basis() -> np.ndarray:
+    """What one unit of each coefficient adds to a map, float32 (3 + knots, 784): x, y, 1, then each knot's bump."""
+    rows, columns = np.indices((SIDE, SIDE), np.float32)
+    return np.concatenate([np.stack([columns, rows, np.ones_like(rows)]).reshape(3, -1), bumps(ELASTIC_KNOTS)])
+
+
+@cache
+def bumps(knots: int) -> np.ndarray:
+    """Smooth fields, float32 (knots², 784), each 1 at one knot of a square grid and 0 at the others."""
+    single = np.eye(knots**2, dtype=np.float32).reshape(-1, knots, knots)
+    return np.stack([cv2.resize(knot, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC).ravel() for knot in single])
+
+
+def change_stroke(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Make each stroke about one pixel thicker or, if enough ink stays, thinner."""
+    changed = images.copy()
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2, 2))
+    thicker = rng.random(len(images)) < 0.5
+    for image, thicken, target in zip(images, thicker, changed, strict=True):
+        result = (cv2.dilate if thicken else cv2.erode)(image, kernel)
+        if result.sum() > 0.4 * image.sum():
+            target[:] = result
+    return changed
+
+
+def hollow(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Leave of each stroke its rim, inside or outside the edge, and a share of the ink within."""
+    kernels = [cv2.getStructuringElement(shape, (3, 3)) for shape in (cv2.MORPH_CROSS, cv2.MORPH_RECT)]
+    hollowed = np.empty_like(images)
+    choices = rng.integers(0, 2, (len(images), 2)).tolist()
+    left = np.maximum(0, rng.uniform(-0.5, 0.5, len(images))).tolist()
+    for image, (kernel, outside), share, target in zip(images, choices, left, hollowed, strict=True):
+        # A steeper edge, so that the rim is ink and not grey.
+        steep = cv2.convertScaleAbs(cv2.max(image, 64), alpha=2, beta=-128)
+        outer, inner = (
+            (cv2.dilate(steep, kernels[kernel]), steep) if outside else (steep, cv2.erode(steep, kernels[kernel]))
+        )
+        rim = outer - inner
+        cv2.addWeighted(rim, 1.0, image, share, 0, dst=target)
+    return hollowed

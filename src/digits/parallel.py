@@ -1,0 +1,36 @@
+"""Where joblib works: on this machine or on a `dask.distributed` cluster."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def backend(workers: int, scheduler: str | None) -> Iterator[None]:
+    """Within the block, joblib works in local processes (one worker is this process) or on a cluster.
+
+    Args:
+        workers: local processes.
+        scheduler: the address of a `dask.distributed` scheduler to work on instead.
+
+    Raises:
+        ValueError: the address is none.
+        OSError: the scheduler can't be reached.
+    """
+    from joblib import parallel_config
+
+    if not scheduler:
+        with parallel_config(n_jobs=workers):
+            yield
+        return
+    from distributed import Client
+
+    if "://" not in scheduler:
+        raise ValueError(f"expected a scheduler's address like tcp://HOST:PORT, got {scheduler}")
+    try:
+        client = Client(scheduler, timeout="5s", set_as_default=False)
+    except OSError as error:
+        raise ConnectionError(
+            f"no dask.distributed scheduler answers at {scheduler}; `dask scheduler` starts one"
+        ) from error
+    with client, parallel_config("dask", client=client):
+        yield

@@ -1,0 +1,174 @@
+"""The files of a study: every run, means and tests as JSON and tables, a picture, a page; and the models it ships."""
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from digits import cards, paths, study_plots
+from digits.pages import inline, markdown_table, render, save_figure
+from digits.statistics import Estimate
+from digits.study import MNIST_C, Finished, Place
+from digits.study_results import MEASURES, Results, Variant
+
+HEADER = (
+    "variant",
+    "clean",
+    "worst seed",
+    "MNIST-C levels",
+    "weakest of them",
+    "handwriting",
+    "ECE clean",
+    "ECE damaged",
+)
+
+
+def write(results: Results, folder: Path) -> Path:
+    """Write `results.json`, `runs.csv`, `study.png` and `report.html`.
+
+    Returns:
+        The path of the HTML page.
+    """
+    import pandas
+
+    summary = summarise(results)
+    paths.write_text(folder / "results.json", json.dumps(summary, indent=1) + "\n")
+    paths.write_text(folder / "runs.csv", pandas.DataFrame(summary["runs"]).to_csv(index=False))
+    picture = save_figure(study_plots.seeds_and_means(results.variants), folder / "study.png")
+    page = render(
+        "study.html.j2",
+        summary=summary,
+        header=HEADER,
+        rows=_rows(results),
+        duels=_duels(results),
+        picture=inline(picture),
+        measures=MEASURES,
+    )
+    paths.write_text(folder / "report.html", page)
+    return folder / "report.html"
+
+
+def summarise(results: Results) -> dict:
+    """Everything found, as JSON can hold it."""
+    study = results.study
+    return {
+        "name": study.name,
+        "description": study.description,
+        "scored_on": study.scored_on,
+        "seeds": list(study.seeds),
+        "variants": {each.name: _variant(each) for each in results.variants},
+        "comparisons": [
+            {
+                "variant": each.variant,
+                "against": results.variants[0].name,
+                "measure": each.measure,
+                "difference": asdict(each.difference),
+                "p_value": each.p_value,
+            }
+            for each in results.comparisons
+        ],
+        "runs": [_run(each) for each in results.finished],
+    }
+
+
+def _variant(variant: Variant) -> dict:
+    return {
+        "trainer": variant.runs[0].run.trainer,
+        "options": variant.runs[0].run.options,
+        "parameters": variant.runs[0].card["parameters"],
+        "accuracy": {
+            measure: asdict(estimate)
+            | {
+                "worst": float(variant.accuracy[measure].min()),
+                "deviation": float(variant.accuracy[measure].std(ddof=1)) if len(variant.runs) > 1 else None,
+            }
+            for measure, estimate in variant.estimates.items()
+        },
+        "ece": {"clean": variant.mean_ece(slice(0, 1)), "mnist_c": variant.mean_ece(slice(1, None))},
+        "by_corruption": variant.by_corruption,
+        "training_seconds": [run.card["training"]["seconds"] for run in variant.runs],
+        "median_seed": variant.median.run.seed,
+    }
+
+
+def _run(finished: Finished) -> dict:
+    """One row of `runs.csv`."""
+    card, accuracies = finished.card, finished.correct.mean(axis=1)
+    return {
+        "variant": finished.run.variant,
+        "seed": finished.run.seed,
+        "validation": card["scores"]["validation"]["accuracy"],
+        "validation_nll": card["scores"]["validation"]["nll"],
+        "clean": float(accuracies[0]),
+        "ece": float(finished.ece[0]),
+        "mnist_c": float(accuracies[1:].mean()),
+        "mnist_c_ece": float(finished.ece[1:].mean()),
+        "handwriting": float(finished.handwriting.mean()) if len(finished.handwriting) else None,
+        "seconds": card["training"]["seconds"],
+        "best_epoch": card["training"]["best_epoch"],
+        "sha256": card["checkpoint"]["sha256"],
+    } | dict(zip(MNIST_C, accuracies[1:].tolist(), strict=True))
+
+
+def text(results: Results) -> str:
+    """The study's table in Markdown, and below it the comparisons with the first variant."""
+    duels = _duels(results)
+    compared = markdown_table(("difference from " + results.variants[0].name, *MEASURES.values()), duels)
+    return markdown_table(HEADER, _rows(results)) + (f"\n\n{compared}" if duels else "")
+
+
+def _rows(results: Results) -> list[list[str]]:
+    rows = []
+    for each in results.variants:
+        weakest = min(each.by_corruption, key=each.by_corruption.get)
+        handwriting = each.estimates.get("handwriting")
+        rows.append(
+            [
+                each.name,
+                _percent(each.estimates["clean"]),
+                f"{each.accuracy['clean'].min():.2%}",
+                _percent(each.estimates["mnist_c"]),
+                f"{weakest} {each.by_corruption[weakest]:.1%}",
+                _percent(handwriting) if handwriting else "",
+                f"{each.mean_ece(slice(0, 1)):.2%}",
+                f"{each.mean_ece(slice(1, None)):.2%}",
+            ]
+        )
+    return rows
+
+
+def _duels(results: Results) -> list[list[str]]:
+    """For each variant after the first: its differences, in points, with what a paired test says."""
+    rows = {}
+    for each in results.comparisons:
+        found = each.difference
+        cell = f"{100 * found.value:+.2f} ({100 * found.low:+.2f} to {100 * found.high:+.2f})"
+        chance = "" if each.p_value is None else f", p {each.p_value:.2g}"
+        rows.setdefault(each.variant, {})[each.measure] = cell + chance
+    return [[name, *(cells.get(measure, "") for measure in MEASURES)] for name, cells in rows.items()]
+
+
+def _percent(estimate: Estimate) -> str:
+    return f"{estimate.value:.2%} ({100 * estimate.low:.2f} – {100 * estimate.high:.2f})"
+
+
+def ship(variant: Variant, place: Place, models_dir: Path) -> Path:
+    """Put a variant's median seed into `models_dir`; its card gains what the study found over all seeds.
+
+    Returns:
+        The path of the card.
+    """
+    chosen = variant.median
+    source, card = place.of(chosen.run), dict(chosen.card)
+    card["study"] = {
+        "seeds": [run.run.seed for run in variant.runs],
+        "chosen": "the median seed by validation accuracy",
+        **_variant(variant),
+    }
+    paths.output_folder(models_dir)
+    for kind in ("checkpoint", "twin"):
+        name = card[kind]["file"]
+        with paths.replacing(models_dir / name) as temporary:
+            shutil.copyfile(source / name, temporary)
+    cards.write(models_dir / f"{variant.name}.json", card)
+    return models_dir / f"{variant.name}.json"

@@ -1,0 +1,53 @@
+"""Train variants of a recipe from several seeds, as a TOML file declares them, and compare them with intervals."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from digits import command, paths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    study: Positional[Path]
+    """The declaration, as those in docs/studies."""
+    images: Annotated[Path | None, arg(metavar="PATH")] = None
+    """A folder of labelled pictures, in subfolders 0 to 9, that every model reads, too."""
+    ship: bool = False
+    """Put each variant's median seed by validation accuracy into the models' folder."""
+    models_dir: Path = paths.MODELS
+    """Where --ship puts them."""
+    workers: int = 1
+    """Trainings at a time, each with its share of the processor."""
+    scheduler: Annotated[str | None, arg(metavar="ADDRESS")] = None
+    """A dask.distributed scheduler to work on, tcp://HOST:PORT, instead of local processes."""
+    restart: bool = False
+    """Delete the study's earlier runs; otherwise a stopped study goes on."""
+    data_dir: Path = paths.DATA
+    """Folder with mnist.npz."""
+    output_dir: Annotated[Path | None, arg(metavar="PATH")] = None
+    """Folder for the runs and the report; reports/studies/NAME if left out."""
+
+
+def main(options: Options) -> None:
+    from digits import study, study_plan, study_report, study_results
+
+    declared = study_plan.read(options.study)
+    folder = paths.output_folder(options.output_dir or paths.REPORTS / "studies" / declared.name)
+    if options.restart:
+        study.clear(declared, folder)
+    place = study.Place(folder, options.data_dir, options.images, study.threads_each(options.workers))
+    finished = study.run(declared, place, options.workers, options.scheduler)
+    results = study_results.Results(declared, finished)
+    page = study_report.write(results, folder)
+    if options.ship:
+        for variant in results.variants:
+            print(f"shipped: {study_report.ship(variant, place, options.models_dir)}")
+    print(study_report.text(results))
+    print(f"report: {page}")
+
+
+if __name__ == "__main__":
+    command.run(main, Options, __doc__)
