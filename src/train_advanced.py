@@ -1,4 +1,4 @@
-"""Train the residual CNN: every family of augmentation, a warmed-up cosine with restarts, averaged weights."""
+"""Train the residual CNN: every family of augmentation, cosine restarts, averaged weights."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -27,7 +27,15 @@ def main(options: Options) -> None:
     command.load_keras()
     from digits import architectures, trainer
 
-    trainer.run(architectures.ARCHITECTURES[options.architecture], options, DESCRIPTION)
+    trainer.run(architectures.ARCHITECTURES[options.architecture], schedule, options, DESCRIPTION)
+
+
+def schedule(options: Options, steps_an_epoch: int):
+    """Cosines down to nothing and back up (Loshchilov and Hutter 2017), each twice as long as the one before."""
+    from keras.optimizers.schedules import CosineDecayRestarts
+
+    steps = options.epochs * steps_an_epoch
+    return CosineDecayRestarts(options.learning_rate, -(-steps // (2**options.cycles - 1)), t_mul=2.0)
 
 
 if __name__ == "__main__":

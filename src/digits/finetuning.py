@@ -15,7 +15,7 @@ from digits.data import Digits, Splits
 from digits.training import one_hot
 
 # Of a person's few digits each is seen many times, and should never look quite the same.
-VARIED = Augmentation(rotation=10, scale=0.1, shear=0.1, shift=1.5, elastic=1.0, stroke=0.2)
+VARIED = Augmentation(rotation=13, scale=0.13, shear=0.13, shift=2, elastic=1.0, stroke=1)
 # Varied copies of each digit that is kept aside, so that few of them tell rounds apart.
 COPIES = 10
 # Digits recognised at once.

@@ -142,14 +142,12 @@ def _score(run: Run, scored_on: str, place: Place) -> None:
     folder = place.of(run)
     recognise = recognizer.load(run.variant, folder)
     digits = getattr(data.load_splits(place.data_dir), scored_on)
-    temperature = recognise.card["temperature"]
     correct, ece = [], []
     for condition, severity in [(CLEAN, 0), *MNIST_C.items()]:
         damaged = sweep_plan.damage(digits.images, condition, severity, DAMAGE_SEED)
         found = evaluation.evaluate(recognise, Digits(damaged, digits.labels))
         correct.append(found.correct)
-        tempered = metrics.temper(found.probabilities, temperature)
-        ece.append(metrics.expected_calibration_error(tempered, digits.labels))
+        ece.append(metrics.expected_calibration_error(found.probabilities, digits.labels))
     handwriting = np.zeros(0, bool)
     if place.handwriting:
         handwriting = evaluation.evaluate(recognise, data.load_labelled(place.handwriting)).correct

@@ -27,10 +27,10 @@ class Augmentation:
         stroke: 1 if strokes become thicker and thinner.
         hollow: 1 if strokes become hollow.
         lines: 1 if stray lines are drawn.
-        patches: 1 if rectangles are covered or inverted.
+        erasing: 1 if rectangles are covered or inverted.
         blur: largest standard deviation of Gaussian blur, pixels.
         filters: standard deviation of a random filter's coefficients, times three.
-        contrast: largest loss of contrast, a fraction, taken from the ink or given to the paper.
+        contrast: largest loss of contrast, a fraction, anywhere on the scale of greys, along a random tone curve.
         background: largest share of the scale that a smooth random background has.
         noise: largest standard deviation of noise, grey levels.
         polarity: share of the damaged digits that are inverted.
@@ -46,7 +46,7 @@ class Augmentation:
     stroke: float = 0
     hollow: float = 0
     lines: float = 0
-    patches: float = 0
+    erasing: float = 0
     blur: float = 0
     filters: float = 0
     contrast: float = 0
@@ -70,10 +70,10 @@ class Augmentation:
             (self.stroke, lambda part: shape.change_stroke(part, rng)),
             (self.hollow, lambda part: shape.hollow(part, rng)),
             (self.lines, lambda part: marks.draw_lines(part, rng)),
-            (self.patches, lambda part: marks.patch(part, rng)),
+            (self.erasing, lambda part: marks.erase(part, rng)),
             (self.blur, lambda part: light.blur(part, rng, self.blur)),
             (self.filters, lambda part: light.random_filter(part, rng, self.filters)),
-            (self.contrast, lambda part: light.change_light(part, rng, self.contrast)),
+            (self.contrast, lambda part: light.change_tone(part, rng, self.contrast)),
             (self.background, lambda part: light.cloud(part, rng, self.background)),
             (self.noise, lambda part: light.add_noise(part, rng, self.noise)),
         ):
@@ -101,7 +101,7 @@ STRONG = Augmentation(
     stroke=1,
     hollow=1,
     lines=1,
-    patches=1,
+    erasing=1,
     blur=2.0,
     filters=1.0,
     contrast=0.9,

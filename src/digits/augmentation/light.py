@@ -45,21 +45,24 @@ def smooth_fields(count: int, rng: np.random.Generator) -> np.ndarray:
     return ((field - low) / (high - low + 1e-6)).reshape(count, SIDE, SIDE)
 
 
-def change_light(images: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
-    """Lower each image's contrast by up to `strength`: the ink gets fainter, the paper greyer, or both saturate."""
+def change_tone(images: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
+    """Give each image a tone curve of its own: up to `strength` less contrast anywhere on the scale, and a gamma."""
     count = len(images)
-    lost = rng.uniform(0, strength, (count, 1, 1)).astype(np.float32)
-    added = rng.random((count, 1, 1), np.float32) * lost
-    # Half of them keep full ink: the light that is added meets the end of the scale.
-    kept = np.where(rng.random((count, 1, 1)) < 0.5, 1 - lost, 1).astype(np.float32)
-    return _as_grey(images * kept + 255 * added)
+    lost = rng.uniform(0, strength, (count, 1)).astype(np.float32)
+    lowest = lost * rng.random((count, 1), np.float32)
+    gamma = np.exp(rng.uniform(-1, 1, (count, 1))).astype(np.float32)
+    curves = lowest + (1 - lost) * np.linspace(0, 1, 256, dtype=np.float32) ** gamma
+    return np.take_along_axis(_as_grey(255 * curves), images.reshape(count, -1).astype(np.intp), 1).reshape(
+        images.shape
+    )
 
 
 def cloud(images: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
-    """Lay a random smooth background over each image: in place of up to `strength` of its contrast, or on top."""
+    """Fade each image into a random smooth background, by up to `strength`; a third of the inks stay above it."""
     share = rng.uniform(0, strength, (len(images), 1, 1)).astype(np.float32)
-    kept = np.where(rng.random((len(images), 1, 1)) < 0.7, 1 - share, 1).astype(np.float32)
-    return _as_grey(images * kept + 255 * share * smooth_fields(len(images), rng))
+    background = 255 * share * smooth_fields(len(images), rng)
+    above = rng.random((len(images), 1, 1)) < 1 / 3
+    return _as_grey(np.where(above, np.maximum(images, background), images * (1 - share) + background))
 
 
 def add_noise(images: np.ndarray, rng: np.random.Generator, largest: float) -> np.ndarray:
