@@ -11,14 +11,14 @@ from digits import paths
 FLOORS = tuple(
     set(floor.split())
     for floor in (
-        "paths preprocess corruptions metrics statistics cards command forest pictures child",
+        "paths preprocess corruptions metrics statistics cards command forest pictures child parallel study_plan",
         "data augmentation architectures anatomy checkpoints plots pages collection sheet jobs",
         "recognizer training baselines twin writers robustness_plots explanation_plots handwriting_tables",
         "evaluation prediction publishing sweep_plan attribution examples admission importing handwriting finetuning",
-        "report sweep worst_case faithfulness sanity shapley drift features conversion",
-        "trainer personal robustness counterfactual",
-        "robustness_tables method_study explanations",
-        "robustness_report explanation_tables",
+        "report sweep study worst_case faithfulness sanity shapley drift features conversion",
+        "trainer personal robustness counterfactual study_results",
+        "robustness_tables method_study explanations study_plots",
+        "robustness_report explanation_tables study_report",
         "explanation_report readme",
     )
 )

@@ -105,7 +105,6 @@ def _run(finished: Finished) -> dict:
         "mnist_c_ece": float(finished.ece[1:].mean()),
         "handwriting": float(finished.handwriting.mean()) if len(finished.handwriting) else None,
         "seconds": card["training"]["seconds"],
-        "best_epoch": card["training"]["best_epoch"],
         "sha256": card["checkpoint"]["sha256"],
     } | dict(zip(MNIST_C, accuracies[1:].tolist(), strict=True))
 

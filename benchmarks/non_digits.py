@@ -1,0 +1,158 @@
+"""Does a model notice what is no digit? Simple scores compared on letters, scribbles, noise and smears, and on digits.
+
+A score is good if digits have high ones and other things low ones: AUROC is the chance that a digit's is the higher of
+the two, and the false-positive rate is the share of other things that pass where 95 % of the digits do. All pictures
+come to the model as drawings do, through `preprocess`. The digits are MNIST's validation digits.
+"""
+
+import string
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from sklearn.metrics import roc_auc_score
+
+import harness
+from digits import data, examples, preprocess, recognizer
+from digits.recognizer import Recognizer
+
+MODELS = ("mnist_advanced", "mnist_cnn")
+SIDE = 280
+A_KIND = 1000
+SAMPLE_STEP = 11
+LOOK_ALIKES = 5
+# What is left out looks like a digit.
+LETTERS = sorted(set(string.ascii_letters) - set("OoDQIiljJZzSsBbgqGTtyY"))
+FONTS = ("DejaVuSans", "DejaVuSerif", "DejaVuSansMono", "DejaVuSans-Oblique", "STIXGeneral", "cmr10")
+
+Score = Callable[[Recognizer, np.ndarray], np.ndarray]
+
+
+def prepared(drawing: np.ndarray) -> np.ndarray:
+    """A drawing, dark on light, as the model sees it."""
+    return preprocess.prepare(drawing).image
+
+
+def letters(rng: np.random.Generator) -> list[np.ndarray]:
+    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    drawn = []
+    for _ in range(A_KIND):
+        page = Image.new("L", (SIDE, SIDE), 255)
+        font = ImageFont.truetype(folder / f"{rng.choice(FONTS)}.ttf", int(rng.integers(140, 220)))
+        ImageDraw.Draw(page).text((SIDE // 2, SIDE // 2), str(rng.choice(LETTERS)), 0, font, anchor="mm")
+        drawn.append(np.asarray(page.rotate(rng.uniform(-12, 12), fillcolor=255)))
+    return drawn
+
+
+def scribbles(rng: np.random.Generator) -> list[np.ndarray]:
+    """One stroke that wanders: a smooth random walk of a dozen turns."""
+    drawn = []
+    for _ in range(A_KIND):
+        points = np.cumsum(rng.normal(0, 1, (int(rng.integers(8, 20)), 2)), axis=0)
+        smooth = cv2.resize(points.astype(np.float32), (2, 400), interpolation=cv2.INTER_CUBIC)
+        smooth = (smooth - smooth.min(axis=0)) / np.ptp(smooth, axis=0) * 200 + 40
+        page = np.full((SIDE, SIDE), 255, np.uint8)
+        cv2.polylines(page, [smooth.round().astype(np.int32)], False, 0, int(rng.integers(8, 24)), cv2.LINE_AA)
+        drawn.append(page)
+    return drawn
+
+
+def crossings(rng: np.random.Generator) -> list[np.ndarray]:
+    """Several straight strokes across each other, as when one crosses something out."""
+    drawn = []
+    for _ in range(A_KIND):
+        page = np.full((SIDE, SIDE), 255, np.uint8)
+        for _ in range(rng.integers(3, 7)):
+            start, end = rng.integers(30, 250, (2, 2)).tolist()
+            cv2.line(page, start, end, 0, int(rng.integers(8, 24)), cv2.LINE_AA)
+        drawn.append(page)
+    return drawn
+
+
+def noise(rng: np.random.Generator) -> list[np.ndarray]:
+    """What the model would get of it: pixels of any grey, in blocks of 1 to 7."""
+    blocks = [
+        cv2.resize(rng.integers(0, 256, (n, n), dtype=np.uint8), (28, 28), interpolation=0) for n in (28, 14, 7, 4)
+    ]
+    return [np.roll(blocks[index % 4], int(rng.integers(28)), axis=1) for index in range(A_KIND)]
+
+
+def blank(rng: np.random.Generator) -> list[np.ndarray]:
+    """Paper with a little grain and nothing on it."""
+    return [rng.integers(0, level + 1, (28, 28), dtype=np.uint8) for level in rng.integers(0, 40, A_KIND)]
+
+
+def by_logits(score: Callable[[np.ndarray], np.ndarray]) -> Score:
+    def scored(model: Recognizer, images: np.ndarray) -> np.ndarray:
+        blocks = (model.run(preprocess.to_input(block), "logits")[0] for block in recognizer.blocks_of(images))
+        return score(np.concatenate(list(blocks)).astype(np.float64))
+
+    return scored
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def margin(logits: np.ndarray) -> np.ndarray:
+    ranked = np.sort(logits, axis=1)
+    return ranked[:, -1] - ranked[:, -2]
+
+
+def likeness(model: Recognizer, images: np.ndarray) -> np.ndarray:
+    sample = examples.features(model, data.load_splits().train.images[::SAMPLE_STEP])
+    return examples.likeness(examples.features(model, images), sample, LOOK_ALIKES)
+
+
+def likeness_of_its_class(model: Recognizer, images: np.ndarray) -> np.ndarray:
+    """The cosine with the mean of the training digits that are called the same."""
+    digits = data.load_splits().train.at(np.arange(0, 55_000, SAMPLE_STEP))
+    seen, sample = examples.features(model, images), examples.features(model, digits.images)
+    means = np.stack([sample[digits.labels == digit].mean(axis=0) for digit in range(10)])
+    cosines = (seen @ means.T) / np.outer(np.linalg.norm(seen, axis=1), np.linalg.norm(means, axis=1))
+    answers = model.predict_proba(images).argmax(axis=1)
+    return cosines[np.arange(len(images)), answers]
+
+
+SCORES: dict[str, Score] = {
+    "largest probability (Hendrycks and Gimpel 2017)": by_logits(lambda logits: softmax(logits).max(axis=1)),
+    "least entropy": by_logits(lambda logits: (softmax(logits) * np.log(softmax(logits) + 1e-12)).sum(axis=1)),
+    "margin of the logits": by_logits(margin),
+    "largest logit (Hendrycks et al. 2022)": by_logits(lambda logits: logits.max(axis=1)),
+    "energy (Liu et al. 2020)": by_logits(lambda logits: np.logaddexp.reduce(logits, axis=1)),
+    "likeness to the class's mean": likeness_of_its_class,
+    "likeness to look-alikes (Sun et al. 2022)": likeness,
+}
+
+
+def judge(known: np.ndarray, other: np.ndarray) -> dict[str, float]:
+    truth = np.r_[np.ones(len(known)), np.zeros(len(other))]
+    return {
+        "auroc": round(float(roc_auc_score(truth, np.r_[known, other])), 4),
+        "false_positive_rate_at_95": round(float(np.mean(other >= np.quantile(known, 0.05))), 4),
+    }
+
+
+if __name__ == "__main__":
+    rng = np.random.default_rng(0)
+    digits = data.load_splits().validation.images
+    large = (255 - cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for image in digits[:2000])
+    known = np.stack([prepared(drawing) for drawing in large])
+    others = {
+        kind.__name__: np.stack([drawing if drawing.shape == (28, 28) else prepared(drawing) for drawing in kind(rng)])
+        for kind in (letters, scribbles, crossings, noise, blank)
+    }
+    results = {}
+    for name in MODELS:
+        model = recognizer.load(name)
+        results[name] = {}
+        for title, score in SCORES.items():
+            usual = score(model, known)
+            found = {kind: judge(usual, score(model, images)) for kind, images in others.items()}
+            average = {key: round(float(np.mean([each[key] for each in found.values()])), 4) for key in found["blank"]}
+            results[name][title] = {"mean": average} | found
+    harness.keep("non_digits", {"digits": len(known), "of_each_kind": A_KIND} | results)

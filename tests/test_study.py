@@ -1,0 +1,228 @@
+"""Studies: what is declared is what runs, once; means, intervals and tests against SciPy and closed forms."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from conftest import assert_one_line_error
+from digits import cards, data, evaluation, paths, recognizer, study, study_plan, study_report, study_results
+from digits.study import Finished, Place
+from digits.study_plan import Run, Study
+from digits.study_results import Results
+
+DECLARED = """
+description = "Two ways"
+scored_on = "validation"
+seeds = [1, 0]
+
+[shared]
+trainer = "train_mlp"
+epochs = 3
+
+[variants.plain]
+
+[variants.other]
+trainer = "train_advanced"
+leave_out = ["noise", "blur"]
+resumable = false
+"""
+
+
+@pytest.fixture
+def declare(tmp_path):
+    def declare(text: str) -> Study:
+        path = tmp_path / "two_ways.toml"
+        path.write_text(text, encoding="utf-8")
+        return study_plan.read(path)
+
+    return declare
+
+
+def test_a_declaration_becomes_command_lines(declare):
+    declared = declare(DECLARED)
+    assert declared.name == "two_ways"
+    assert [run.name for run in declared.runs()] == ["plain-0", "other-0", "plain-1", "other-1"]
+    plain, other, *_ = declared.runs()
+    assert plain.trainer == "train_mlp"
+    assert plain.arguments() == ["--name", "plain", "--random-seed", "0", "--epochs", "3"]
+    assert other.trainer == "train_advanced"
+    assert other.arguments() == [
+        *("--name", "other", "--random-seed", "0", "--epochs", "3"),
+        *("--leave-out", "noise", "blur", "--no-resumable"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("[1, 0]", "[1, 1]", "different whole numbers"),
+        ("[1, 0]", "[true]", "different whole numbers"),
+        ("[1, 0]", "[]", "expected seeds"),
+        ('"validation"', '"training"', "validation or test"),
+        ('description = "Two ways"', "", "expected description"),
+        ('"train_mlp"', '"train_baseline"', "train_mlp, train_cnn, train_advanced"),
+        ("epochs = 3", "output_dir = 3", "sets output_dir, which the study does itself"),
+        ("seeds", "seed = 3\nseeds", "declares seed;"),
+        ("[shared]", "[shared", "is not TOML"),
+        ("[variants.plain]", "[variants]\nplain = 3", "expected variant plain"),
+    ],
+)
+def test_a_wrong_declaration_says_what_is_wrong(declare, old, new, words):
+    assert old in DECLARED
+    with pytest.raises(ValueError, match=words):
+        declare(DECLARED.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("path", study_plan.known(), ids=lambda path: path.stem)
+def test_the_committed_declarations_are_the_trainers_options(path):
+    declared = study_plan.read(path)
+    for run in declared.runs():
+        options = __import__(run.trainer).Options
+        changed = {key: tuple(value) if isinstance(value, list) else value for key, value in run.options.items()}
+        options(**changed)
+
+
+@pytest.fixture
+def trained(monkeypatch, splits) -> list[str]:
+    """Trainings are a copy of a shipped model, and there are 60 digits; the names of the runs that were trained."""
+    done = []
+    few = replace(splits, validation=splits.validation.first(60))
+    monkeypatch.setattr(data, "load_splits", lambda _: few)
+
+    def train(run: Run, scored_on: str, place: Place) -> None:
+        source = "mnist_mlp" if run.seed else "mnist_logistic"
+        card = cards.read(paths.MODELS / f"{source}.json")
+        for kind in ("checkpoint", "twin"):
+            suffix = card[kind]["file"].removeprefix(source)
+            shutil.copy(paths.MODELS / card[kind]["file"], place.of(run) / f"{run.variant}{suffix}")
+            card[kind]["file"] = run.variant + suffix
+        cards.write(place.of(run) / f"{run.variant}.json", card | {"name": run.variant})
+        done.append(run.name)
+
+    monkeypatch.setattr(study, "_train", train)
+    return done
+
+
+def test_runs_are_trained_once_and_scored_as_the_sweep_does(declare, trained, tmp_path, splits):
+    declared, place = declare(DECLARED), Place(tmp_path / "out")
+    finished = study.run(declared, place)
+    assert trained == ["plain-0", "other-0", "plain-1", "other-1"]
+    expected = evaluation.evaluate(recognizer.load("mnist_mlp"), splits.validation.first(60))
+    np.testing.assert_array_equal(finished[2].correct[0], expected.correct)
+    assert finished[2].ece[0] == pytest.approx(expected.scores()["ece"])
+    assert finished[2].correct.shape == (16, 60)
+    # More seeds go on with what there is; one lost score is all that is done again.
+    (place.folder / "runs" / "other-1" / "answers.npz").unlink()
+    again = study.run(declare(DECLARED.replace("[1, 0]", "[0, 1, 2]")), place)
+    assert trained[4:] == ["plain-2", "other-2"]
+    np.testing.assert_array_equal(again[3].correct, finished[3].correct)
+    with pytest.raises(ValueError, match="plain-0 holds a run with other options than two_ways"):
+        study.run(declare(DECLARED.replace("epochs = 3", "epochs = 4")), place)
+    study.clear(declared, place.folder)
+    study.run(declare(DECLARED.replace("epochs = 3", "epochs = 4")), place)
+    assert len(trained) == 10
+
+
+def test_the_report_and_the_shipped_model(declare, trained, tmp_path):
+    place = Place(tmp_path / "out")
+    results = Results(declare(DECLARED), study.run(declare(DECLARED), place))
+    page = study_report.write(results, place.folder)
+    assert "Two ways" in page.read_text(encoding="utf-8")
+    kept = json.loads((place.folder / "results.json").read_text(encoding="utf-8"))
+    assert [run["sha256"] for run in kept["runs"]] == [each.card["checkpoint"]["sha256"] for each in results.finished]
+    assert (place.folder / "study.png").stat().st_size > 10_000
+    assert study_report.text(results).count("\n| plain |") == 1
+    shipped = study_report.ship(results.variants[0], place, tmp_path / "models")
+    card = cards.read(shipped)
+    cards.verify(card, tmp_path / "models")
+    assert card["study"]["seeds"] == [0, 1]
+    # The better of two, as there is none in the middle.
+    assert card["checkpoint"]["sha256"] == cards.read(paths.MODELS / "mnist_mlp.json")["checkpoint"]["sha256"]
+
+
+def test_a_study_from_the_shell(run_script, tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(
+        'description = "Small"\nscored_on = "validation"\nseeds = [3]\n\n'
+        '[variants.small]\ntrainer = "train_mlp"\nlimit = 500\nepochs = 1\naugmentation = "light"\n'
+        'leave_out = ["elastic", "shear"]\n'
+    )
+    out = tmp_path / "out"
+    process = run_script("run_study", path, "--output-dir", out)
+    assert "| small | " in process.stdout
+    card = cards.read(out / "runs" / "small-3" / "small.json")
+    assert "test" not in card["scores"]
+    assert card["recipe"]["random_seed"] == 3
+    assert card["recipe"]["augmentation_strengths"]["elastic"] == 0
+    assert card["recipe"]["augmentation_strengths"]["rotation"] > 0
+    (out / "runs" / "small-3" / "small.json").unlink()
+    (out / "runs" / "small-3" / "answers.npz").unlink()
+    (out / "runs" / "small-3" / "small" / "state.keras").write_text("broken")
+    assert_one_line_error(
+        run_script("run_study", path, "--output-dir", out, check=False),
+        "training of small-3 failed",
+        "log.txt ends with",
+    )
+
+
+def test_no_such_study(run_script):
+    process = run_script("run_study", "nothing.toml", check=False)
+    assert_one_line_error(process, "no study nothing.toml", "shipped.toml")
+
+
+def finished(seed: int, correct: np.ndarray, variant: str = "a", accuracy: float = 0.5, nll: float = 1.0) -> Finished:
+    card = {"scores": {"validation": {"accuracy": accuracy, "nll": nll}}}
+    return Finished(Run(variant, seed, "train_mlp", {}), card, correct, np.zeros(16), np.zeros(0, bool))
+
+
+def test_intervals_are_those_of_seeds_and_digits_drawn_again(rng):
+    """With one seed it is the binomial's; with seeds that differ more than digits do, that of their mean."""
+    right = rng.random((1, 4000)) < 0.9
+    one = study_results.estimate(right)
+    half = 1.96 * np.sqrt(0.09 / 4000)
+    assert one.value == right.mean()
+    assert (one.low, one.high) == pytest.approx((right.mean() - half, right.mean() + half), abs=0.002)
+    levels = np.array([0.5, 0.6, 0.7, 0.8, 0.9])
+    apart = rng.random((5, 4000)) < levels[:, None]
+    many = study_results.estimate(apart)
+    assert many.high - many.low == pytest.approx(2 * 1.96 * levels.std() / np.sqrt(5), rel=0.12)
+
+
+def test_comparisons_are_paired_and_adjusted(rng):
+    """A variant that is right where the first is, and on one digit in twenty more, is surely better by as much."""
+    base = [rng.random((16, 1000)) < 0.8 for _ in range(4)]
+    more = [right | (rng.random((16, 1000)) < 0.25 + 0.02 * seed) for seed, right in enumerate(base)]
+    declared = Study("s", "s", "test", (0, 1, 2, 3), {"a": ("train_mlp", {}), "b": ("train_mlp", {})})
+    results = Results(
+        declared,
+        [finished(seed, right) for seed, right in enumerate(base)]
+        + [finished(seed, right, "b") for seed, right in enumerate(more)],
+    )
+    clean, damaged = results.comparisons
+    expected = [
+        stats.ttest_rel([right[part].mean() for right in more], [right[part].mean() for right in base]).pvalue
+        for part in (slice(0, 1), slice(1, None))
+    ]
+    assert sorted([clean.p_value, damaged.p_value])[0] == pytest.approx(2 * min(expected))
+    assert sorted([clean.p_value, damaged.p_value])[1] == pytest.approx(max(max(expected), 2 * min(expected)))
+    gained = np.mean([after[1:].mean() - before[1:].mean() for after, before in zip(more, base, strict=True)])
+    assert damaged.difference.value == pytest.approx(gained)
+    assert 0 < damaged.difference.low < gained < damaged.difference.high < gained + 0.02
+
+
+def test_the_median_seed_is_chosen_by_validation():
+    right = np.ones((16, 10), bool)
+    runs = [finished(seed, right, accuracy=a, nll=n) for seed, (a, n) in enumerate([(0.9, 1), (0.8, 2), (0.9, 3)])]
+    (variant,) = Results(Study("s", "s", "test", (0, 1, 2), {"a": ("train_mlp", {})}), runs).variants
+    assert variant.median.run.seed == 2
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"), [([1, 2], [1, 2], 1.0), ([2, 3], [1, 2], 0.0), ([1], [2], None)]
+)
+def test_p_values_at_the_edges(ours, theirs, expected):
+    assert study_results.paired_p_value(np.array(ours), np.array(theirs)) == expected
