@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
@@ -56,10 +57,10 @@ def _recognise(pen: draw.Pen, model: Model | None) -> tuple[Drawing | None, Verd
     with answer, page.guarded("The model"):
         if drawing and model:
             if drawing.digits:
-                drawing, probabilities = number.show(drawing, model)
+                drawing, given = number.show(drawing, model)
             else:
-                (probabilities,) = engine.probabilities(model, drawing.image[None])
-            given = Verdict(probabilities, engine.is_familiar(model, drawing.image))
+                (given,) = engine.verdicts(model, drawing.image[None])
+            given = replace(given, is_familiar=engine.is_familiar(model, drawing.image))
             verdict.show(given, drawing.label)
         elif drawing is None:
             verdict.show_nothing()

@@ -8,6 +8,7 @@ import pytest
 
 import train_cnn
 from digits import architectures, command, data, preprocess, training
+from digits.augmentation import STRONG
 
 
 @pytest.fixture
@@ -88,13 +89,27 @@ def test_batches_cover_every_digit_once_an_epoch(few):
 
 
 def test_batches_of_an_epoch_do_not_depend_on_the_start(few):
-    from_zero = training.batches(few.train, 256, seed=3, augment=training.BY_NAME["strong"])
+    from_zero = training.batches(few.train, 256, seed=3, augment=STRONG)
     for _ in range(4):
         next(from_zero)
-    from_one = training.batches(few.train, 256, seed=3, augment=training.BY_NAME["strong"], first_epoch=1)
+    from_one = training.batches(few.train, 256, seed=3, augment=STRONG, first_epoch=1)
     for _ in range(2):
         for mine, theirs in zip(next(from_zero), next(from_one), strict=True):
             np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_either_precision_gives_a_float32_model(few, tmp_path, capsys, precision):
+    trained = fit(few, options(tmp_path, epochs=1, precision=precision))
+    assert {layer.compute_dtype for layer in trained.model.layers} == {"float32"}
+    kept = keras.saving.load_model(tmp_path / "mnist_cnn" / "best.keras", compile=False)
+    assert kept.get_layer("convolution_2").compute_dtype == precision
+    # Eight bits of mantissa, through five layers.
+    np.testing.assert_allclose(
+        answers(trained.model, few), answers(kept, few), atol=1e-6 if precision == "float32" else 0.05
+    )
+    assert keras.config.dtype_policy().name == "float32"
+    capsys.readouterr()
 
 
 def test_resuming_nothing_or_something_else_is_refused(few, tmp_path, capsys):

@@ -16,7 +16,7 @@ INPUT_CONTRACT = {
     "polarity": "ink 255 on paper 0",
 }
 # What a card may say besides, and readers take as such.
-OPTIONAL = {"description": str, "parameters": int, "training": dict, "scores": dict}
+OPTIONAL = {"description": str, "parameters": int, "training": dict, "scores": dict, "sure": dict}
 RECORDED_LIBRARIES = (
     "tensorflow",
     "tensorflow-cpu",
@@ -57,6 +57,8 @@ def _check(card: dict) -> None:
             raise ValueError("expected an accuracy within its interval")
     if not (card.get("temperature", 1) > 0 and card.get("training", {}).get("seconds", 0) >= 0):
         raise ValueError("expected a temperature above 0, and seconds")
+    if not 0 <= card.get("sure", {"threshold": 0})["threshold"] <= 1:
+        raise ValueError("expected a probability from which the model is sure")
 
 
 def write(path: Path, card: dict) -> None:

@@ -77,6 +77,17 @@ def best_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=np.log([0.1, 10]), method="bounded").x))
 
 
+def sure_threshold(probabilities: np.ndarray, labels: np.ndarray, error_rate: float) -> float:
+    """The least confidence from which on at most `error_rate` of the answers are wrong; 1 where there is none."""
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    surest_first = np.argsort(-confidence, kind="stable")
+    wrong = (probabilities.argmax(axis=1) != labels)[surest_first].cumsum()
+    # Of equally sure answers all count or none.
+    last_of_equals = np.r_[np.diff(confidence[surest_first]) < 0, True]
+    allowed = last_of_equals & (wrong <= error_rate * np.arange(1, len(labels) + 1))
+    return float(confidence[surest_first][allowed].min(initial=1))
+
+
 def confusion_matrix(predictions: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Counts (10, 10): row the true digit, column the answer."""
     return np.bincount(labels.astype(int) * 10 + predictions, minlength=100).reshape(10, 10)

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from digits import augmentation, cards, command, paths, preprocess
 from digits.data import Digits, Splits
 
-Augment = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+Augment = Callable[[np.ndarray, np.random.Generator, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def batches(
         order = rng.permutation(len(digits))
         for start in range(0, len(digits) - batch_size + 1, batch_size):
             chosen = order[start : start + batch_size]
-            images = digits.images[chosen]
-            yield preprocess.to_input(augment(images, rng) if augment else images), one_hot(digits.labels[chosen])
+            images, labels = digits.images[chosen], digits.labels[chosen]
+            yield preprocess.to_input(augment(images, rng, labels) if augment else images), one_hot(labels)
 
 
 def one_hot(labels: np.ndarray) -> np.ndarray:

@@ -41,7 +41,7 @@ def _ask_all(drawing: Drawing) -> tuple[list[tuple[Model, Verdict]], list[str]]:
             problems.append(f"{name} is left out: {page.sentence(error)}")
     if own := st.session_state.get("own_model"):
         models.append(own)
-    return [(model, Verdict(engine.probabilities(model, drawing.image[None])[0])) for model in models], problems
+    return [(model, *engine.verdicts(model, drawing.image[None])) for model in models], problems
 
 
 def _headline(answered: list[tuple[Model, Verdict]], most: int) -> str:

@@ -19,6 +19,7 @@ from digits.attribution import Attribution, TwinModel
 from digits.data import Digits
 from digits.jobs import Queue
 from digits.recognizer import Recognizer
+from panels.verdict import LEAST_CONFIDENCE, Verdict
 
 DEFAULT_MODEL = "mnist_advanced"
 # For a page that strangers can open: no files of theirs, nothing written, no TensorFlow, which fills a small machine.
@@ -77,6 +78,12 @@ def probabilities(model: Model, images: np.ndarray) -> np.ndarray:
     The temperature on the card makes them as often right as they are sure, on digits like those of validation.
     """
     return metrics.temper(model.recogniser.predict_proba(images), model.recogniser.card.get("temperature", 1))
+
+
+def verdicts(model: Model, images: np.ndarray) -> list[Verdict]:
+    """The answers to images, uint8 (N, 28, 28), sure from the confidence on that the card says."""
+    sure = model.recogniser.card.get("sure", {"threshold": LEAST_CONFIDENCE})
+    return [Verdict(each, sure["threshold"]) for each in probabilities(model, images)]
 
 
 @st.cache_resource(max_entries=16, show_spinner="Reading the digits")

@@ -11,17 +11,18 @@ from digits.preprocess.several import Found
 from panels import engine, page
 from panels.draw import Drawing
 from panels.engine import Model
-from panels.verdict import LEAST_CONFIDENCE
+from panels.verdict import Verdict
 
 
-def show(drawing: Drawing, model: Model) -> tuple[Drawing, np.ndarray]:
+def show(drawing: Drawing, model: Model) -> tuple[Drawing, Verdict]:
     """Show the number, where its digits stand and how sure the model is of each.
 
     Returns:
-        The digit that is chosen, as if it had been drawn alone, and its probabilities, (10,).
+        The digit that is chosen, as if it had been drawn alone, and the verdict on it.
     """
     images = np.stack([digit.prepared.image for digit in drawing.digits])
-    probabilities = engine.probabilities(model, images)
+    given = engine.verdicts(model, images)
+    probabilities = np.stack([verdict.probabilities for verdict in given])
     text = prediction.as_text(drawing.digits, probabilities)
     marked = prediction.mark_digits(drawing.picture, drawing.digits, probabilities)
     rows = text.split()
@@ -33,34 +34,32 @@ def show(drawing: Drawing, model: Model) -> tuple[Drawing, np.ndarray]:
         f'<b style="font-size:{size:.2f}rem">{lines}</b>'
         f'<img src="{pictures.data_uri(marked)}" alt="the picture with a box around each of {len(images)} digits">'
         "</div>"
-        f'<div class="digits">{"".join(map(_figure, drawing.digits, probabilities))}</div>{_doubts(drawing)}'
+        f'<div class="digits">{"".join(map(_figure, drawing.digits, given))}</div>{_doubts(drawing)}'
     )
-    answers = probabilities.argmax(axis=1)
     chosen = st.pills(
         "The rest of the page is about this one:",
-        range(len(answers)),
+        range(len(given)),
         default=0,
         required=True,
         # Streamlit tells them apart by what they are called.
-        format_func=lambda place: f"{place + 1}: {answers[place]}",
+        format_func=lambda place: f"{place + 1}: {given[place].answer}",
         # Another number of digits is another choice.
-        key=f"digit_of_{len(answers)}",
+        key=f"digit_of_{len(given)}",
         wrap=True,
     )
     prepared = drawing.digits[chosen].prepared
     picture = pictures.on_paper(prepared.image)
     alone = replace(drawing, picture=picture, image=prepared.image, steps=prepared.steps, digits=())
-    return alone, probabilities[chosen]
+    return alone, given[chosen]
 
 
-def _figure(digit: Found, probabilities: np.ndarray) -> str:
+def _figure(digit: Found, verdict: Verdict) -> str:
     """A digit as the model sees it, with its answer and confidence."""
-    answer, confidence = int(probabilities.argmax()), float(probabilities.max())
-    is_sure = confidence >= LEAST_CONFIDENCE and not digit.doubt
-    picture = page.picture(pictures.on_paper(digit.prepared.image), f"read as {answer}", 44)
+    mark = "" if verdict.is_sure and not digit.doubt else "?"
+    picture = page.picture(pictures.on_paper(digit.prepared.image), f"read as {verdict.answer}", 44)
     return (
-        f'<figure title="{escape(digit.doubt)}">{picture}<figcaption><b>{answer}{"" if is_sure else "?"}</b><br>'
-        f"{escape(page.percent(confidence))}</figcaption></figure>"
+        f'<figure title="{escape(digit.doubt)}">{picture}<figcaption><b>{verdict.answer}{mark}</b><br>'
+        f"{escape(page.percent(verdict.confidence))}</figcaption></figure>"
     )
 
 

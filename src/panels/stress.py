@@ -91,7 +91,7 @@ def _show_mixture(drawing: Drawing, model: Model, expected: int) -> None:
         across = st.slider("Shift to the right (pixels)", -10, 10, 0, key="across", persist_state="page")
         down = st.slider("Shift down (pixels)", -10, 10, 0, key="down", persist_state="page")
     image = mix(drawing.image, noise, blur, stroke, degrees, across, down)
-    verdict = Verdict(engine.probabilities(model, image[None])[0])
+    (verdict,) = engine.verdicts(model, image[None])
     with right:
         st.html(
             f"<div class='mixture'>{page.picture(pictures.on_paper(image), 'the damaged digit', 140)}"

@@ -17,6 +17,7 @@ class Augmentation:
     """How strongly each family acts; 0 switches it off. The card keeps these numbers as the record of what was seen.
 
     Attributes:
+        flags: share of the ones that get a flag, where the labels are given.
         rotation: largest turn, degrees either way.
         scale: largest change of size, a fraction; both axes together, and each by half as much again on its own.
         shear: largest horizontal shear, pixels a pixel.
@@ -36,6 +37,7 @@ class Augmentation:
         polarity: share of the damaged digits that are inverted.
     """
 
+    flags: float = 0
     rotation: float = 0
     scale: float = 0
     shear: float = 0
@@ -54,8 +56,12 @@ class Augmentation:
     noise: float = 0
     polarity: float = 0
 
-    def __call__(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def __call__(self, images: np.ndarray, rng: np.random.Generator, labels: np.ndarray | None = None) -> np.ndarray:
         """Change each of `images`, uint8 (N, 28, 28), on its own; the input stays as it was."""
+        if self.flags and labels is not None:
+            images = images.copy()
+            chosen = (labels == 1) & (rng.random(len(images)) < self.flags)
+            _apply(lambda part: shape.add_flags(part, rng), images, chosen)
         images = shape.warp(
             images,
             rng,

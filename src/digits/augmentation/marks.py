@@ -3,9 +3,7 @@
 import cv2
 import numpy as np
 
-from digits.augmentation.shape import SIDE
-
-SUBPIXEL_BITS = 4
+from digits.augmentation.shape import SIDE, SUBPIXEL_BITS
 
 
 def draw_lines(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 SIDE = 28
 CENTRE = (SIDE - 1) / 2
 ELASTIC_KNOTS = 5
+SUBPIXEL_BITS = 4
 
 
 def warp(
@@ -70,6 +71,36 @@ def bumps(knots: int) -> np.ndarray:
     """Smooth fields, float32 (knots², 784), each 1 at one knot of a square grid and 0 at the others."""
     single = np.eye(knots**2, dtype=np.float32).reshape(-1, knots, knots)
     return np.stack([cv2.resize(knot, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC).ravel() for knot in single])
+
+
+def add_flags(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Give each 1 a flag at its top, and some a foot, as much of the world writes them and MNIST's writers seldom did.
+
+    A flag points down to the left by 30 to 70 degrees: less would make it a 7.
+    """
+    flagged = images.copy()
+    steepness = np.deg2rad(rng.uniform(30, 70, len(images)))
+    lengths, feet = rng.uniform(4, 10, len(images)), rng.uniform(3, 6, (len(images), 2))
+    has_foot = rng.random(len(images)) < 0.3
+    for target, angle, length, foot, with_foot in zip(flagged, steepness, lengths, feet, has_foot, strict=True):
+        rows, columns = np.nonzero(target > 127)
+        if not len(rows):
+            continue
+        top, bottom = rows.min(), rows.max()
+        # A stick's area over its length.
+        width = max(1, round(len(rows) / (1 + np.hypot(bottom - top, np.ptp(columns)))))
+        tip = np.array([columns[rows == top].mean(), top + (width - 1) / 2])
+        line(target, tip, tip + length * np.array([-np.cos(angle), np.sin(angle)]), 255, width)
+        if with_foot:
+            end = np.array([columns[rows == bottom].mean(), bottom - (width - 1) / 2])
+            line(target, end - [foot[0], 0], end + [foot[1], 0], 255, width)
+    return flagged
+
+
+def line(image: np.ndarray, start: np.ndarray, end: np.ndarray, grey: int, width: int) -> None:
+    """Draw a smooth line from one point (x, y) to another, in place; points may lie between pixels."""
+    points = (np.round(np.array(point) * 2**SUBPIXEL_BITS).astype(int).tolist() for point in (start, end))
+    cv2.line(image, *points, grey, width, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
 def change_stroke(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
