@@ -93,7 +93,7 @@ def add_flags(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         line(target, tip, tip + length * np.array([-np.cos(angle), np.sin(angle)]), 255, width)
         if with_foot:
             end = np.array([columns[rows == bottom].mean(), bottom - (width - 1) / 2])
-            line(target, end - [foot[0], 0], end + [foot[1], 0], 255, width)
+            line(target, *(end + np.array([[-foot[0], 0], [foot[1], 0]])), 255, width)
     return flagged
 
 
