@@ -24,14 +24,14 @@ class FixedGenerator:
 
 @pytest.mark.parametrize("strength", FAMILIES.values(), ids=FAMILIES)
 def test_contract(strength, some_digits):
-    images = some_digits.images[:200]
+    images, labels = some_digits.images[:200], some_digits.labels[:200]
     before = images.copy()
-    first = strength(images, np.random.default_rng(7))
+    first = strength(images, np.random.default_rng(7), labels)
     assert first.shape == images.shape
     assert first.dtype == np.uint8
     np.testing.assert_array_equal(images, before)
-    np.testing.assert_array_equal(first, strength(images, np.random.default_rng(7)))
-    assert not np.array_equal(first, strength(images, np.random.default_rng(8)))
+    np.testing.assert_array_equal(first, strength(images, np.random.default_rng(7), labels))
+    assert not np.array_equal(first, strength(images, np.random.default_rng(8), labels))
     assert not np.array_equal(first, images)
 
 
@@ -89,8 +89,26 @@ def test_leaving_a_family_out_leaves_the_others():
     without = augmentation.by_name("strong", ["noise", "lines"])
     assert without == replace(augmentation.STRONG, noise=0, lines=0)
     assert augmentation.by_name("none", ["noise"]) is None
-    with pytest.raises(ValueError, match="no family of augmentation called snow; there are: rotation, "):
+    with pytest.raises(ValueError, match="no family of augmentation called snow; there are: flags, "):
         augmentation.by_name("strong", ["snow"])
+
+
+def test_flags_are_ink_to_the_upper_left_of_the_stated_share_of_ones(some_digits):
+    images, labels = some_digits.images, some_digits.labels
+    flagged = Augmentation(flags=0.4)(images, np.random.default_rng(0), labels)
+    changed = (flagged != images).any(axis=(1, 2))
+    assert not changed[labels != 1].any()
+    assert changed[labels == 1].mean() == pytest.approx(0.4, abs=0.1)
+    np.testing.assert_array_equal(Augmentation(flags=0.4)(images, np.random.default_rng(0)), images)
+    # On an upright stick: nothing to its right but a foot, which is no higher than the stick is wide.
+    stick = np.zeros((200, 28, 28), np.uint8)
+    stick[:, 4:24, 14:16] = 255
+    added = shape.add_flags(stick, np.random.default_rng(0)).astype(int) - stick
+    assert (added >= 0).all()
+    assert (added[:, 4:16, :14] > 200).any(axis=(1, 2)).all()
+    assert not added[:, 4:20, 18:].any()
+    with_foot = added[:, 20:, 17:].any(axis=(1, 2))
+    assert with_foot.mean() == pytest.approx(0.3, abs=0.1)
 
 
 def test_noise_has_the_stated_spread_and_ranges_from_even_to_rare(rng):

@@ -95,8 +95,9 @@ def _apply(family: Callable[[np.ndarray], np.ndarray], images: np.ndarray, chose
         images[chosen] = family(images[chosen])
 
 
-LIGHT = Augmentation(rotation=20, scale=0.2, shear=0.2, shift=2.5, elastic=1.0)
+LIGHT = Augmentation(flags=0.2, rotation=20, scale=0.2, shear=0.2, shift=2.5, elastic=1.0)
 STRONG = Augmentation(
+    flags=0.2,
     rotation=35,
     scale=0.35,
     shear=0.5,
