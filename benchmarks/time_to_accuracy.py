@@ -67,7 +67,7 @@ def train_keras(splits: data.Splits) -> dict[str, list[float]]:
     model.fit(
         # From arrays, as the documentation does it, Keras makes an iterator anew each epoch, and TensorFlow sometimes
         # takes seconds to let the old one go. That isn't the network's fault, so it gets ours.
-        training.batches(splits.train, 128, 0, None),
+        training.batches(splits.train, 128, 0, lambda _: None),
         steps_per_epoch=len(splits.train) // 128,
         epochs=KERAS_EPOCHS,
         validation_data=(preprocess.to_input(splits.validation.images), training.one_hot(splits.validation.labels)),

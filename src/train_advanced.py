@@ -15,9 +15,10 @@ class Options(command.TrainingOptions):
     """Which network: with plain convolutions or with depthwise-separable ones."""
     epochs: int = 40
     batch_size: int = 128
-    learning_rate: float = 2e-3
-    averaging: float = 0.999
+    learning_rate: float = 3e-3
+    averaging: float = 0.998
     augmentation: Literal["none", "light", "strong"] = "strong"
+    calm: float = 0.15
     patience: int = 40
     cycles: int = 2
     """Cosines that the learning rate goes down by, each twice as long as the one before; 1 is a single one."""

@@ -5,18 +5,18 @@ from typing import Literal
 
 from digits import command
 
-DESCRIPTION = "Standard CNN: convolution, BatchNorm, ReLU, pooling, dropout; light affine augmentation"
+DESCRIPTION = "Standard CNN: four convolutions with ReLU, pooling, dropout; light augmentation"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(command.TrainingOptions):
     name: str = "mnist_cnn"
-    epochs: int = 10
+    epochs: int = 25
     batch_size: int = 128
     learning_rate: float = 3e-3
-    averaging: float = 0.98
+    averaging: float = 0.998
     augmentation: Literal["none", "light", "strong"] = "light"
-    patience: int = 6
+    patience: int = 25
 
 
 def main(options: Options) -> None:

@@ -77,7 +77,7 @@ def test_the_best_epoch_is_kept_not_the_last(few, tmp_path, capsys):
 
 
 def test_batches_cover_every_digit_once_an_epoch(few):
-    stream = training.batches(few.train, 128, seed=3, augment=None)
+    stream = training.batches(few.train, 128, seed=3, augment_in=lambda _: None)
     epoch = [next(stream) for _ in range(8)]
     inks = np.concatenate([ink for ink, _ in epoch])
     expected = preprocess.to_input(few.train.images)
@@ -89,10 +89,10 @@ def test_batches_cover_every_digit_once_an_epoch(few):
 
 
 def test_batches_of_an_epoch_do_not_depend_on_the_start(few):
-    from_zero = training.batches(few.train, 256, seed=3, augment=STRONG)
+    from_zero = training.batches(few.train, 256, seed=3, augment_in=lambda _: STRONG)
     for _ in range(4):
         next(from_zero)
-    from_one = training.batches(few.train, 256, seed=3, augment=STRONG, first_epoch=1)
+    from_one = training.batches(few.train, 256, seed=3, augment_in=lambda _: STRONG, first_epoch=1)
     for _ in range(2):
         for mine, theirs in zip(next(from_zero), next(from_one), strict=True):
             np.testing.assert_array_equal(mine, theirs)

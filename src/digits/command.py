@@ -48,6 +48,8 @@ class TrainingOptions:
     """How the digits are changed while training."""
     leave_out: tuple[str, ...] = ()
     """Families of the augmentation to leave out, to see what each is worth."""
+    calm: float = 0.0
+    """Share of the epochs, the last ones, in which digits are changed less."""
     patience: int
     """Stop after so many epochs without a lower validation loss."""
     random_seed: int = 0
@@ -70,6 +72,8 @@ class TrainingOptions:
                 "expected --epochs and --batch-size of at least 1 and --averaging from 0 to below 1, "
                 f"got {self.epochs}, {self.batch_size} and {self.averaging}"
             )
+        if not 0 <= self.calm <= 1:
+            raise ValueError(f"expected --calm from 0 to 1, got {self.calm}")
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"expected a --limit of at least 1 digit, got {self.limit}")
 

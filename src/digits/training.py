@@ -37,16 +37,19 @@ class Trained:
 
 
 def batches(
-    digits: Digits, batch_size: int, seed: int, augment: Augment | None, first_epoch: int = 0
+    digits: Digits, batch_size: int, seed: int, augment_in: Callable[[int], Augment | None], first_epoch: int = 0
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Endless training batches: ink float32 (batch, 28, 28, 1) and one-hot labels float32 (batch, 10).
 
     Order and augmentation of an epoch depend on `seed` and the epoch alone, so that a resumed run sees what an
     uninterrupted one would. The digits left over after the last whole batch sit the epoch out.
+
+    Args:
+        augment_in: takes the epoch, gives how its digits are changed.
     """
     for epoch in itertools.count(first_epoch):
         rng = np.random.default_rng([seed, epoch])
-        order = rng.permutation(len(digits))
+        order, augment = rng.permutation(len(digits)), augment_in(epoch)
         for start in range(0, len(digits) - batch_size + 1, batch_size):
             chosen = order[start : start + batch_size]
             images, labels = digits.images[chosen], digits.labels[chosen]
@@ -78,7 +81,7 @@ def fit(
         ValueError: the run to resume had other options.
     """
     circumstances = cards.circumstances()
-    augment = augmentation.by_name(options.augmentation, options.leave_out)
+    augment_in = _augmentation_by_epoch(options)
     folder = paths.output_folder(options.report_dir / options.name)
     digits = splits.train.first(options.limit)
     batch_size = min(options.batch_size, len(digits))
@@ -112,7 +115,7 @@ def fit(
         cv2.setNumThreads(1)
         with threadpool_limits(1, "blas"):
             model.fit(
-                batches(digits, batch_size, options.random_seed, augment, log.epochs),
+                batches(digits, batch_size, options.random_seed, augment_in, log.epochs),
                 epochs=options.epochs,
                 initial_epoch=log.epochs,
                 steps_per_epoch=steps,
@@ -126,6 +129,13 @@ def fit(
     best = build()
     best.set_weights(keras.saving.load_model(folder / "best.keras", compile=False).get_weights())
     return Trained(best, log.history, log.best_epoch, circumstances)
+
+
+def _augmentation_by_epoch(options: command.TrainingOptions) -> Callable[[int], Augment | None]:
+    augment = augmentation.by_name(options.augmentation, options.leave_out)
+    calmed = augment.calmed() if augment else None
+    calm_from = round(options.epochs * (1 - options.calm))
+    return lambda epoch: augment if epoch < calm_from else calmed
 
 
 def precision(options: command.TrainingOptions) -> str:
