@@ -16,7 +16,7 @@ class Options:
     images: Annotated[Path | None, arg(metavar="PATH")] = None
     """A folder of labelled pictures, in subfolders 0 to 9, that every model reads, too."""
     ship: bool = False
-    """Put each variant's median seed by validation accuracy into the models' folder."""
+    """Put each variant's median seed by validation accuracy, and the ensembles, into the models' folder."""
     models_dir: Path = paths.MODELS
     """Where --ship puts them."""
     workers: int = 1
@@ -45,8 +45,19 @@ def main(options: Options) -> None:
     if options.ship:
         for variant in results.variants:
             print(f"shipped: {study_report.ship(variant, place, options.models_dir)}")
+        if declared.ensembles:
+            ship_ensembles(declared, results, place, options.models_dir)
     print(study_report.text(results))
     print(f"report: {page}")
+
+
+def ship_ensembles(declared, results, place, models_dir: Path) -> None:
+    command.load_keras()
+    from digits import ensemble, publishing
+
+    variants = {variant.name: variant for variant in results.variants}
+    for name, of in declared.ensembles.items():
+        print(publishing.summary(ensemble.publish(name, variants[of], place, models_dir)))
 
 
 if __name__ == "__main__":

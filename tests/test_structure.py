@@ -17,7 +17,7 @@ FLOORS = tuple(
         "evaluation prediction publishing sweep_plan attribution examples admission importing handwriting finetuning",
         "report sweep study worst_case faithfulness sanity shapley drift features conversion",
         "trainer personal robustness counterfactual study_results",
-        "robustness_tables method_study explanations study_plots",
+        "robustness_tables method_study explanations study_plots ensemble",
         "robustness_report explanation_tables study_report",
         "explanation_report readme",
     )

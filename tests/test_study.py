@@ -67,6 +67,7 @@ def test_a_declaration_becomes_command_lines(declare):
         ('"train_mlp"', '"train_baseline"', "train_mlp, train_cnn, train_advanced"),
         ("epochs = 3", "output_dir = 3", "sets output_dir, which the study does itself"),
         ("seeds", "seed = 3\nseeds", "declares seed;"),
+        ("[shared]", '[ensembles]\nall = "nothing"\n[shared]', "expected ensemble all"),
         ("[shared]", "[shared", "is not TOML"),
         ("[variants.plain]", "[variants]\nplain = 3", "expected variant plain"),
     ],
@@ -196,7 +197,7 @@ def test_comparisons_are_paired_and_adjusted(rng):
     """A variant that is right where the first is, and on one digit in twenty more, is surely better by as much."""
     base = [rng.random((16, 1000)) < 0.8 for _ in range(4)]
     more = [right | (rng.random((16, 1000)) < 0.25 + 0.02 * seed) for seed, right in enumerate(base)]
-    declared = Study("s", "s", "test", (0, 1, 2, 3), {"a": ("train_mlp", {}), "b": ("train_mlp", {})})
+    declared = Study("s", "s", "test", (0, 1, 2, 3), {"a": ("train_mlp", {}), "b": ("train_mlp", {})}, {})
     results = Results(
         declared,
         [finished(seed, right) for seed, right in enumerate(base)]
@@ -217,7 +218,7 @@ def test_comparisons_are_paired_and_adjusted(rng):
 def test_the_median_seed_is_chosen_by_validation():
     right = np.ones((16, 10), bool)
     runs = [finished(seed, right, accuracy=a, nll=n) for seed, (a, n) in enumerate([(0.9, 1), (0.8, 2), (0.9, 3)])]
-    (variant,) = Results(Study("s", "s", "test", (0, 1, 2), {"a": ("train_mlp", {})}), runs).variants
+    (variant,) = Results(Study("s", "s", "test", (0, 1, 2), {"a": ("train_mlp", {})}, {}), runs).variants
     assert variant.median.run.seed == 2
 
 

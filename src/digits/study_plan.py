@@ -71,6 +71,7 @@ class Study:
         scored_on: `validation` for choices, `test` for what is chosen.
         seeds: ascending.
         variants: by name the trainer and the options; the first is what the others are compared with.
+        ensembles: by name the variant whose seeds make up the ensemble.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Study:
     scored_on: str
     seeds: tuple[int, ...]
     variants: dict[str, tuple[str, Options]]
+    ensembles: dict[str, str]
 
     def runs(self) -> list[Run]:
         """Every run, all variants of a seed before the next seed, so that a stopped study can compare what it has."""
@@ -107,7 +109,14 @@ def read(path: Path) -> Study:
     for name, given in declared["variants"].items():
         options = shared | given
         variants[name] = (options.pop("trainer"), options)
-    return Study(path.stem, declared["description"], declared["scored_on"], tuple(sorted(declared["seeds"])), variants)
+    return Study(
+        path.stem,
+        declared["description"],
+        declared["scored_on"],
+        tuple(sorted(declared["seeds"])),
+        variants,
+        declared.get("ensembles", {}),
+    )
 
 
 def known() -> list[Path]:
@@ -117,8 +126,8 @@ def known() -> list[Path]:
 
 def _check(declared: dict, path: Path) -> None:
     expected = {"description": str, "scored_on": str, "seeds": list, "variants": dict}
-    if unknown := sorted(set(declared) - {*expected, "shared"}):
-        raise ValueError(f"{path} declares {', '.join(unknown)}; expected {', '.join(expected)} and maybe shared")
+    if unknown := sorted(set(declared) - {*expected, "shared", "ensembles"}):
+        raise ValueError(f"{path} declares {', '.join(unknown)}; expected {', '.join(expected)}, shared, ensembles")
     for key, kind in expected.items():
         if not isinstance(declared.get(key), kind) or not declared[key]:
             raise ValueError(f"expected {key} in {path}, and not empty, as {kind.__name__}")
@@ -129,6 +138,9 @@ def _check(declared: dict, path: Path) -> None:
         raise ValueError(f"expected seeds in {path} to be different whole numbers, got {seeds}")
     if not isinstance(declared.get("shared", {}), dict):
         raise ValueError(f"expected shared in {path} to be a table of options")
+    for ensemble, of in declared.get("ensembles", {}).items():
+        if of not in declared["variants"]:
+            raise ValueError(f"expected ensemble {ensemble} in {path} to name one of the variants, got {of}")
     for name, given in declared["variants"].items():
         options = declared.get("shared", {}) | given if isinstance(given, dict) else {}
         if options.get("trainer") not in TRAINERS:
