@@ -1,6 +1,7 @@
 """Train the residual CNN: every family of augmentation, cosine restarts, averaged weights."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from digits import command
@@ -13,6 +14,8 @@ class Options(command.TrainingOptions):
     name: str = "mnist_advanced"
     architecture: Literal["residual_cnn", "separable_cnn"] = "residual_cnn"
     """Which network: with plain convolutions or with depthwise-separable ones."""
+    pooling: Literal["average", "max", "flatten"] = "average"
+    """How the last maps become features: their means, their largest values, or all of them."""
     epochs: int = 40
     batch_size: int = 128
     learning_rate: float = 3e-3
@@ -28,7 +31,8 @@ def main(options: Options) -> None:
     command.load_keras()
     from digits import architectures, trainer
 
-    trainer.run(architectures.ARCHITECTURES[options.architecture], schedule, options, DESCRIPTION)
+    build = partial(architectures.ARCHITECTURES[options.architecture], options.pooling)
+    trainer.run(build, schedule, options, DESCRIPTION)
 
 
 def schedule(options: Options, steps_an_epoch: int):

@@ -8,7 +8,13 @@ computes it in a dozen passes over each feature map; and its statistics would be
 digits that no single digit is like. He's initialisation, warming up and residual connections do its work.
 """
 
+from typing import Literal
+
 from keras import KerasTensor, Model, layers
+
+# How the last maps become the features that the last layer weighs.
+Pooling = Literal["average", "max", "flatten"]
+POOLINGS = {"average": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, "flatten": layers.Flatten}
 
 
 def mlp() -> Model:
@@ -35,7 +41,7 @@ def cnn() -> Model:
     return _classifier("cnn", ink, layers.Dropout(0.3, name="dropout")(hidden))
 
 
-def residual_cnn() -> Model:
+def residual_cnn(pooling: Pooling = "average") -> Model:
     """The advanced CNN: four convolutions, then two residual blocks (He et al. 2016) on maps of 5×5."""
     ink = _ink()
     hidden = _convolution(ink, 32, "1", padding="valid", pooled=True)
@@ -45,11 +51,11 @@ def residual_cnn() -> Model:
     for block in (5, 6):
         branch = _convolution(_convolution(hidden, 96, f"{block}a"), 96, f"{block}b")
         hidden = layers.Add(name=f"add_{block}")([hidden, branch])
-    hidden = layers.GlobalAveragePooling2D(name="average")(hidden)
+    hidden = POOLINGS[pooling](name=pooling)(hidden)
     return _classifier("residual_cnn", ink, layers.Dropout(0.2, name="dropout")(hidden))
 
 
-def separable_cnn() -> Model:
+def separable_cnn(pooling: Pooling = "average") -> Model:
     """The same idea with depthwise-separable convolutions (Chollet 2017) behind two plain ones.
 
     It has fewer parameters and needs fewer operations, but a processor does those of a depthwise convolution slowly.
@@ -60,7 +66,7 @@ def separable_cnn() -> Model:
     hidden = _separable(hidden, 224, "3")
     for block in (4, 5, 6):
         hidden = layers.Add(name=f"add_{block}")([hidden, _separable(hidden, 224, str(block))])
-    hidden = layers.GlobalAveragePooling2D(name="average")(hidden)
+    hidden = POOLINGS[pooling](name=pooling)(hidden)
     return _classifier("separable_cnn", ink, layers.Dropout(0.2, name="dropout")(hidden))
 
 

@@ -18,12 +18,12 @@ def seeds_and_means(variants: Sequence[Variant]) -> Figure:
         axis.axvline(100 * (1 - first), color=GREY, linewidth=0.8, linestyle=":")
         for row, variant in enumerate(variants):
             found, errors = variant.estimates[measure], 100 * (1 - variant.accuracy[measure])
-            axis.plot(errors, [row] * len(errors), "o", color=BLUE, alpha=0.35, markersize=4, markeredgewidth=0)
+            axis.plot(errors, [row - 0.22] * len(errors), "o", color=BLUE, alpha=0.7, markersize=4, markeredgewidth=0)
             axis.plot([100 * (1 - found.high), 100 * (1 - found.low)], [row, row], color=INK, linewidth=1.2)
             axis.plot(100 * (1 - found.value), row, "D", color=INK, markersize=4)
         axis.set_title(MEASURES[measure], loc="left", fontsize=10, color=INK)
         axis.set_xlabel("errors (%)")
         tidy(axis)
     panels[0].set_yticks(range(len(variants)), [variant.name.replace("_", " ") for variant in variants])
-    panels[0].invert_yaxis()
+    panels[0].set_ylim(len(variants) - 0.5, -0.5)
     return figure
