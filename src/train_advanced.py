@@ -1,4 +1,4 @@
-"""Train the residual CNN: every family of augmentation, cosine restarts, averaged weights."""
+"""Train the residual CNN: every family of augmentation, a calm end, a cosine schedule, averaged weights."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -6,7 +6,7 @@ from typing import Literal
 
 from digits import command
 
-DESCRIPTION = "Residual CNN: every family of augmentation, cosine restarts, averaged weights"
+DESCRIPTION = "Residual CNN: all families of augmentation, a calm end, averaged weights"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +21,10 @@ class Options(command.TrainingOptions):
     learning_rate: float = 3e-3
     averaging: float = 0.998
     augmentation: Literal["none", "light", "strong"] = "strong"
-    calm: float = 0.15
+    calm: float = 0.2
     patience: int = 40
-    cycles: int = 2
-    """Cosines that the learning rate goes down by, each twice as long as the one before; 1 is a single one."""
+    cycles: int = 1
+    """Cosines that the learning rate goes down by; with more than one it restarts, each twice as long as the last."""
 
 
 def main(options: Options) -> None:
@@ -36,7 +36,7 @@ def main(options: Options) -> None:
 
 
 def schedule(options: Options, steps_an_epoch: int):
-    """Cosines down to nothing and back up (Loshchilov and Hutter 2017), each twice as long as the one before."""
+    """A cosine down to nothing, or several with warm restarts (Loshchilov and Hutter 2017)."""
     from keras.optimizers.schedules import CosineDecayRestarts
 
     steps = options.epochs * steps_an_epoch
