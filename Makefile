@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 REQUIREMENTS := $(if $(filter Darwin-arm64,$(shell uname -sm | tr ' ' -)),requirements-mac.txt,requirements-cloud.txt)
 RUN := .venv/bin/python
 
-.PHONY: demo app sample benchmark robustness explanations readme test lint format requirements clean
+.PHONY: demo app sample benchmark study robustness explanations readme test lint format requirements clean
 
 demo: .venv/installed
 	$(RUN) src/prepare_data.py
@@ -57,6 +57,14 @@ explanations: .venv/installed
 	mkdir -p docs/explanations
 	cp reports/explanations/study.json reports/explanations/*.png docs/explanations
 	for model in $(EXPLAINED); do cp reports/explanations/$$model/heat_maps.png docs/explanations/$$model.png; done
+	$(MAKE) readme
+
+# make study NAME=shipped: one of docs/studies/*.toml, its results kept beside it. ARGS=--ship puts its models into models/;
+# ARGS="--images FOLDER" lets them read real handwriting, too.
+study: .venv/installed
+	$(RUN) src/run_study.py docs/studies/$(NAME).toml $(ARGS)
+	mkdir -p docs/studies/$(NAME)
+	cp $(addprefix reports/studies/$(NAME)/,results.json runs.csv study.png) docs/studies/$(NAME)
 	$(MAKE) readme
 
 # The handwriting of an imagined writer, from MNIST's validation digits, that fine-tuning takes as long as there is no other.

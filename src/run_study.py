@@ -32,7 +32,7 @@ class Options:
 
 
 def main(options: Options) -> None:
-    from digits import study, study_plan, study_report, study_results
+    from digits import study, study_plan, study_report, study_results, study_tables
 
     declared = study_plan.read(options.study)
     folder = paths.output_folder(options.output_dir or paths.REPORTS / "studies" / declared.name)
@@ -41,13 +41,14 @@ def main(options: Options) -> None:
     place = study.Place(folder, options.data_dir, options.images, study.threads_each(options.workers))
     finished = study.run(declared, place, options.workers, options.scheduler)
     results = study_results.Results(declared, finished)
-    page = study_report.write(results, folder)
+    summary = study_report.summarise(results)
+    page = study_report.write(results, summary, folder)
     if options.ship:
         for variant in results.variants:
             print(f"shipped: {study_report.ship(variant, place, options.models_dir)}")
         if declared.ensembles:
             ship_ensembles(declared, results, place, options.models_dir)
-    print(study_report.text(results))
+    print(study_tables.text(summary))
     print(f"report: {page}")
 
 

@@ -9,7 +9,18 @@ import pytest
 from scipy import stats
 
 from conftest import assert_one_line_error
-from digits import cards, data, evaluation, paths, recognizer, study, study_plan, study_report, study_results
+from digits import (
+    cards,
+    data,
+    evaluation,
+    paths,
+    recognizer,
+    study,
+    study_plan,
+    study_report,
+    study_results,
+    study_tables,
+)
 from digits.study import Finished, Place
 from digits.study_plan import Run, Study
 from digits.study_results import Results
@@ -131,12 +142,13 @@ def test_runs_are_trained_once_and_scored_as_the_sweep_does(declare, trained, tm
 def test_the_report_and_the_shipped_model(declare, trained, tmp_path):
     place = Place(tmp_path / "out")
     results = Results(declare(DECLARED), study.run(declare(DECLARED), place))
-    page = study_report.write(results, place.folder)
+    summary = study_report.summarise(results)
+    page = study_report.write(results, summary, place.folder)
     assert "Two ways" in page.read_text(encoding="utf-8")
     kept = json.loads((place.folder / "results.json").read_text(encoding="utf-8"))
     assert [run["sha256"] for run in kept["runs"]] == [each.card["checkpoint"]["sha256"] for each in results.finished]
     assert (place.folder / "study.png").stat().st_size > 10_000
-    assert study_report.text(results).count("\n| plain |") == 1
+    assert study_tables.text(summary).count("\n| plain |") == 1
     shipped = study_report.ship(results.variants[0], place, tmp_path / "models")
     card = cards.read(shipped)
     cards.verify(card, tmp_path / "models")

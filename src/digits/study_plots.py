@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from digits.plots import BLUE, GREY, INK, tidy
-from digits.study_results import MEASURES, Variant
+from digits.study_results import Variant
+from digits.study_tables import MEASURES
 
 
 def seeds_and_means(variants: Sequence[Variant]) -> Figure:

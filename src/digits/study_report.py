@@ -1,15 +1,14 @@
-"""The files of a study: every run, means and tests as JSON and tables, a picture, a page; and the models it ships."""
+"""The files of a study: every run, means and tests as JSON, a table, a picture, a page; and the models it ships."""
 
 import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-from digits import cards, paths, study_plots
-from digits.pages import inline, markdown_table, render, save_figure
-from digits.statistics import Estimate
+from digits import cards, paths, study_plots, study_tables
+from digits.pages import inline, render, save_figure
 from digits.study import MNIST_C, Finished, Place
-from digits.study_results import MEASURES, Results, Variant
+from digits.study_results import Results, Variant
 
 HEADER = (
     "variant",
@@ -23,26 +22,28 @@ HEADER = (
 )
 
 
-def write(results: Results, folder: Path) -> Path:
+def write(results: Results, summary: dict, folder: Path) -> Path:
     """Write `results.json`, `runs.csv`, `study.png` and `report.html`.
+
+    Args:
+        summary: as `summarise` gives it.
 
     Returns:
         The path of the HTML page.
     """
     import pandas
 
-    summary = summarise(results)
     paths.write_text(folder / "results.json", json.dumps(summary, indent=1) + "\n")
     paths.write_text(folder / "runs.csv", pandas.DataFrame(summary["runs"]).to_csv(index=False))
     picture = save_figure(study_plots.seeds_and_means(results.variants), folder / "study.png")
     page = render(
         "study.html.j2",
         summary=summary,
-        header=HEADER,
-        rows=_rows(results),
-        duels=_duels(results),
+        header=study_tables.HEADER,
+        rows=study_tables.rows(summary),
+        duels=study_tables.duels(summary),
         picture=inline(picture),
-        measures=MEASURES,
+        measures=study_tables.MEASURES,
     )
     paths.write_text(folder / "report.html", page)
     return folder / "report.html"
@@ -107,48 +108,6 @@ def _run(finished: Finished) -> dict:
         "seconds": card["training"]["seconds"],
         "sha256": card["checkpoint"]["sha256"],
     } | dict(zip(MNIST_C, accuracies[1:].tolist(), strict=True))
-
-
-def text(results: Results) -> str:
-    """The study's table in Markdown, and below it the comparisons with the first variant."""
-    duels = _duels(results)
-    compared = markdown_table(("difference from " + results.variants[0].name, *MEASURES.values()), duels)
-    return markdown_table(HEADER, _rows(results)) + (f"\n\n{compared}" if duels else "")
-
-
-def _rows(results: Results) -> list[list[str]]:
-    rows = []
-    for each in results.variants:
-        weakest = min(each.by_corruption, key=each.by_corruption.get)
-        handwriting = each.estimates.get("handwriting")
-        rows.append(
-            [
-                each.name,
-                _percent(each.estimates["clean"]),
-                f"{each.accuracy['clean'].min():.2%}",
-                _percent(each.estimates["mnist_c"]),
-                f"{weakest} {each.by_corruption[weakest]:.1%}",
-                _percent(handwriting) if handwriting else "",
-                f"{each.mean_ece(slice(0, 1)):.2%}",
-                f"{each.mean_ece(slice(1, None)):.2%}",
-            ]
-        )
-    return rows
-
-
-def _duels(results: Results) -> list[list[str]]:
-    """For each variant after the first: its differences, in points, with what a paired test says."""
-    rows = {}
-    for each in results.comparisons:
-        found = each.difference
-        cell = f"{100 * found.value:+.2f} ({100 * found.low:+.2f} to {100 * found.high:+.2f})"
-        chance = "" if each.p_value is None else f", p {each.p_value:.2g}"
-        rows.setdefault(each.variant, {})[each.measure] = cell + chance
-    return [[name, *(cells.get(measure, "") for measure in MEASURES)] for name, cells in rows.items()]
-
-
-def _percent(estimate: Estimate) -> str:
-    return f"{estimate.value:.2%} ({100 * estimate.low:.2f} – {100 * estimate.high:.2f})"
 
 
 def ship(variant: Variant, place: Place, models_dir: Path) -> Path:

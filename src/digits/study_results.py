@@ -12,7 +12,6 @@ from digits.study import CLEAN, MNIST_C, Finished
 from digits.study_plan import Study
 
 REPLICATES = 1000
-MEASURES = {CLEAN: "clean", "mnist_c": "MNIST-C levels", "handwriting": "handwriting"}
 
 
 @dataclass(frozen=True)
