@@ -37,9 +37,9 @@ def convolution(channels: int, filters: int, padding: int = 0, pooled: bool = Fa
 
 def mnist_cnn() -> tuple[nn.Sequential, nn.Module]:
     """The network, and the layer that Grad-CAM looks at."""
-    first = [*convolution(1, 32, pooled=True), *convolution(32, 64), *convolution(64, 64, pooled=True)]
+    first = [*convolution(1, 32, pooled=True), *convolution(32, 64), *convolution(64, 64, padding=1, pooled=True)]
     *last, seen = convolution(64, 96, padding=1)
-    return nn.Sequential(*first, *last, seen, FlattenChannelsLast(), nn.Linear(1536, 10)), seen
+    return nn.Sequential(*first, *last, seen, FlattenChannelsLast(), nn.Linear(2400, 10)), seen
 
 
 def mnist_advanced() -> tuple[nn.Sequential, nn.Module]:

@@ -21,9 +21,9 @@ def mnist_cnn() -> nn.Sequential:
     return nn.Sequential(
         *(nn.Conv2d(1, 32, 3), nn.MaxPool2d(2), nn.ReLU()),
         *(nn.Conv2d(32, 64, 3), nn.ReLU()),
-        *(nn.Conv2d(64, 64, 3), nn.MaxPool2d(2), nn.ReLU()),
+        *(nn.Conv2d(64, 64, 3, padding=1), nn.MaxPool2d(2), nn.ReLU()),
         *(nn.Conv2d(64, 96, 3, padding=1), nn.ReLU()),
-        *(nn.Flatten(), nn.Linear(1536, 10), nn.Softmax(dim=1)),
+        *(nn.Flatten(), nn.Linear(2400, 10), nn.Softmax(dim=1)),
     )
 
 

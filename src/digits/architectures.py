@@ -30,12 +30,12 @@ def mlp() -> Model:
 def cnn() -> Model:
     """The standard CNN: four convolutions with ReLU, two of them pooled, sized for two cores.
 
-    Few filters while the image is large, and no padding, is where training time is saved.
+    Few filters while the image is large, and no padding there, is where training time is saved.
     """
     ink = _ink()
     hidden = _convolution(ink, 32, "1", padding="valid", pooled=True)
     hidden = _convolution(hidden, 64, "2", padding="valid")
-    hidden = _convolution(hidden, 64, "3", padding="valid", pooled=True)
+    hidden = _convolution(hidden, 64, "3", pooled=True)
     hidden = _convolution(hidden, 96, "4")
     hidden = layers.Flatten(name="flatten")(hidden)
     return _classifier("cnn", ink, layers.Dropout(0.3, name="dropout")(hidden))
