@@ -49,6 +49,14 @@ BODIES: dict[str, Callable[[], list[Callable]]] = {
         layers.GlobalAveragePooling2D(),
         layers.Dropout(0.5),
     ],
+    "pooled_first": lambda: [
+        convolution("first", activation=None),
+        layers.MaxPooling2D(name="pool"),
+        layers.ReLU(name="relu"),
+        convolution("second", activation=None, strides=1, padding="same"),
+        layers.MaxPooling2D(name="last"),
+        layers.Flatten(),
+    ],
     "separable": lambda: [
         layers.SeparableConv2D(4, 5, strides=4, name="first", activation="softplus"),
         layers.GlobalAveragePooling2D(keepdims=True),
@@ -97,6 +105,7 @@ ENDINGS: dict[str, Callable[[], list[Callable]]] = {
 EXPECTED = {
     "flatten": ("second", {"first": "first", "second": "second"}, (4, 4, 3, 10)),
     "pooling": ("relu", {"first": "relu"}, (1, 1, 4, 10)),
+    "pooled_first": ("last", {"first": "relu", "second": "second"}, (2, 2, 4, 10)),
     "separable": ("first", {"first": "first"}, (1, 1, 4, 10)),
     "depthwise": ("pool", {"first": "relu"}, (3, 3, 2, 10)),
     "two_dense": ("first", {"first": "first"}, None),

@@ -202,10 +202,13 @@ class _Flat:
         return [call for call in self.calls if id(call) in after]
 
     def activation_of(self, call: Call) -> Call:
-        """The call that ends a convolution's own normalisation and activation."""
+        """The call that ends a convolution's own normalisation and activation, also where it is pooled before that."""
         following = [each for each in self.calls if any(tensor is call.output for tensor in each.inputs)]
         if len(following) == 1 and isinstance(following[0].layer, ACTIVATIONS):
             return self.activation_of(following[0])
+        if len(following) == 1 and isinstance(following[0].layer, layers.MaxPooling2D) and call.is_convolution:
+            activation = self.activation_of(following[0])
+            return call if activation is following[0] else activation
         return call
 
     def linear_head(self, feature_map: KerasTensor, dense: Call) -> LinearHead | None:
