@@ -61,6 +61,6 @@ if __name__ == "__main__":
         "augmentation",
         {
             "train_cnn": measure(architectures.cnn(), train_cnn.Options(), digits),
-            "train_advanced": measure(architectures.separable_cnn(), train_advanced.Options(), digits),
+            "train_advanced": measure(architectures.residual_cnn(), train_advanced.Options(), digits),
         },
     )
