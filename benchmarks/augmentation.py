@@ -9,6 +9,7 @@ import time
 import cv2
 import keras
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 import harness
 import train_advanced
@@ -21,13 +22,17 @@ STEPS = 40
 
 
 def seconds_of_steps(model: keras.Model, digits: data.Digits, batch_size: int, augment, seed: int) -> float:
-    batches = training.batches(digits, batch_size, seed, lambda _: augment)
-    started = time.perf_counter()
-    model.fit(batches, steps_per_epoch=STEPS, epochs=1, shuffle=False, verbose=0)
-    return time.perf_counter() - started
+    batches, ends = training.batches(digits, batch_size, seed, lambda _: augment), []
+    clock = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: ends.append(time.perf_counter()))
+    with threadpool_limits(1, "blas"):
+        model.fit(batches, steps_per_epoch=STEPS, epochs=1, shuffle=False, verbose=0, callbacks=[clock])
+    # Not from beginning to end: TensorFlow takes seconds now and then to let go of what fed it.
+    return STEPS * float(np.median(np.diff(ends)))
 
 
-def measure(model: keras.Model, options, digits: data.Digits) -> dict:
+def measure(build, options, digits: data.Digits) -> dict:
+    with training.layers_computing_in(training.precision(options)):
+        model = build()
     model.compile(keras.optimizers.AdamW(1e-3), "categorical_crossentropy", jit_compile=False)
     augment = BY_NAME[options.augmentation]
     # Once each, so that the graph is traced before anything is timed.
@@ -39,10 +44,11 @@ def measure(model: keras.Model, options, digits: data.Digits) -> dict:
         seconds = {each: seconds_of_steps(model, digits, options.batch_size, each, seed) for each in order}
         pairs.append((seconds[augment], seconds[None]))
     ratios = [with_it / without for with_it, without in pairs]
-    alone = digits.images[:10_000]
+    alone = digits.first(10_000)
     started = time.perf_counter()
     for start in range(0, len(alone), options.batch_size):
-        augment(alone[start : start + options.batch_size], np.random.default_rng(start))
+        part = slice(start, start + options.batch_size)
+        augment(alone.images[part], np.random.default_rng(start), alone.labels[part])
     return {
         "augmentation": options.augmentation,
         "batch_size": options.batch_size,
@@ -60,7 +66,7 @@ if __name__ == "__main__":
     harness.keep(
         "augmentation",
         {
-            "train_cnn": measure(architectures.cnn(), train_cnn.Options(), digits),
-            "train_advanced": measure(architectures.residual_cnn(), train_advanced.Options(), digits),
+            "train_cnn": measure(architectures.cnn, train_cnn.Options(), digits),
+            "train_advanced": measure(architectures.residual_cnn, train_advanced.Options(), digits),
         },
     )

@@ -92,7 +92,7 @@ def fit(
     else:
         for earlier in ("state.keras", "best.keras", "final.keras", "history.json"):
             (folder / earlier).unlink(missing_ok=True)
-        with _layers_computing_in(precision(options)):
+        with layers_computing_in(precision(options)):
             model = build()
         history = {}
         model.compile(
@@ -152,7 +152,8 @@ def precision(options: command.TrainingOptions) -> str:
 
 
 @contextmanager
-def _layers_computing_in(precision: str) -> Iterator[None]:
+def layers_computing_in(precision: str) -> Iterator[None]:
+    """Within the block, layers are made that compute in `float32`, or in `bfloat16` with weights of float32."""
     earlier = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else precision)
     try:
