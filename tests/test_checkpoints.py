@@ -11,14 +11,14 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from digits import baselines, cards, checkpoints, paths, preprocess, publishing, recognizer
+from digits import baselines, cards, checkpoints, metrics, paths, preprocess, publishing, recognizer
 
 
 def logits(model, images: np.ndarray) -> np.ndarray:
     return keras.Model(model.input, model.get_layer("logits").output).predict(preprocess.to_input(images), verbose=0)
 
 
-@pytest.mark.parametrize("classifier", [LogisticRegression(max_iter=50, tol=0.1), LinearSVC(dual=False, tol=0.1)])
+@pytest.mark.parametrize("classifier", [LogisticRegression(max_iter=50, tol=0.01), LinearSVC(dual=False, tol=0.1)])
 def test_linear_export_has_scikit_learns_scores(classifier, some_digits):
     pixels = some_digits.images.reshape(-1, 784) / 255
     classifier.fit(pixels, some_digits.labels)
@@ -90,6 +90,33 @@ def test_published_card_tells_the_truth(forest, tmp_path, splits):
     assert card["split"]["train"] == 55_000
     assert card["circumstances"]["versions"]["scikit-learn"]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["forest.json", "forest.npz", "forest.skops"]
+
+
+@pytest.mark.parametrize("sharpness", [0.2, 2])
+def test_a_published_network_is_calibrated_by_its_own_logits(splits, tmp_path, sharpness):
+    """Too timid or too bold by a known factor: the division takes it out again, and answers stay."""
+    classifier = LogisticRegression(max_iter=50, tol=0.01).fit(
+        splits.train.images[:3000].reshape(-1, 784) / 255, splits.train.labels[:3000]
+    )
+    temperatures = []
+    for factor in (1, sharpness):
+        model = checkpoints.linear_as_keras(factor * classifier.coef_, factor * classifier.intercept_)
+        before = logits(model, splits.test.images[:200])
+        card = publishing.publish(model, "linear", tmp_path, splits, score_test=False, circumstances={})
+        temperatures.append(card["folded_temperature"])
+        published = keras.saving.load_model(tmp_path / "linear.keras")
+        np.testing.assert_allclose(
+            logits(published, splits.test.images[:200]) * temperatures[-1], before, rtol=1e-4, atol=1e-4
+        )
+    assert temperatures[1] / temperatures[0] == pytest.approx(sharpness, rel=0.01)
+    answers = recognizer.load("linear", tmp_path).predict_proba(splits.validation.images)
+    assert metrics.best_temperature(answers, splits.validation.labels) == pytest.approx(1, abs=0.01)
+    assert "temperature" not in card
+    assert "test" not in card["scores"]
+    sure = answers.max(axis=1) >= card["sure"]["threshold"]
+    wrong = answers.argmax(axis=1) != splits.validation.labels
+    assert np.mean(wrong[sure]) <= card["sure"]["error_rate"] == 0.001
+    assert 0.05 < np.mean(sure) < 0.9
 
 
 def test_failed_save_leaves_the_earlier_files_whole(forest, tmp_path, splits, monkeypatch):
