@@ -21,7 +21,7 @@ class Options(command.TrainingOptions):
     learning_rate: float = 3e-3
     averaging: float = 0.998
     augmentation: Literal["none", "light", "strong"] = "strong"
-    calm: float = 0.2
+    calm: float = 0.3
     patience: int = 40
     cycles: int = 1
     """Cosines that the learning rate goes down by; with more than one it restarts, each twice as long as the last."""
