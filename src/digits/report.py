@@ -30,7 +30,7 @@ def write_data_pictures(splits: Splits, augmentation: str, seed: int, folder: Pa
     # One digit of each class, as it is in the first row and changed at random in the others.
     originals = digits.images[samples[::SAMPLES_A_CLASS]]
     rng = np.random.default_rng(seed)
-    changed = [BY_NAME[augmentation](originals, rng) for _ in range(9)]
+    changed = [BY_NAME[augmentation](originals, rng, np.arange(10)) for _ in range(9)]
     return [
         save_figure(
             plots.digit_grid(digits.images[samples], title="Ten training digits of each class, typical to unusual"),

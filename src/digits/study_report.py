@@ -10,17 +10,6 @@ from digits.pages import inline, render, save_figure
 from digits.study import MNIST_C, Finished, Place
 from digits.study_results import Results, Variant
 
-HEADER = (
-    "variant",
-    "clean",
-    "worst seed",
-    "MNIST-C levels",
-    "weakest of them",
-    "handwriting",
-    "ECE clean",
-    "ECE damaged",
-)
-
 
 def write(results: Results, summary: dict, folder: Path) -> Path:
     """Write `results.json`, `runs.csv`, `study.png` and `report.html`.
