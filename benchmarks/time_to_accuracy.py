@@ -82,7 +82,7 @@ def train_peer(splits: data.Splits) -> dict:
 def train_ours(splits: data.Splits) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         options = train_cnn.Options(report_dir=Path(folder))
-        return training.fit(cnn, train_cnn.schedule, splits, options).history
+        return training.fit(cnn, training.warmed_cosine, splits, options).history
 
 
 if __name__ == "__main__":

@@ -16,13 +16,14 @@ class Options(command.TrainingOptions):
     """Which network: with plain convolutions or with depthwise-separable ones."""
     pooling: Literal["average", "max", "flatten"] = "average"
     """How the last maps become features: their means, their largest values, or all of them."""
-    epochs: int = 40
+    epochs: int = 80
     batch_size: int = 128
     learning_rate: float = 3e-3
+    weight_decay: float = 0.05
     averaging: float = 0.998
     augmentation: Literal["none", "light", "strong"] = "strong"
-    calm: float = 0.3
-    patience: int = 40
+    calm: float = 0.5
+    patience: int = 80
     cycles: int = 1
     """Cosines that the learning rate goes down by; with more than one it restarts, each twice as long as the last."""
 
@@ -36,9 +37,13 @@ def main(options: Options) -> None:
 
 
 def schedule(options: Options, steps_an_epoch: int):
-    """A cosine down to nothing, or several with warm restarts (Loshchilov and Hutter 2017)."""
+    """A warmed cosine, or several with warm restarts (Loshchilov and Hutter 2017)."""
     from keras.optimizers.schedules import CosineDecayRestarts
 
+    from digits import training
+
+    if options.cycles == 1:
+        return training.warmed_cosine(options, steps_an_epoch)
     steps = options.epochs * steps_an_epoch
     return CosineDecayRestarts(options.learning_rate, -(-steps // (2**options.cycles - 1)), t_mul=2.0)
 

@@ -11,32 +11,21 @@ DESCRIPTION = "Standard CNN: four convolutions with ReLU, pooling, dropout; ligh
 @dataclass(frozen=True, kw_only=True)
 class Options(command.TrainingOptions):
     name: str = "mnist_cnn"
-    epochs: int = 30
+    epochs: int = 40
     batch_size: int = 128
     learning_rate: float = 3e-3
+    weight_decay: float = 0.05
     averaging: float = 0.995
     augmentation: Literal["none", "light", "strong"] = "light"
-    calm: float = 0.2
-    patience: int = 30
+    calm: float = 0.3
+    patience: int = 40
 
 
 def main(options: Options) -> None:
     command.load_keras()
-    from digits import architectures, trainer
+    from digits import architectures, trainer, training
 
-    trainer.run(architectures.cnn, schedule, options, DESCRIPTION)
-
-
-def schedule(options: Options, steps_an_epoch: int):
-    """One epoch of warming up from a tenth of the learning rate, then a cosine down to nothing."""
-    from keras.optimizers.schedules import CosineDecay
-
-    return CosineDecay(
-        options.learning_rate / 10,
-        decay_steps=max(1, options.epochs - 1) * steps_an_epoch,
-        warmup_target=options.learning_rate,
-        warmup_steps=steps_an_epoch,
-    )
+    trainer.run(architectures.cnn, training.warmed_cosine, options, DESCRIPTION)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def options(folder, **changes) -> command.TrainingOptions:
 
 
 def fit(few, chosen: command.TrainingOptions) -> training.Trained:
-    return training.fit(architectures.cnn, train_cnn.schedule, few, chosen)
+    return training.fit(architectures.cnn, training.warmed_cosine, few, chosen)
 
 
 def answers(model, few) -> np.ndarray:
@@ -62,12 +62,14 @@ def test_training_learns_repeats_and_resumes(few, tmp_path, monkeypatch, capsys)
 
 
 def test_the_best_epoch_is_kept_not_the_last(few, tmp_path, capsys):
-    # A rate that wrecks the model after its first epoch.
+    # A rate that wrecks the model after its first epoch: its losses are NaN.
     def schedule(_, steps):
         return keras.optimizers.schedules.PiecewiseConstantDecay([steps], [1e-3, 100.0])
 
-    trained = training.fit(architectures.mlp, schedule, few, options(tmp_path, averaging=0, patience=2, epochs=6))
+    chosen = options(tmp_path, averaging=0, patience=2, epochs=6, precision="float32")
+    trained = training.fit(architectures.mlp, schedule, few, chosen)
     assert trained.best_epoch == 1
+    assert np.isfinite(trained.history["val_loss"]).tolist() == [True, False, False]
     assert len(trained.history["loss"]) == 3, "patience of 2 stops after two worse epochs"
     right = np.mean(answers(trained.model, few).argmax(axis=1) == few.validation.labels)
     assert right == pytest.approx(trained.history["val_accuracy"][0], abs=1e-6)

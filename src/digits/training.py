@@ -56,6 +56,16 @@ def batches(
             yield preprocess.to_input(augment(images, rng, labels) if augment else images), one_hot(labels)
 
 
+def warmed_cosine(options: command.TrainingOptions, steps_an_epoch: int) -> keras.optimizers.schedules.CosineDecay:
+    """One epoch of warming up from a tenth of the learning rate, then a cosine down to nothing."""
+    return keras.optimizers.schedules.CosineDecay(
+        options.learning_rate / 10,
+        decay_steps=max(1, options.epochs - 1) * steps_an_epoch,
+        warmup_target=options.learning_rate,
+        warmup_steps=steps_an_epoch,
+    )
+
+
 def one_hot(labels: np.ndarray) -> np.ndarray:
     """Labels (N,) as float32 (N, 10)."""
     return np.eye(10, dtype=np.float32)[labels]
@@ -214,7 +224,8 @@ class _Log(keras.callbacks.Callback):
 
         Near the end a few ambiguous digits decide the accuracy on 5,000; the loss tells good epochs apart long after.
         """
-        return 1 + int(np.argmin(self.history["val_loss"]))
+        # A training that diverged says NaN, which NumPy takes for the lowest.
+        return 1 + int(np.argmin(np.nan_to_num(self.history["val_loss"], nan=np.inf)))
 
     @property
     def out_of_patience(self) -> bool:

@@ -106,7 +106,6 @@ def _apply(family: Callable[[np.ndarray], np.ndarray], images: np.ndarray, chose
 
 
 LIGHT = Augmentation(
-    flags=0.2,
     rotation=20,
     scale=0.2,
     shear=0.2,
@@ -123,7 +122,7 @@ STRONG = Augmentation(
     shear=0.3,
     shift=3,
     elastic=1.3,
-    damaged=0.35,
+    damaged=0.3,
     share=0.25,
     stroke=1,
     hollow=1,
