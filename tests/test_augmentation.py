@@ -100,15 +100,23 @@ def test_flags_are_ink_to_the_upper_left_of_the_stated_share_of_ones(some_digits
     assert not changed[labels != 1].any()
     assert changed[labels == 1].mean() == pytest.approx(0.4, abs=0.1)
     np.testing.assert_array_equal(Augmentation(flags=0.4)(images, np.random.default_rng(0)), images)
-    # On an upright stick: nothing to its right but a foot, which is no higher than the stick is wide.
+
+
+def test_a_flag_moves_the_stick_to_the_right_for_the_centre_of_mass_stays():
     stick = np.zeros((200, 28, 28), np.uint8)
     stick[:, 4:24, 14:16] = 255
-    added = shape.add_flags(stick, np.random.default_rng(0)).astype(int) - stick
-    assert (added >= 0).all()
-    assert (added[:, 4:16, :14] > 200).any(axis=(1, 2)).all()
-    assert not added[:, 4:20, 18:].any()
-    with_foot = added[:, 20:, 17:].any(axis=(1, 2))
+    flagged = shape.add_flags(stick, np.random.default_rng(0))
+    centres = [ndimage.center_of_mass(one) for one in flagged]
+    np.testing.assert_allclose(centres, np.broadcast_to([13.5, 14.5], (200, 2)), atol=0.6)
+    # The stick alone is as high as rows 13 to 16; nothing is to its right but a foot.
+    right = 27 - (flagged[:, 13:17, ::-1] > 127).any(axis=1).argmax(axis=1)
+    assert right.min() >= 15
+    assert right.mean() > 16
+    beyond = np.arange(28) > right[:, None] + 2
+    assert not (flagged[:, :18].any(axis=1) & beyond).any()
+    with_foot = (flagged[:, 18:].any(axis=1) & beyond).any(axis=1)
     assert with_foot.mean() == pytest.approx(0.3, abs=0.1)
+    assert (flagged[:, :16, :13] > 200).any(axis=(1, 2)).all()
 
 
 def test_noise_has_the_stated_spread_and_ranges_from_even_to_rare(rng):
