@@ -79,22 +79,21 @@ def add_flags(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     A flag points down to the left by 30 to 70 degrees: less would make it a 7. The outer half of every other one is
     flatter. As MNIST sets a digit by its centre of mass, a flag moves the stick to the right.
     """
-    flagged = np.empty_like(images)
+    flagged = images.copy()
     steepness = np.deg2rad(rng.uniform(30, 70, len(images)))
-    flatness = np.minimum(1, rng.uniform(0, 2, len(images)))
+    straightness = np.minimum(1, rng.uniform(0, 2, len(images)))
     lengths, feet = rng.uniform(4, 11, len(images)), rng.uniform(3, 6, (len(images), 2))
     has_foot = rng.random(len(images)) < 0.3
     for place, image in enumerate(images):
         rows, columns = np.nonzero(image > 127)
         if not len(rows):
-            flagged[place] = image
             continue
         one = image.copy()
         top, bottom = rows.min(), rows.max()
         # A stick's area over its length.
         width = max(1, round(len(rows) / (1 + np.hypot(bottom - top, np.ptp(columns)))))
         point = np.array([columns[rows == top].mean(), top + (width - 1) / 2])
-        for angle in (steepness[place], flatness[place] * steepness[place]):
+        for angle in (steepness[place], straightness[place] * steepness[place]):
             start, point = point, point + lengths[place] / 2 * np.array([-np.cos(angle), np.sin(angle)])
             line(one, start, point, 255, width)
         if has_foot[place]:
