@@ -177,6 +177,7 @@ def test_resuming_what_never_began_is_one_line(run_script):
         (["--limit", "0"], "at least 1 digit"),
         (["--epochs", "0"], "--epochs and --batch-size of at least 1"),
         (["--name", "a/b"], "--name without folders"),
+        (["--hardest", "0"], "--hardest above 0"),
     ],
 )
 def test_trainers_explain_options_out_of_range(run_script, arguments, words):

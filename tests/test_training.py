@@ -78,6 +78,12 @@ def test_the_best_epoch_is_kept_not_the_last(few, tmp_path, capsys):
     capsys.readouterr()
 
 
+def test_the_rate_warms_up_for_an_epoch_then_falls_along_half_a_cosine(tmp_path):
+    chosen = options(tmp_path, epochs=5, learning_rate=0.01, final_rate=0.3)
+    rates = [float(training.warmed_cosine(chosen, 100)(step)) for step in (0, 50, 100, 300, 500, 600)]
+    np.testing.assert_allclose(rates, [0.001, 0.0055, 0.01, 0.0065, 0.003, 0.003], rtol=1e-5)
+
+
 def test_batches_cover_every_digit_once_an_epoch(few):
     stream = training.batches(few.train, 128, seed=3, augment_in=lambda _: None)
     epoch = [next(stream) for _ in range(8)]
@@ -120,4 +126,32 @@ def test_resuming_nothing_or_something_else_is_refused(few, tmp_path, capsys):
     fit(few, options(tmp_path, epochs=2))
     with pytest.raises(ValueError, match="had another learning_rate"):
         fit(few, options(tmp_path, epochs=2, learning_rate=1.0, resume=True))
+    capsys.readouterr()
+
+
+def test_a_step_learns_from_the_digits_with_the_largest_losses(few, tmp_path, capsys):
+    """Softmax regression from zeros but for a bias: its losses and its gradient are closed forms."""
+    inputs, labels = preprocess.to_input(few.train.images[:20]), few.train.labels[:20]
+    model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")])
+    bias = np.linspace(0, 3, 10)
+    model.set_weights([np.zeros((784, 10)), bias])
+    model.compile(keras.optimizers.SGD(1.0), "categorical_crossentropy", jit_compile=False)
+    training.learn_from_hardest(model, 4)
+    model.train_on_batch(inputs, training.one_hot(labels))
+    probabilities = np.exp(bias) / np.exp(bias).sum()
+    # The smaller the bias of the true class, the larger the loss.
+    hardest = np.argsort(labels)[:4]
+    assert labels[hardest[-1]] < np.sort(labels)[4], "no tie at the limit"
+    errors = probabilities - training.one_hot(labels[hardest])
+    kernel, moved = model.get_weights()
+    np.testing.assert_allclose(moved, bias - errors.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(kernel, -inputs[hardest].reshape(4, 784).T @ errors / 4, atol=1e-6)
+
+
+def test_training_from_the_hardest_digits_resumes(few, tmp_path, capsys):
+    chosen = {"hardest": 0.5, "epochs": 2}
+    whole = fit(few, options(tmp_path / "whole", **chosen))
+    fit(few, options(tmp_path / "cut", **chosen))
+    resumed = fit(few, options(tmp_path / "cut", **chosen, resume=True))
+    np.testing.assert_allclose(answers(resumed.model, few), answers(whole.model, few), atol=1e-5)
     capsys.readouterr()

@@ -36,8 +36,12 @@ class TrainingOptions:
     """Passes over the training digits."""
     batch_size: int = 256
     """Digits a step."""
+    hardest: float = 1.0
+    """Share of each batch that a step learns from: the digits with the largest loss."""
     learning_rate: float
     """Largest learning rate of the schedule."""
+    final_rate: float = 0.0
+    """Share of the largest learning rate that the schedule ends with."""
     weight_decay: float = 0.01
     """Decoupled weight decay of AdamW."""
     label_smoothing: float = 0.0
@@ -72,8 +76,10 @@ class TrainingOptions:
                 "expected --epochs and --batch-size of at least 1 and --averaging from 0 to below 1, "
                 f"got {self.epochs}, {self.batch_size} and {self.averaging}"
             )
-        if not 0 <= self.calm <= 1:
-            raise ValueError(f"expected --calm from 0 to 1, got {self.calm}")
+        if not 0 <= self.calm <= 1 or not 0 < self.hardest <= 1:
+            raise ValueError(
+                f"expected --calm from 0 to 1 and --hardest above 0 and up to 1, got {self.calm} and {self.hardest}"
+            )
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"expected a --limit of at least 1 digit, got {self.limit}")
 

@@ -16,6 +16,9 @@ from threadpoolctl import threadpool_limits
 from digits import augmentation, cards, command, paths, preprocess
 from digits.data import Digits, Splits
 
+# As Linux names them.
+BFLOAT16_IN_HARDWARE = ("amx_bf16", "avx512_bf16")
+
 Augment = Callable[[np.ndarray, np.random.Generator, np.ndarray], np.ndarray]
 
 
@@ -57,10 +60,11 @@ def batches(
 
 
 def warmed_cosine(options: command.TrainingOptions, steps_an_epoch: int) -> keras.optimizers.schedules.CosineDecay:
-    """One epoch of warming up from a tenth of the learning rate, then a cosine down to nothing."""
+    """One epoch of warming up from a tenth of the learning rate, then a cosine down to the final one."""
     return keras.optimizers.schedules.CosineDecay(
         options.learning_rate / 10,
         decay_steps=max(1, options.epochs - 1) * steps_an_epoch,
+        alpha=options.final_rate,
         warmup_target=options.learning_rate,
         warmup_steps=steps_an_epoch,
     )
@@ -118,6 +122,8 @@ def fit(
             jit_compile=False,
         )
         paths.write_text(folder / "recipe.json", json.dumps(recipe(options), indent=1))
+    if options.hardest < 1:
+        learn_from_hardest(model, max(1, round(options.hardest * batch_size)))
 
     log = _Log(folder, options.patience, options.random_seed, history)
     if log.epochs < options.epochs and not log.out_of_patience:
@@ -151,14 +157,14 @@ def _augmentation_by_epoch(options: command.TrainingOptions) -> Callable[[int], 
 def precision(options: command.TrainingOptions) -> str:
     """The precision that the options' `auto` means on this machine.
 
-    Matrices of bfloat16 are multiplied four times as fast by processors that have AMX, and slower by those without.
-    Weights, their averages and their updates are float32 all the same.
+    Processors that multiply matrices of bfloat16 in hardware (Intel's AMX, AVX-512's BF16 instructions) train faster in
+    them, others slower. Weights, their averages and their updates are float32 all the same.
     """
     if options.precision != "auto":
         return options.precision
     flags = Path("/proc/cpuinfo")
-    has_amx = flags.is_file() and "amx_bf16" in flags.read_text(encoding="utf-8")
-    return "bfloat16" if has_amx else "float32"
+    processor = flags.read_text(encoding="utf-8") if flags.is_file() else ""
+    return "bfloat16" if any(flag in processor for flag in BFLOAT16_IN_HARDWARE) else "float32"
 
 
 @contextmanager
@@ -182,6 +188,28 @@ def recipe(options: command.TrainingOptions) -> dict:
         "precision": precision(options),
         "augmentation_strengths": asdict(augment) if augment else {},
     }
+
+
+def learn_from_hardest(model: keras.Model, count: int) -> None:
+    """Let each training step learn from the `count` digits of its batch that have the largest loss.
+
+    After a few epochs most digits are read so surely that they teach nothing; a forward pass, a fraction of a step's
+    work, finds those that do (online hard example mining, Shrivastava et al. 2016).
+
+    Raises:
+        ValueError: Keras has another backend than TensorFlow, whose training step is another.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(f"expected --hardest 1 with {keras.backend.backend()}: choosing digits needs TensorFlow")
+    learn = model.train_step
+
+    def train_step(batch: tuple) -> dict:
+        ink, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        losses = keras.losses.categorical_crossentropy(labels, model(ink, training=False))
+        _, hardest = keras.ops.top_k(losses, count)
+        return learn((keras.ops.take(ink, hardest, axis=0), keras.ops.take(labels, hardest, axis=0)))
+
+    model.train_step = train_step
 
 
 def facts(trained: Trained, options: command.TrainingOptions) -> dict:
