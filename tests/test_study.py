@@ -155,6 +155,12 @@ def test_the_report_and_the_shipped_model(declare, trained, tmp_path):
     assert card["study"]["seeds"] == [0, 1]
     # The better of two, as there is none in the middle.
     assert card["checkpoint"]["sha256"] == cards.read(paths.MODELS / "mnist_mlp.json")["checkpoint"]["sha256"]
+    # A run that was kept without its twin gets one.
+    (place.of(results.variants[0].median.run) / "plain.onnx").unlink()
+    again = cards.read(study_report.ship(results.variants[0], place, tmp_path / "again"))
+    cards.verify(again, tmp_path / "again")
+    assert again["checkpoint"] == card["checkpoint"]
+    assert 0 <= again["twin"]["largest_difference"] <= 1e-5
 
 
 def test_a_study_from_the_shell(run_script, tmp_path):

@@ -93,13 +93,26 @@ def file_entry(path: Path) -> dict:
     return {"file": path.name, "sha256": paths.sha256(path), "bytes": path.stat().st_size}
 
 
+def duration(seconds: float) -> str:
+    """A time of training in words, as tables of models show it."""
+    if seconds < 1:
+        return "under 1 s"
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
 def circumstances() -> dict:
     """Where and with what a checkpoint was made: device, library versions, commit."""
     return {
-        "device": f"{os.cpu_count()} CPU cores, {platform.system()} {platform.machine()}",
+        "device": f"{_cores()}, {platform.system()} {platform.machine()}",
         "versions": {"python": platform.python_version()} | _versions(),
         "commit": _commit(),
     }
+
+
+def _cores() -> str:
+    """The processor cores there are, and how many of them TensorFlow may use, if the environment says so."""
+    allowed = os.environ.get("TF_NUM_INTRAOP_THREADS", "0")
+    return f"{f'{allowed} of ' if allowed != '0' else ''}{os.cpu_count()} CPU cores"
 
 
 def _versions() -> dict[str, str]:

@@ -39,7 +39,7 @@ def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = T
     """
     paths.output_folder(folder)
     card = {"name": name} | facts
-    probe = splits.validation.images[:PROBE_SIZE]
+    probe = probe_of(splits)
     with tempfile.TemporaryDirectory(prefix=".publishing-", dir=folder) as staging:
         stage = Path(staging)
         if hasattr(model, "export"):
@@ -81,6 +81,11 @@ def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = T
         for file in sorted(stage.iterdir(), key=lambda file: file.suffix == ".json"):
             file.replace(folder / file.name)
     return card
+
+
+def probe_of(splits: Splits) -> np.ndarray:
+    """The digits on which a twin is held against its model, uint8 (1000, 28, 28)."""
+    return splits.validation.images[:PROBE_SIZE]
 
 
 def summary(card: dict) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from digits import data, evaluation, metrics, paths, plots
+from digits import cards, data, evaluation, metrics, paths, plots
 from digits.augmentation import BY_NAME
 from digits.data import Splits
 from digits.pages import inline, markdown_table, render, save_figure
@@ -65,7 +65,7 @@ def comparison_table(published: Sequence[dict]) -> str:
     for card in sorted(published, key=lambda card: -card["scores"]["test"]["accuracy"]):
         test = card["scores"]["test"]
         low, high = test["interval"]
-        trained = _duration(card["training"]["seconds"])
+        trained = cards.duration(card["training"]["seconds"])
         interval = f"{low:.2%} – {high:.2%}"
         rows.append([f"`{card['name']}`", f"{test['accuracy']:.2%}", interval, f"{card['parameters']:,}", trained])
     return markdown_table(["model", "test accuracy", "95 % interval", "parameters", "trained in"], rows)
@@ -191,9 +191,3 @@ def _as_json(one: evaluation.Evaluation) -> dict:
 
 def _titles(one: evaluation.Evaluation, indices: np.ndarray) -> list[str]:
     return [f"{one.digits.labels[i]} as {one.predictions[i]}, {one.confidence[i]:.0%}" for i in indices]
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 1:
-        return "under 1 s"
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

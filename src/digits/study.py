@@ -129,7 +129,8 @@ def _train(run: Run, scored_on: str, place: Place) -> None:
     if (folder / run.variant / "state.keras").is_file():
         command.append("--resume")
     threads = str(place.threads)
-    limits = {"TF_NUM_INTRAOP_THREADS": threads, "OMP_NUM_THREADS": threads} if place.threads else {}
+    limited = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+    limits = dict.fromkeys(limited, threads) if place.threads else {}
     log = folder / "log.txt"
     with log.open("a", encoding="utf-8") as output:
         done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=os.environ | limits, check=False)

@@ -5,7 +5,7 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-from digits import cards, paths, study_plots, study_tables
+from digits import cards, data, paths, study_plots, study_tables
 from digits.pages import inline, render, save_figure
 from digits.study import MNIST_C, Finished, Place
 from digits.study_results import Results, Variant
@@ -107,6 +107,8 @@ def ship(variant: Variant, place: Place, models_dir: Path) -> Path:
     """
     chosen = variant.median
     source, card = place.of(chosen.run), dict(chosen.card)
+    if not (source / card["twin"]["file"]).is_file():
+        _make_twin(source, card, place.data_dir)
     card["study"] = {
         "seeds": [run.run.seed for run in variant.runs],
         "chosen": "the median seed by validation accuracy",
@@ -119,3 +121,15 @@ def ship(variant: Variant, place: Place, models_dir: Path) -> Path:
             shutil.copyfile(source / name, temporary)
     cards.write(models_dir / f"{variant.name}.json", card)
     return models_dir / f"{variant.name}.json"
+
+
+def _make_twin(folder: Path, card: dict, data_dir: Path) -> None:
+    """Make the twin of a run that was kept without it, and enter it on the card."""
+    import keras
+
+    from digits import publishing, twin
+
+    path = folder / card["twin"]["file"]
+    model = keras.saving.load_model(folder / card["checkpoint"]["file"], compile=False)
+    difference = twin.export(model, path, publishing.probe_of(data.load_splits(data_dir)))
+    card["twin"] = cards.file_entry(path) | {"largest_difference": difference}

@@ -1,7 +1,9 @@
 """A study's summary, as `results.json` holds it, as tables: for the terminal and the page."""
 
 from collections.abc import Mapping
+from statistics import fmean
 
+from digits import cards
 from digits.pages import markdown_table
 
 MEASURES = {"clean": "clean", "mnist_c": "MNIST-C levels", "handwriting": "handwriting"}
@@ -14,6 +16,7 @@ HEADER = (
     "handwriting",
     "ECE clean",
     "ECE damaged",
+    "trained in",
 )
 
 
@@ -41,6 +44,7 @@ def rows(summary: Mapping) -> list[list[str]]:
                 _with_interval(accuracy["handwriting"]) if "handwriting" in accuracy else "",
                 f"{variant['ece']['clean']:.2%}",
                 f"{variant['ece']['mnist_c']:.2%}",
+                cards.duration(fmean(variant["training_seconds"])),
             ]
         )
     return found

@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 import streamlit as st
 
-from digits import metrics, pictures
+from digits import cards, metrics, pictures
 from digits.corruptions import CORRUPTIONS
 from panels import engine, page, sweeps
 from panels.engine import Model
@@ -62,18 +62,12 @@ def _card_row(model: Model) -> str:
     if "parameters" in card:
         parameters = f"{card['parameters']:,}"
     if seconds := card.get("training", {}).get("seconds"):
-        duration = _duration(seconds)
+        duration = cards.duration(seconds)
     return (
         f"<tr><th scope='row'>{escape(model.name)}<br><small>{escape(card.get('description', 'No card'))}</small></th>"
         f"<td class='large'>{accuracy}</td><td>{interval}</td><td>{calibration}</td><td>{parameters}</td>"
         f"<td>{duration}</td></tr>"
     )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 1:
-        return "under 1 s"
-    return f"{seconds / 60:.0f} min" if seconds >= 100 else f"{seconds:.0f} s"
 
 
 def _show_robustness(models: list[Model]) -> None:
