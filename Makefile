@@ -59,12 +59,10 @@ explanations: .venv/installed
 	for model in $(EXPLAINED); do cp reports/explanations/$$model/heat_maps.png docs/explanations/$$model.png; done
 	$(MAKE) readme
 
-# make study NAME=shipped: one of docs/studies/*.toml, its results kept beside it. ARGS=--ship puts its models into models/;
-# ARGS="--images FOLDER" lets them read real handwriting, too.
+# make study NAME=shipped: one of docs/studies/*.toml, its results and runs kept beside it; kept runs aren't trained again, but
+# for ARGS=--restart. ARGS=--ship puts its models into models/; ARGS="--images FOLDER" lets them read real handwriting, too.
 study: .venv/installed
-	$(RUN) src/run_study.py docs/studies/$(NAME).toml $(ARGS)
-	mkdir -p docs/studies/$(NAME)
-	cp $(addprefix reports/studies/$(NAME)/,results.json runs.csv study.png) docs/studies/$(NAME)
+	$(RUN) src/run_study.py docs/studies/$(NAME).toml --keep $(ARGS)
 	$(MAKE) readme
 
 # The handwriting of an imagined writer, from MNIST's validation digits, that fine-tuning takes as long as there is no other.

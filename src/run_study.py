@@ -15,6 +15,8 @@ class Options:
     """The declaration, as those in docs/studies."""
     images: Annotated[Path | None, arg(metavar="PATH")] = None
     """A folder of labelled pictures, in subfolders 0 to 9, that every model reads, too."""
+    keep: bool = False
+    """Keep results and runs in a folder beside the declaration, from where a later study takes them over."""
     ship: bool = False
     """Put each variant's median seed by validation accuracy, and the ensembles, into the models' folder."""
     models_dir: Path = paths.MODELS
@@ -24,7 +26,7 @@ class Options:
     scheduler: Annotated[str | None, arg(metavar="ADDRESS")] = None
     """A dask.distributed scheduler to work on, tcp://HOST:PORT, instead of local processes."""
     restart: bool = False
-    """Delete the study's earlier runs; otherwise a stopped study goes on."""
+    """Delete the study's earlier runs and leave kept ones alone; otherwise a study goes on where it was."""
     data_dir: Path = paths.DATA
     """Folder with mnist.npz."""
     output_dir: Annotated[Path | None, arg(metavar="PATH")] = None
@@ -36,14 +38,21 @@ def main(options: Options) -> None:
 
     declared = study_plan.read(options.study)
     folder = paths.output_folder(options.output_dir or paths.REPORTS / "studies" / declared.name)
-    if options.restart:
-        study.clear(declared, folder)
     place = study.Place(folder, options.data_dir, options.images, study.threads_each(options.workers))
+    kept = options.study.with_suffix("")
+    if options.restart:
+        study.clear(declared, place)
+    else:
+        study.adopt(declared, place, kept / "runs")
     finished = study.run(declared, place, options.workers, options.scheduler)
     results = study_results.Results(declared, finished)
     summary = study_report.summarise(results)
     page = study_report.write(results, summary, folder)
+    if options.keep:
+        study.keep(declared, place, kept / "runs")
+        study_report.write_tables(results, summary, kept)
     if options.ship:
+        command.load_keras()
         for variant in results.variants:
             print(f"shipped: {study_report.ship(variant, place, options.models_dir)}")
         if declared.ensembles:
@@ -53,7 +62,6 @@ def main(options: Options) -> None:
 
 
 def ship_ensembles(declared, results, place, models_dir: Path) -> None:
-    command.load_keras()
     from digits import ensemble, publishing
 
     variants = {variant.name: variant for variant in results.variants}

@@ -134,9 +134,29 @@ def test_runs_are_trained_once_and_scored_as_the_sweep_does(declare, trained, tm
     np.testing.assert_array_equal(again[3].correct, finished[3].correct)
     with pytest.raises(ValueError, match="plain-0 holds a run with other options than two_ways"):
         study.run(declare(DECLARED.replace("epochs = 3", "epochs = 4")), place)
-    study.clear(declared, place.folder)
+    study.clear(declared, place)
     study.run(declare(DECLARED.replace("epochs = 3", "epochs = 4")), place)
     assert len(trained) == 10
+
+
+def test_kept_runs_are_taken_over_and_not_trained_again(declare, trained, tmp_path):
+    declared, place, kept = declare(DECLARED), Place(tmp_path / "out"), tmp_path / "kept"
+    finished = study.run(declared, place)
+    study.keep(declared, place, kept)
+    assert sorted(file.name for file in (kept / "plain-1").iterdir()) == ["answers.npz", "plain.json", "run.json"]
+    study.keep(replace(declared, scored_on="test"), place, tmp_path / "shipped")
+    assert (tmp_path / "shipped" / "plain-1" / "plain.keras").is_file()
+    elsewhere = Place(tmp_path / "elsewhere")
+    study.adopt(declared, elsewhere, kept)
+    for again, before in zip(study.run(declared, elsewhere), finished, strict=True):
+        np.testing.assert_array_equal(again.correct, before.correct)
+        assert again.card == before.card
+    assert len(trained) == 4
+    # Of another recipe, they are refused.
+    study.clear(declared, elsewhere)
+    study.adopt(declared, elsewhere, kept)
+    with pytest.raises(ValueError, match="plain-0 holds a run with other options"):
+        study.run(declare(DECLARED.replace("epochs = 3", "epochs = 4")), elsewhere)
 
 
 def test_the_report_and_the_shipped_model(declare, trained, tmp_path):
@@ -171,8 +191,15 @@ def test_a_study_from_the_shell(run_script, tmp_path):
         'leave_out = ["elastic", "shear"]\n'
     )
     out = tmp_path / "out"
-    process = run_script("run_study", path, "--output-dir", out)
+    process = run_script("run_study", path, "--output-dir", out, "--keep")
     assert "| small | " in process.stdout
+    assert sorted(file.name for file in (tmp_path / "small").iterdir()) == [
+        "results.json",
+        "runs",
+        "runs.csv",
+        "study.png",
+    ]
+    assert (tmp_path / "small" / "runs" / "small-3" / "answers.npz").is_file()
     card = cards.read(out / "runs" / "small-3" / "small.json")
     assert "test" not in card["scores"]
     assert card["recipe"]["random_seed"] == 3

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -88,12 +89,29 @@ def threads_each(workers: int) -> int:
     return max(1, (os.cpu_count() or 1) // workers) if workers > 1 else 0
 
 
-def clear(study: Study, folder: Path) -> None:
+def clear(study: Study, place: Place) -> None:
     """Delete the declared runs."""
-    import shutil
-
     for each in study.runs():
-        shutil.rmtree(folder / "runs" / each.name, ignore_errors=True)
+        shutil.rmtree(place.of(each), ignore_errors=True)
+
+
+def keep(study: Study, place: Place, kept: Path) -> None:
+    """Copy to `kept` what the results of each run come from, and the checkpoints of networks that may be shipped."""
+    for each in study.runs():
+        files = ["run.json", f"{each.variant}.json", "answers.npz"]
+        if study.scored_on == "test":
+            files.append(f"{each.variant}.keras")
+        folder = paths.output_folder(kept / each.name)
+        for name in files:
+            with paths.replacing(folder / name) as temporary:
+                shutil.copyfile(place.of(each) / name, temporary)
+
+
+def adopt(study: Study, place: Place, kept: Path) -> None:
+    """Take over the runs that were kept and that the study's folder lacks: they needn't be trained again."""
+    for each in study.runs():
+        if (kept / each.name).is_dir() and not place.of(each).exists():
+            shutil.copytree(kept / each.name, place.of(each))
 
 
 def _claim(folder: Path, run: Run, study: Study) -> None:

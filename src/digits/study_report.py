@@ -11,20 +11,29 @@ from digits.study import MNIST_C, Finished, Place
 from digits.study_results import Results, Variant
 
 
-def write(results: Results, summary: dict, folder: Path) -> Path:
-    """Write `results.json`, `runs.csv`, `study.png` and `report.html`.
+def write_tables(results: Results, summary: dict, folder: Path) -> Path:
+    """Write `results.json`, `runs.csv` and `study.png`.
 
     Args:
         summary: as `summarise` gives it.
 
     Returns:
-        The path of the HTML page.
+        The path of the picture.
     """
     import pandas
 
     paths.write_text(folder / "results.json", json.dumps(summary, indent=1) + "\n")
     paths.write_text(folder / "runs.csv", pandas.DataFrame(summary["runs"]).to_csv(index=False))
-    picture = save_figure(study_plots.seeds_and_means(results.variants), folder / "study.png")
+    return save_figure(study_plots.seeds_and_means(results.variants), folder / "study.png")
+
+
+def write(results: Results, summary: dict, folder: Path) -> Path:
+    """Write the tables and, with them on one page, `report.html`.
+
+    Returns:
+        The path of the HTML page.
+    """
+    picture = write_tables(results, summary, folder)
     page = render(
         "study.html.j2",
         summary=summary,
