@@ -8,7 +8,7 @@ RUN := .venv/bin/python
 
 demo: .venv/installed
 	$(RUN) src/prepare_data.py
-	$(RUN) src/train_cnn.py --name demo_cnn --epochs 3 --output-dir reports/demo
+	$(RUN) src/train_cnn.py --name demo_cnn --epochs 6 --output-dir reports/demo
 	$(RUN) src/predict.py my_digits/sample/7
 	$(RUN) src/evaluate.py --models reports/demo/demo_cnn.keras mnist_cnn mnist_advanced mnist_logistic --output-dir reports/demo
 	$(RUN) src/evaluate_robustness.py --quick --models reports/demo/demo_cnn.keras mnist_cnn mnist_advanced mnist_logistic \

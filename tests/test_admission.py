@@ -162,7 +162,10 @@ def convolution(filters: int, **config) -> dict:
 
 def test_shipped_model_answers_as_it_does_when_loaded(some_digits, temporary):
     admitted, loaded = admission.admit(CNN, "../../mnist cnn.keras"), recognizer.load("mnist_cnn")
-    np.testing.assert_array_equal(admitted.predict_proba(some_digits.images), loaded.predict_proba(some_digits.images))
+    # Its twin is made anew, on a processor that may fold constants otherwise than the one that made the shipped twin.
+    np.testing.assert_allclose(
+        admitted.predict_proba(some_digits.images), loaded.predict_proba(some_digits.images), atol=1e-6
+    )
     assert (admitted.name, admitted.path, admitted.card) == ("mnist_cnn", Path("mnist_cnn.onnx"), {})
     assert admitted.outputs == loaded.outputs
     assert admitted.metadata == loaded.metadata
