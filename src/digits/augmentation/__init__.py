@@ -26,11 +26,11 @@ class Augmentation:
         shift: largest shift, pixels along each axis.
         elastic: largest smooth displacement, pixels.
         damaged: share of the digits that the families below may act on; the others only change their shape as above.
-        share: share of the damaged digits that a family acts on whose frequency is 1.
-        stroke: frequency of thicker and thinner strokes.
-        hollow: frequency of hollow strokes.
-        lines: frequency of stray lines.
-        erasing: frequency of covered or inverted rectangles.
+        share: share of the damaged digits that each of the families acts on.
+        stroke: 1 if strokes become thicker and thinner.
+        hollow: 1 if strokes become hollow.
+        lines: 1 if stray lines are drawn.
+        erasing: 1 if rectangles are covered or inverted.
         blur: largest standard deviation of Gaussian blur, pixels.
         filters: standard deviation of a random filter's coefficients, times three.
         contrast: largest loss of contrast, a fraction, anywhere on the scale of greys, along a random tone curve.
@@ -74,19 +74,19 @@ class Augmentation:
             elastic=self.elastic,
         )
         damaged = rng.random(len(images)) < self.damaged
-        for frequency, family in (
+        for strength, family in (
             (self.stroke, lambda part: shape.change_stroke(part, rng)),
             (self.hollow, lambda part: shape.hollow(part, rng)),
             (self.lines, lambda part: marks.draw_lines(part, rng)),
             (self.erasing, lambda part: marks.erase(part, rng)),
-            (self.blur > 0, lambda part: light.blur(part, rng, self.blur)),
-            (self.filters > 0, lambda part: light.random_filter(part, rng, self.filters)),
-            (self.contrast > 0, lambda part: light.change_tone(part, rng, self.contrast)),
-            (self.background > 0, lambda part: light.cloud(part, rng, self.background)),
-            (self.noise > 0, lambda part: light.add_noise(part, rng, self.noise)),
+            (self.blur, lambda part: light.blur(part, rng, self.blur)),
+            (self.filters, lambda part: light.random_filter(part, rng, self.filters)),
+            (self.contrast, lambda part: light.change_tone(part, rng, self.contrast)),
+            (self.background, lambda part: light.cloud(part, rng, self.background)),
+            (self.noise, lambda part: light.add_noise(part, rng, self.noise)),
         ):
-            if frequency:
-                _apply(family, images, damaged & (rng.random(len(images)) < self.share * frequency))
+            if strength:
+                _apply(family, images, damaged & (rng.random(len(images)) < self.share))
         if self.polarity:
             _apply(lambda part: 255 - part, images, damaged & (rng.random(len(images)) < self.polarity))
         return images
@@ -122,11 +122,11 @@ STRONG = Augmentation(
     shear=0.3,
     shift=3,
     elastic=1.3,
-    damaged=0.2,
+    damaged=0.3,
     share=0.25,
     stroke=1,
     hollow=1,
-    lines=2,
+    lines=1,
     erasing=1,
     blur=2.0,
     filters=1.0,
