@@ -1,6 +1,7 @@
 """What augmentation costs: training steps with it beside the same steps without it, in turn.
 
-Each trainer's own network, batch size and augmentation; the median of the paired ratios over several rounds.
+Each trainer's own network, batch size, choice of the hardest digits and augmentation; the median of the paired ratios
+over several rounds.
 """
 
 import statistics
@@ -23,7 +24,7 @@ STEPS = 40
 
 def seconds_of_steps(model: keras.Model, digits: data.Digits, batch_size: int, augment, seed: int) -> float:
     batches, ends = training.batches(digits, batch_size, seed, lambda _: augment), []
-    clock = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: ends.append(time.perf_counter()))
+    clock = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: ends.append(time.perf_counter()))
     with threadpool_limits(1, "blas"):
         model.fit(batches, steps_per_epoch=STEPS, epochs=1, shuffle=False, verbose=0, callbacks=[clock])
     # Not from beginning to end: TensorFlow takes seconds now and then to let go of what fed it.
@@ -34,6 +35,8 @@ def measure(build, options, digits: data.Digits) -> dict:
     with training.layers_computing_in(training.precision(options)):
         model = build()
     model.compile(keras.optimizers.AdamW(1e-3), "categorical_crossentropy", jit_compile=False)
+    if options.hardest < 1:
+        training.learn_from_hardest(model, round(options.hardest * options.batch_size))
     augment = BY_NAME[options.augmentation]
     # Once each, so that the graph is traced before anything is timed.
     for each in (None, augment):
