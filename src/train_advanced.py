@@ -16,16 +16,15 @@ class Options(command.TrainingOptions):
     """Which network: with plain convolutions or with depthwise-separable ones."""
     pooling: Literal["average", "max", "flatten"] = "average"
     """How the last maps become features: their means, their largest values, or all of them."""
-    epochs: int = 60
+    epochs: int = 72
     batch_size: int = 512
     hardest: float = 0.25
     learning_rate: float = 3e-3
-    final_rate: float = 0.3
     weight_decay: float = 0.05
     averaging: float = 0.998
     augmentation: Literal["none", "light", "strong"] = "strong"
-    calm: float = 0.17
-    patience: int = 60
+    calm: float = 0.5
+    patience: int = 72
     cycles: int = 1
     """Cosines that the learning rate goes down by; with more than one it restarts, each twice as long as the last."""
 
@@ -47,8 +46,7 @@ def schedule(options: Options, steps_an_epoch: int):
     if options.cycles == 1:
         return training.warmed_cosine(options, steps_an_epoch)
     steps = options.epochs * steps_an_epoch
-    first = -(-steps // (2**options.cycles - 1))
-    return CosineDecayRestarts(options.learning_rate, first, t_mul=2.0, alpha=options.final_rate)
+    return CosineDecayRestarts(options.learning_rate, -(-steps // (2**options.cycles - 1)), t_mul=2.0)
 
 
 if __name__ == "__main__":

@@ -40,8 +40,6 @@ class TrainingOptions:
     """Share of each batch that a step learns from: the digits with the largest loss."""
     learning_rate: float
     """Largest learning rate of the schedule."""
-    final_rate: float = 0.0
-    """Share of the largest learning rate that the schedule ends with."""
     weight_decay: float = 0.01
     """Decoupled weight decay of AdamW."""
     label_smoothing: float = 0.0

@@ -60,11 +60,10 @@ def batches(
 
 
 def warmed_cosine(options: command.TrainingOptions, steps_an_epoch: int) -> keras.optimizers.schedules.CosineDecay:
-    """One epoch of warming up from a tenth of the learning rate, then a cosine down to the final one."""
+    """One epoch of warming up from a tenth of the learning rate, then a cosine down to nothing."""
     return keras.optimizers.schedules.CosineDecay(
         options.learning_rate / 10,
         decay_steps=max(1, options.epochs - 1) * steps_an_epoch,
-        alpha=options.final_rate,
         warmup_target=options.learning_rate,
         warmup_steps=steps_an_epoch,
     )
