@@ -12,7 +12,7 @@ FLOORS = tuple(
     set(floor.split())
     for floor in (
         "paths preprocess corruptions metrics statistics cards command forest pictures child parallel study_plan",
-        "data augmentation architectures anatomy checkpoints plots pages collection sheet jobs",
+        "data augmentation architectures progress anatomy checkpoints plots pages collection sheet jobs",
         "recognizer training baselines twin writers robustness_plots explanation_plots handwriting_tables study_tables",
         "evaluation prediction publishing sweep_plan attribution examples admission importing handwriting finetuning",
         "report sweep study worst_case faithfulness sanity shapley drift features conversion",

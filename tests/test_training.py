@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import train_cnn
-from digits import architectures, command, data, preprocess, training
+from digits import architectures, command, data, preprocess, progress, training
 from digits.augmentation import STRONG
 
 
@@ -45,11 +45,11 @@ def test_training_learns_repeats_and_resumes(few, tmp_path, monkeypatch, capsys)
         if epoch == 2:
             raise KilledError
 
-    begin = training._Log.on_epoch_begin
-    monkeypatch.setattr(training._Log, "on_epoch_begin", kill)
+    begin = progress.Log.on_epoch_begin
+    monkeypatch.setattr(progress.Log, "on_epoch_begin", kill)
     with pytest.raises(KilledError):
         fit(few, options(tmp_path / "cut"))
-    monkeypatch.setattr(training._Log, "on_epoch_begin", begin)
+    monkeypatch.setattr(progress.Log, "on_epoch_begin", begin)
     resumed = fit(few, options(tmp_path / "cut", resume=True))
     np.testing.assert_allclose(answers(resumed.model, few), answers(whole.model, few), atol=1e-5)
     np.testing.assert_allclose(resumed.history["val_loss"], whole.history["val_loss"], rtol=1e-5)

@@ -1,8 +1,6 @@
 """Training a Keras model on digits: batches augmented beside the step, a history, and a state to resume from."""
 
 import itertools
-import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,7 +11,7 @@ import keras
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from digits import augmentation, cards, command, paths, preprocess
+from digits import augmentation, cards, command, paths, preprocess, progress
 from digits.data import Digits, Splits
 
 # As Linux names them.
@@ -101,10 +99,9 @@ def fit(
     steps = len(digits) // batch_size
     keras.utils.set_random_seed(options.random_seed)
     if options.resume:
-        model, history = _restore(folder, options, steps)
+        model, history = progress.restore(folder, recipe(options), steps)
     else:
-        for earlier in ("state.keras", "best.keras", "final.keras", "history.json"):
-            (folder / earlier).unlink(missing_ok=True)
+        progress.begin(folder, recipe(options))
         with layers_computing_in(precision(options)):
             model = build()
         history = {}
@@ -120,11 +117,10 @@ def fit(
             # XLA compiles convolutions for this processor several times slower than oneDNN runs them.
             jit_compile=False,
         )
-        paths.write_text(folder / "recipe.json", json.dumps(recipe(options), indent=1))
     if options.hardest < 1:
         learn_from_hardest(model, max(1, round(options.hardest * batch_size)))
 
-    log = _Log(folder, options.patience, options.random_seed, history)
+    log = progress.Log(folder, options.patience, options.random_seed, history)
     if log.epochs < options.epochs and not log.out_of_patience:
         # Threads of OpenCV and NumPy would fight the training step for the cores.
         cv2.setNumThreads(1)
@@ -227,80 +223,5 @@ def facts(trained: Trained, options: command.TrainingOptions) -> dict:
     }
 
 
-class _Log(keras.callbacks.Callback):
-    """Keeps the history, the best model and the state to resume from on disk, and stops when patience is out.
-
-    It follows SwapEMAWeights in the list of callbacks: that puts the averaged weights in the model at an epoch's end,
-    when the best are kept, and the raw ones back at the next one's beginning, when the state is saved.
-    """
-
-    def __init__(self, folder: Path, patience: int, seed: int, history: dict[str, list[float]]):
-        super().__init__()
-        self.folder = folder
-        self.patience = patience
-        self.seed = seed
-        self.history = history
-
-    @property
-    def epochs(self) -> int:
-        return len(self.history.get("val_loss", []))
-
-    @property
-    def best_epoch(self) -> int:
-        """The epoch of the lowest validation loss, counted from 1.
-
-        Near the end a few ambiguous digits decide the accuracy on 5,000; the loss tells good epochs apart long after.
-        """
-        # A training that diverged says NaN, which NumPy takes for the lowest.
-        return 1 + int(np.argmin(np.nan_to_num(self.history["val_loss"], nan=np.inf)))
-
-    @property
-    def out_of_patience(self) -> bool:
-        return self.epochs > 0 and self.epochs - self.best_epoch >= self.patience
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self.started = time.perf_counter()
-        if self.epochs:
-            _replace_model(self.model, self.folder / "state.keras")
-        # Keras saves no dropout counters, so the masks of an epoch are made to depend on the seed and the epoch alone.
-        counters = [variable for variable in self.model.variables if variable.path.endswith("seed_generator_state")]
-        for index, counter in enumerate(counters):
-            counter.assign(np.random.default_rng([self.seed, epoch, index]).integers(2**32, size=2, dtype=np.uint32))
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        numbers = dict(logs) | {
-            "learning_rate": float(self.model.optimizer.learning_rate),
-            "seconds": time.perf_counter() - self.started,
-        }
-        for name, number in numbers.items():
-            self.history.setdefault(name, []).append(float(number))
-        paths.write_text(self.folder / "history.json", json.dumps(self.history, indent=1))
-        if self.best_epoch == self.epochs:
-            _replace_model(self.model, self.folder / "best.keras")
-        self.model.stop_training = self.out_of_patience
-
-
-def _restore(folder: Path, options: command.TrainingOptions, steps: int) -> tuple[keras.Model, dict[str, list[float]]]:
-    """The model and history of a run that was stopped, as they were after its last whole epoch."""
-    state = folder / "state.keras"
-    if not state.is_file():
-        raise FileNotFoundError(f"nothing to resume: no {state}; leave out --resume")
-    earlier = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
-    if changed := [key for key, value in recipe(options).items() if earlier.get(key) != value]:
-        raise ValueError(
-            f"the run in {folder} had another {', '.join(changed)}; use its options, or leave out --resume"
-        )
-    model = keras.saving.load_model(state)
-    # The history is written before the state, so a kill between them leaves it an epoch ahead.
-    epochs = int(model.optimizer.iterations) // steps
-    history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
-    return model, {name: numbers[:epochs] for name, numbers in history.items()}
-
-
 def _folders(options: command.TrainingOptions) -> list[str]:
     return [key for key, value in asdict(options).items() if isinstance(value, Path)]
-
-
-def _replace_model(model: keras.Model, path: Path) -> None:
-    with paths.replacing(path) as temporary:
-        model.save(temporary)
