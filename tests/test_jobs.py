@@ -311,7 +311,9 @@ def test_a_closed_queue_has_ended_all_and_takes_no_more(tmp_path):
 @pytest.mark.parametrize("ending", ["pass", "sys.exit(0)", "raise KeyError", "time.sleep(60)"])
 def test_the_process_ends_with_the_interpreter(tmp_path, ending):
     code = (
-        "import pathlib, sys, time; from digits import jobs\n"
+        "import pathlib, signal, sys, time; from digits import jobs\n"
+        # A shell lets what it starts in the background ignore Ctrl+C.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "queue, file = jobs.Queue(), pathlib.Path(sys.argv[2])\n"
         "for _ in range(3): queue.submit('sweep', [sys.executable, '-c', sys.argv[1], file])\n"
         f"while not file.exists() or not file.stat().st_size: time.sleep(0.01)\n{ending}"
