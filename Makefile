@@ -34,8 +34,8 @@ format: .venv/installed
 
 # make benchmark NAME=recognition: one of benchmarks/*.py, its result kept in benchmarks/results/. What it is compared with
 # has an environment of its own where it needs other releases.
-PEERS := $(wildcard benchmarks/requirements-$(NAME).txt)
-benchmark: .venv/installed $(if $(PEERS),.venv-$(NAME)/installed)
+PEER := $(if $(filter captum recognition time_to_accuracy,$(NAME)),pytorch,$(NAME))
+benchmark: .venv/installed $(if $(wildcard benchmarks/requirements-$(PEER).txt),.venv-$(PEER)/installed)
 	PYTHONPATH=src TF_CPP_MIN_LOG_LEVEL=3 $(RUN) benchmarks/$(NAME).py
 
 .venv-%/installed: benchmarks/requirements-%.txt

@@ -20,7 +20,7 @@ DIGITS = 1000
 GOAL = 1e-4
 MODELS = ("mnist_cnn", "mnist_advanced")
 METHODS = ("grad_cam", "saliency", "input_x_gradient", "integrated_gradients")
-PEER = paths.ROOT / ".venv-captum" / "bin" / "python"
+PEER = paths.ROOT / ".venv-pytorch" / "bin" / "python"
 
 
 def in_precision(name: str, precision: str) -> keras.Model:
@@ -37,10 +37,9 @@ def in_precision(name: str, precision: str) -> keras.Model:
 
 def captum(name: str, model: keras.Model, ink: np.ndarray) -> dict[str, np.ndarray]:
     weights = {f"weight_{index}": weight for index, weight in enumerate(model.get_weights())}
-    (epsilon,) = {layer.epsilon for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)}
     with tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder) / "given.npz", Path(folder) / "made.npz"
-        np.savez(given, name=name, epsilon=epsilon, ink=ink, count=len(weights), **weights)
+        np.savez(given, name=name, ink=ink, count=len(weights), **weights)
         # Isolated, the script doesn't take this file for the library of the same name.
         subprocess.run([PEER, "-I", Path(__file__).with_name("captum_peer.py"), given, made], check=True)
         with np.load(made) as arrays:

@@ -1,7 +1,7 @@
 """The shipped networks in PyTorch, explained by Captum: `captum.py` runs this in an environment of its own.
 
 It knows nothing of the project: `captum_peer.py IN.npz OUT.npz` takes the network's name, Keras's weights in order,
-BatchNorm's epsilon and the ink, and gives logits and maps, in the precision of the ink.
+the ink, and gives logits and maps, in the precision of the ink.
 """
 
 import sys
@@ -16,17 +16,10 @@ BLOCK = 10
 STEPS = 32
 
 
-class Separable(nn.Sequential):
-    def __init__(self, channels: int, filters: int, epsilon: float):
-        depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
-        pointwise = nn.Conv2d(channels, filters, 1, bias=False)
-        super().__init__(depthwise, pointwise, nn.BatchNorm2d(filters, epsilon), nn.ReLU())
-
-
 class Residual(nn.Module):
-    def __init__(self, channels: int, epsilon: float):
+    def __init__(self, channels: int):
         super().__init__()
-        self.branch = Separable(channels, channels, epsilon)
+        self.branch = nn.Sequential(*convolution(channels, channels, 1), *convolution(channels, channels, 1))
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         return hidden + self.branch(hidden)
@@ -37,41 +30,33 @@ class FlattenChannelsLast(nn.Module):
         return hidden.permute(0, 2, 3, 1).flatten(1)
 
 
-def convolution(channels: int, filters: int, epsilon: float, padding: int = 0) -> list[nn.Module]:
-    plain = nn.Conv2d(channels, filters, 3, padding=padding, bias=False)
-    return [plain, nn.BatchNorm2d(filters, epsilon), nn.ReLU()]
+def convolution(channels: int, filters: int, padding: int = 0, pooled: bool = False) -> list[nn.Module]:
+    pool = [nn.MaxPool2d(2)] if pooled else []
+    return [nn.Conv2d(channels, filters, 3, padding=padding), *pool, nn.ReLU()]
 
 
-def mnist_cnn(epsilon: float) -> tuple[nn.Sequential, nn.Module]:
+def mnist_cnn() -> tuple[nn.Sequential, nn.Module]:
     """The network, and the layer that Grad-CAM looks at."""
-    first = [*convolution(1, 16, epsilon), nn.MaxPool2d(2), *convolution(16, 48, epsilon), nn.MaxPool2d(2)]
-    *last, seen = convolution(48, 96, epsilon, padding=1)
+    first = [*convolution(1, 32, pooled=True), *convolution(32, 64), *convolution(64, 64, padding=1, pooled=True)]
+    *last, seen = convolution(64, 96, padding=1)
     return nn.Sequential(*first, *last, seen, FlattenChannelsLast(), nn.Linear(2400, 10)), seen
 
 
-def mnist_advanced(epsilon: float) -> tuple[nn.Sequential, nn.Module]:
-    first = [*convolution(1, 32, epsilon), nn.MaxPool2d(2), *convolution(32, 64, epsilon), nn.MaxPool2d(2)]
-    *blocks, seen = [Separable(64, 224, epsilon), *(Residual(224, epsilon) for _ in range(3))]
-    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(224, 10)]
-    return nn.Sequential(*first, *blocks, seen, *head), seen
+def mnist_advanced() -> tuple[nn.Sequential, nn.Module]:
+    first = [*convolution(1, 32, pooled=True), *convolution(32, 64), *convolution(64, 64, padding=1)]
+    blocks, seen = [*convolution(64, 96, padding=1, pooled=True), Residual(96)], Residual(96)
+    return nn.Sequential(*first, *blocks, seen, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(96, 10)), seen
 
 
 def set_weights(network: nn.Sequential, weights: list[np.ndarray]) -> None:
     """Fill the layers in order with Keras's weights, which have the channels last."""
     remaining = iter(weights)
     for layer in network.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            filled = [layer.weight, layer.bias, layer.running_mean, layer.running_var]
-            given = [next(remaining) for _ in filled]
-        elif isinstance(layer, nn.Conv2d):
-            kernel = next(remaining)
-            order = (3, 2, 0, 1) if layer.groups == 1 else (2, 3, 0, 1)
-            filled, given = [layer.weight], [kernel.transpose(order)]
-        elif isinstance(layer, nn.Linear):
-            filled, given = [layer.weight, layer.bias], [next(remaining).T, next(remaining)]
-        else:
+        if not isinstance(layer, nn.Conv2d | nn.Linear):
             continue
-        for parameter, value in zip(filled, given, strict=True):
+        order = (3, 2, 0, 1) if isinstance(layer, nn.Conv2d) else (1, 0)
+        given = next(remaining).transpose(order), next(remaining)
+        for parameter, value in zip((layer.weight, layer.bias), given, strict=True):
             if parameter.shape != value.shape:
                 raise ValueError(f"{layer} got weights of shape {value.shape}")
             parameter.data = torch.from_numpy(np.ascontiguousarray(value))
@@ -96,9 +81,7 @@ if __name__ == "__main__":
     # Beside other work, two threads that spin while they wait for each other take six times as long.
     torch.set_num_threads(1)
     given = np.load(sys.argv[1])
-    network, seen = {"mnist_cnn": mnist_cnn, "mnist_advanced": mnist_advanced}[str(given["name"])](
-        given["epsilon"].item()
-    )
+    network, seen = {"mnist_cnn": mnist_cnn, "mnist_advanced": mnist_advanced}[str(given["name"])]()
     ink = torch.from_numpy(given["ink"]).permute(0, 3, 1, 2)
     set_weights(network, [given[f"weight_{index}"] for index in range(given["count"])])
     network.to(ink.dtype).eval()

@@ -1,6 +1,8 @@
-"""Reading one image from a cold shell, and all test digits warm: the workbench beside Keras's own way, in one run."""
+"""Reading one image from a cold shell, and test digits warm: the workbench beside Keras's own way and PyTorch."""
 
+import json
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -14,6 +16,8 @@ from digits import data, paths, preprocess, recognizer
 
 COLD_ROUNDS = 5
 WARM_ROUNDS = 5
+ONE_IMAGE_ROUNDS = 200
+PEER = paths.ROOT / ".venv-pytorch" / "bin" / "python"
 MODEL = "mnist_cnn"
 KERAS_WAY = """
 import sys, keras, numpy as np
@@ -47,27 +51,37 @@ def cold(image: Path) -> dict:
 
 
 def warm(images: np.ndarray) -> dict:
+    """All test digits, and one, once everything is loaded; PyTorch has its turn after the others."""
     import keras
 
     model = keras.saving.load_model(paths.MODELS / f"{MODEL}.keras")
     recognise = recognizer.load(MODEL)
     ways = {
-        "recognizer": lambda: recognise.predict_proba(images),
-        "model.predict": lambda: model.predict(preprocess.to_input(images), verbose=0),
+        "recognizer": recognise.predict_proba,
+        "model.predict": lambda images: model.predict(preprocess.to_input(images), verbose=0),
     }
-    seconds = {name: [] for name in ways}
-    for turn in range(WARM_ROUNDS + 1):
-        for name, way in ways.items():
-            started = time.perf_counter()
-            way()
-            if turn:
-                seconds[name].append(time.perf_counter() - started)
-    rates = {name: round(len(images) / statistics.median(runs)) for name, runs in seconds.items()}
-    ratios = [theirs / ours for ours, theirs in zip(seconds["recognizer"], seconds["model.predict"], strict=True)]
-    return {"images_a_second": rates, "times_faster": round(statistics.median(ratios), 2)}
+    every, one = ({name: [] for name in ways} for _ in range(2))
+    for times, batch, rounds in ((every, images, WARM_ROUNDS), (one, images[:1], ONE_IMAGE_ROUNDS)):
+        for turn in range(rounds + 1):
+            for name, way in ways.items():
+                started = time.perf_counter()
+                way(batch)
+                if turn:
+                    times[name].append(time.perf_counter() - started)
+    script = Path(__file__).with_name("recognition_peer.py")
+    printed = subprocess.run([PEER, script, str(WARM_ROUNDS)], capture_output=True, text=True, check=True).stdout
+    every["pytorch"], one["pytorch"] = (json.loads(printed)[key] for key in ("all", "one"))
+    rates = {name: len(images) / statistics.median(seconds) for name, seconds in every.items()}
+    return {
+        "images_a_second": {name: round(rate) for name, rate in rates.items()},
+        "times_faster": {name: round(rates["recognizer"] / rates[name], 2) for name in rates if name != "recognizer"},
+        "one_image_milliseconds": {name: round(1000 * statistics.median(one[name]), 2) for name in one},
+    }
 
 
 if __name__ == "__main__":
+    if not PEER.is_file():
+        sys.exit("PyTorch is missing: run `make benchmark NAME=recognition`")
     digits = data.load_test()
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder) / "digit.png"

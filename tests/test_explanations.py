@@ -246,14 +246,16 @@ def test_what_a_network_has_learned_is_weights_or_filters(found):
     cnn, forest = found["mnist_cnn"], found["mnist_random_forest"]
     assert cnn.weights is None
     assert {layer: each.shape for layer, each in cnn.filters.items()} == {
-        "conv2d": (16, 3, 3),
-        "conv2d_1": (32, 3, 3),
-        "conv2d_2": (32, 3, 3),
+        "convolution_1": (32, 3, 3),
+        "convolution_2": (32, 3, 3),
+        "convolution_3": (32, 3, 3),
+        "convolution_4": (32, 3, 3),
     }
     assert {layer: each.shape for layer, each in cnn.feature_maps.items()} == {
-        "conv2d": (2, 12, 26, 26),
-        "conv2d_1": (2, 12, 11, 11),
-        "conv2d_2": (2, 12, 5, 5),
+        "convolution_1": (2, 12, 13, 13),
+        "convolution_2": (2, 12, 11, 11),
+        "convolution_3": (2, 12, 5, 5),
+        "convolution_4": (2, 12, 5, 5),
     }
     assert forest.weights is None
     assert not any((forest.filters, forest.feature_maps, found["mnist_mlp"].filters, found["mnist_mlp"].feature_maps))
@@ -293,9 +295,9 @@ def test_versus_alone_contrasts_every_other_answer(background, two):
 
 def test_layer_is_for_the_methods_that_look_at_one(background, two):
     few, recogniser = replace(background, corruptions=()), recognizer.load("mnist_cnn")
-    subject = replace(two, images=two.images[:1], labels=None, names=["one"], layer="re_lu_1")
+    subject = replace(two, images=two.images[:1], labels=None, names=["one"], layer="relu_2")
     one = explanations.explain_model(recogniser, subject, few, ["hires_cam", "occlusion"])
-    assert one.attributions["hires_cam"].layer == "re_lu_1"
+    assert one.attributions["hires_cam"].layer == "relu_2"
     assert one.attributions["hires_cam"].raw.shape == (1, 11, 11)
     assert one.attributions["occlusion"].layer is None
 
@@ -664,7 +666,7 @@ def test_page_has_a_section_a_model_and_a_word_for_every_picture(page):
     of_models = [alt for alt in page.alts if "," in alt]
     assert len(of_models) == len(set(of_models))
     both = ("heat maps", "contrast", "ground truth", "counterfactuals", "drift rotate", "moved rotate")
-    layers = [f"{kind} conv2d{end}" for kind in ("filters", "feature maps") for end in ("", "_1", "_2")]
+    layers = [f"{kind} convolution_{place}" for kind in ("filters", "feature maps") for place in (1, 2, 3, 4)]
     assert set(of_models) == {
         *(f"{each}, mnist_cnn" for each in (*both, "relatives", "plane", *layers)),
         *(f"{each}, {ODD_NAME}" for each in (*both, "weights")),
@@ -761,7 +763,7 @@ def said(splits, monkeypatch, capsys, tmp_path):
         (["--target", "-1"], ["target must be 0 to 9, got -1"]),
         (["--versus", "10"], ["versus must be 0 to 9, got 10"]),
         (["--target", "3", "--versus", "3"], ["expected another class in versus than in target"]),
-        (["--models", "mnist_cnn", "--methods", "grad_cam", "--layer", "nope"], ["no layer nope", "re_lu_1, "]),
+        (["--models", "mnist_cnn", "--methods", "grad_cam", "--layer", "nope"], ["no layer nope", "relu_2, "]),
         (["--methods", "grad_cam", "hires_cam"], ["grad_cam, hires_cam can't explain mnist_logistic", "occlusion, "]),
         (["--images", "text.png"], ["text.png: not a whole PNG"]),
         (["--images", "missing.png"], ["no image missing.png"]),
@@ -802,5 +804,5 @@ def test_script_explains_a_picture_by_two_models(run_script, some_digits, tmp_pa
     assert list(page.headings) == ["mnist_cnn", "mnist_logistic"]
     assert "1 digits" in page.words or "1 digit," in page.words
     assert "<b>" not in page.html
-    assert (tmp_path / "out" / "mnist_cnn" / "feature_maps_conv2d.png").is_file()
+    assert (tmp_path / "out" / "mnist_cnn" / "feature_maps_convolution_1.png").is_file()
     assert (tmp_path / "out" / "mnist_logistic" / "weights.png").is_file()

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from keras import layers
 
-from digits import features, paths, preprocess
+from digits import architectures, features, paths, preprocess
 from digits.attribution import KerasModel
 
 # Layers that show a convolution after its normalisation and activation.
-ACTIVATIONS = {"conv2d": "re_lu", "conv2d_1": "re_lu_1", "conv2d_2": "re_lu_2"}
+ACTIVATIONS = {"convolution_1": "relu_1", "convolution_2": "relu_2", "convolution_3": "relu_3"}
 
 
 @cache
@@ -35,7 +35,7 @@ def of_layers(*calls: layers.Layer) -> KerasModel:
 @pytest.mark.parametrize(
     ("name", "layer", "shape"),
     [
-        ("mnist_mlp", "dense", (128, 28, 28)),
+        ("mnist_mlp", "dense_1", (128, 28, 28)),
         ("mnist_logistic", "logits", (10, 28, 28)),
         ("mnist_linear_svm", "logits", (10, 28, 28)),
         ("digits_8x8_logistic", "logits", (10, 8, 8)),
@@ -49,7 +49,7 @@ def test_input_weights_are_the_kernel_column_by_column(name, layer, shape):
         np.testing.assert_array_equal(weights[unit].ravel(), kernel[:, unit])
 
 
-@pytest.mark.parametrize(("name", "layer"), [("mnist_mlp", "dense"), ("mnist_logistic", "logits")])
+@pytest.mark.parametrize(("name", "layer"), [("mnist_mlp", "dense_1"), ("mnist_logistic", "logits")])
 def test_input_weight_is_what_a_lone_pixel_of_ink_adds(name, layer):
     dense = keras_model(name).get_layer(layer)
     before = keras.Model(keras_model(name).inputs[0], dense.input)
@@ -76,7 +76,7 @@ def test_input_weights_that_make_no_square_are_left_out():
     assert features.input_weights(of_layers(layers.AveragePooling2D((2, 4)), layers.Flatten())) is None
 
 
-@pytest.mark.parametrize("layer", ["conv2d", "conv2d_1"])
+@pytest.mark.parametrize("layer", ["convolution_1", "convolution_2"])
 def test_filters_are_the_largest_slices_the_largest_first(layer):
     kernel = keras_model("mnist_cnn").get_layer(layer).get_weights()[0]
     expected = []
@@ -90,8 +90,9 @@ def test_filters_are_the_largest_slices_the_largest_first(layer):
 
 
 def test_filters_of_a_depthwise_convolution_are_one_a_channel():
-    found = features.filters(opened("mnist_advanced"), "depthwise_conv2d")
-    kernel = keras_model("mnist_advanced").get_layer("depthwise_conv2d").get_weights()[0]
+    model = architectures.separable_cnn()
+    found = features.filters(KerasModel(model), "depthwise_3")
+    kernel = model.get_layer("depthwise_3").get_weights()[0]
     assert kernel.shape == (3, 3, 64, 1)
     expected = sorted(np.moveaxis(kernel[..., 0], -1, 0), key=lambda each: -np.linalg.norm(each))
     np.testing.assert_array_equal(found, expected)
@@ -120,6 +121,6 @@ def test_feature_maps_are_the_activations_with_the_strongest_channels_first(laye
 
 
 def test_no_more_feature_maps_are_shown_than_there_are(some_digits):
-    maps, channels = features.feature_maps(opened("mnist_cnn"), some_digits.images[:2], "conv2d", 1000)
-    assert maps.shape == (2, 16, 26, 26)
-    assert sorted(channels) == list(range(16))
+    maps, channels = features.feature_maps(opened("mnist_cnn"), some_digits.images[:2], "convolution_1", 1000)
+    assert maps.shape == (2, 32, 13, 13)
+    assert sorted(channels) == list(range(32))

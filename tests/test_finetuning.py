@@ -21,8 +21,8 @@ def mine() -> handwriting.Handwriting:
 
 @pytest.fixture(scope="module")
 def small(splits) -> Splits:
-    """MNIST with fewer digits to look at."""
-    return Splits(splits.train, splits.validation.first(1000), splits.test.first(1000))
+    """MNIST with fewer test digits."""
+    return Splits(splits.train, splits.validation, splits.test.first(1000))
 
 
 def weights_by_layer(model: keras.Model) -> dict[str, list[np.ndarray]]:
@@ -55,14 +55,27 @@ def test_what_was_learnt_is_read_better_and_mnist_hardly_worse(tuned, mine, smal
     assert tuned.rounds >= 1
     assert wrong(tuned.model, eight(mine)) < wrong(base, eight(mine))
     assert wrong(tuned.model, eight(mine, rest=True)) <= wrong(base, eight(mine, rest=True))
-    assert wrong(tuned.model, small.validation) <= wrong(base, small.validation) + 1
+    lost = (wrong(tuned.model, small.validation) - wrong(base, small.validation)) / len(small.validation)
+    assert lost <= finetuning.Recipe().largest_loss
 
 
-def test_early_layers_and_batch_statistics_stay_to_the_bit(tuned):
+def test_early_layers_stay_to_the_bit(tuned):
     before, after = weights_by_layer(finetuning.tunable(BASE)), weights_by_layer(tuned.model)
     for name, weights in before.items():
         same = all(np.array_equal(*pair) for pair in zip(weights, after[name], strict=True))
-        assert same == (name == "conv2d" or name.startswith("batch_norm")), name
+        assert same == (name == "convolution_1"), name
+
+
+def test_batch_statistics_stay_to_the_bit(mine, small, tmp_path):
+    block = [keras.layers.Conv2D(8, 3, strides=2), keras.layers.BatchNormalization(name="norm"), keras.layers.ReLU()]
+    last = [keras.layers.Flatten(), keras.layers.Dense(10, "softmax", name="last")]
+    base = tmp_path / "normalised.keras"
+    keras.Sequential([keras.Input((28, 28, 1)), *block, *last]).save(base)
+    tuned = finetuning.FineTuner(base, small, finetuning.Recipe(**QUICK)).tune(mine.digits)
+    before, after = (weights_by_layer(model) for model in (finetuning.tunable(base), tuned.model))
+    for old, new in zip(before["norm"], after["norm"], strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert not np.allclose(before["last"][0], after["last"][0])
 
 
 def test_where_nothing_is_read_better_the_base_comes_back(small):

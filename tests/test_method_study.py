@@ -212,7 +212,7 @@ def test_baselines_are_what_their_names_say(found):
 def test_sanity_is_that_of_the_first_digits_and_the_methods_own_parameters(found, cnn, few):
     parameters = {"occlusion": {"patch": 7, "stride": 7}}
     cascade = sanity.cascading_randomisation(open_keras(cnn.path), few.images[:3], WORKING, parameters=parameters)
-    assert found["stages"] == cascade.stages == ("logits", "conv2d")
+    assert found["stages"] == cascade.stages == ("logits", "convolution_1")
     for name, similarity in cascade.similarity.items():
         assert similarity.shape == (2, 2, 3)
         for figures, stage in zip(found["methods"][name]["sanity"], similarity, strict=True):

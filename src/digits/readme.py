@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from digits import cards, explanation_tables, handwriting_tables, paths, plots, report, robustness_tables
+from digits import cards, explanation_tables, handwriting_tables, paths, plots, report, robustness_tables, study_tables
 from digits.corruptions import CORRUPTIONS, SEVERITIES
 from digits.pages import save_figure
 
@@ -17,10 +17,13 @@ Measured on {cores} CPU cores ({processor}); what is compared ran in the same ru
 - One image from a cold shell (`predict.py`): {cold_seconds:.2f} s and {cold_megabytes} MB. Through
   `keras.models.load_model` and `model.predict`: {keras_seconds:.1f} s and {keras_megabytes} MB,
   {cold_ratio:.1f} times as long. `make benchmark NAME=recognition`
-- The 10,000 test digits through the CNN: {rate:,} images/s, {rate_ratio:.1f} times the {keras_rate:,} of
-  `model.predict`. Same command.
-- Training to {target} validation accuracy: {train_seconds:.0f} s by `train_cnn.py`, {peer_seconds:.0f} s by the Keras
-  documentation's MNIST convnet. `make benchmark NAME=time_to_accuracy`
+- The 10,000 test digits through the CNN: {rate:,} images/s; {keras_rate:,} by `model.predict`, {pytorch_rate:,} by
+  the same network in PyTorch. One digit: {one:.2f} ms; {keras_one:.0f} ms by `model.predict`, {pytorch_one:.2f} ms in
+  PyTorch. Same command.
+- Training: `train_cnn.py` takes {to_keras:.0f} s to the {keras_final:.2%} of the validation digits that the Keras
+  documentation's MNIST convnet ends with, the convnet itself {keras_needs:.0f} s; and {to_pytorch:.0f} s to the
+  {pytorch_final:.2%} of the PyTorch examples' network, which takes {pytorch_needs:.0f} s.
+  `make benchmark NAME=time_to_accuracy`
 - The corruption sweep with the CNN: {sweep_rate:,} images damaged and recognised a second. Six models on
   {sweep_cells} × 10,000 digits, with worst cases and report: {sweep_seconds:.0f} s and {sweep_megabytes} MB.
   `make benchmark NAME=sweep`
@@ -48,6 +51,7 @@ def update(root: Path = paths.ROOT) -> None:
     captum = json.loads((root / "benchmarks" / "results" / "captum.json").read_text(encoding="utf-8"))
     page = _between_comments(page, "captum", explanation_tables.agreement_text(captum))
     paths.write_text(root / "docs" / "explanations.md", page)
+    _update_recognisers(root, shipped)
     page = (root / "docs" / "handwriting.md").read_text(encoding="utf-8")
     measured = json.loads((root / "benchmarks" / "results" / "preprocessing.json").read_text(encoding="utf-8"))
     page = _between_comments(page, "preprocessing", handwriting_tables.preprocessing(measured))
@@ -58,6 +62,21 @@ def update(root: Path = paths.ROOT) -> None:
     save_figure(plots.errors_by_samples(tuned["imagined_writers"]), root / "docs" / "handwriting" / "samples.png")
     paths.write_text(root / "docs" / "results.md", robustness_tables.results_text(summary))
     report.write_comparison(shipped, root / "docs")
+
+
+def _update_recognisers(root: Path, shipped: Sequence[dict]) -> None:
+    path = root / "docs" / "recognisers.md"
+    page = path.read_text(encoding="utf-8")
+    for study in ("shipped", "ablations"):
+        found = json.loads((root / "docs" / "studies" / study / "results.json").read_text(encoding="utf-8"))
+        page = _between_comments(page, study, study_tables.text(found))
+    non_digits, training = (
+        json.loads((root / "benchmarks" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("non_digits", "time_to_accuracy")
+    )
+    page = _between_comments(page, "ensembles", study_tables.ensembles(shipped))
+    page = _between_comments(page, "non_digits", study_tables.non_digits(non_digits))
+    paths.write_text(path, _between_comments(page, "speed", study_tables.speed(training)))
 
 
 def shipped_cards(models_dir: Path) -> list[dict]:
@@ -81,7 +100,8 @@ def speed(results: Path) -> str:
     )
     cold, warm = recognition["one_image_cold"], recognition["test_digits_warm"]
     quick, slow = (attribution["one_drawing_milliseconds"][f"{way}_tensorflow"] for way in ("without", "with"))
-    target, seconds = list(training["seconds"].items())[-1]
+    finals = training["peers_final_accuracy"]
+    rates, one = warm["images_a_second"], warm["one_image_milliseconds"]
     return SPEED.format(
         page_seconds=app["seconds_from_start_to_canvas"]["median"],
         verdict_seconds=app["seconds_from_mouse_up_to_verdict"]["median"],
@@ -95,12 +115,18 @@ def speed(results: Path) -> str:
         cold_ratio=cold["times_faster"],
         keras_seconds=cold["keras"]["seconds"],
         keras_megabytes=cold["keras"]["megabytes"],
-        rate=warm["images_a_second"]["recognizer"],
-        rate_ratio=warm["times_faster"],
-        keras_rate=warm["images_a_second"]["model.predict"],
-        target=target,
-        train_seconds=seconds["train_cnn"],
-        peer_seconds=seconds["keras_documentation"],
+        rate=rates["recognizer"],
+        keras_rate=rates["model.predict"],
+        pytorch_rate=rates["pytorch"],
+        one=one["recognizer"],
+        keras_one=one["model.predict"],
+        pytorch_one=one["pytorch"],
+        keras_final=finals["keras_documentation"]["final_accuracy"],
+        to_keras=finals["keras_documentation"]["train_cnn"],
+        keras_needs=finals["keras_documentation"]["peer"],
+        pytorch_final=finals["pytorch_examples"]["final_accuracy"],
+        to_pytorch=finals["pytorch_examples"]["train_cnn"],
+        pytorch_needs=finals["pytorch_examples"]["peer"],
         sweep_rate=sweep["cnn_damaged_images_a_second"],
         sweep_cells=1 + len(CORRUPTIONS) * len(SEVERITIES),
         sweep_seconds=sweep["full_sweep_of_six_models"]["seconds"],
