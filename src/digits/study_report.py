@@ -118,6 +118,7 @@ def ship(variant: Variant, place: Place, models_dir: Path) -> Path:
     source, card = place.of(chosen.run), dict(chosen.card)
     if not (source / card["twin"]["file"]).is_file():
         _make_twin(source, card, place.data_dir)
+        cards.write(source / f"{variant.name}.json", card)
     card["study"] = {
         "seeds": [run.run.seed for run in variant.runs],
         "chosen": "the median seed by validation accuracy",
