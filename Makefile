@@ -43,7 +43,7 @@ benchmark: .venv/installed $(if $(wildcard benchmarks/requirements-$(PEER).txt),
 	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-# The sweep over all shipped models, whose tables and figure the README and docs/results.md show.
+# The sweep over the shipped models, whose tables and figure the README and docs/results.md show.
 robustness: .venv/installed
 	$(RUN) src/evaluate_robustness.py --restart
 	mkdir -p docs/robustness

@@ -13,7 +13,7 @@ from digits import command, paths
 @dataclass(frozen=True, kw_only=True)
 class Options:
     models: tuple[str, ...] = ()
-    """Names in the models folder, or paths of checkpoints; all in the models folder if left out."""
+    """Names in the models folder, or paths of checkpoints; all in the folder but ensembles if left out."""
     baseline: Annotated[str | None, arg(metavar="NAME")] = None
     """Model to which corruption errors are related; mnist_logistic if it is among the models, else the first."""
     corruptions: tuple[str, ...] = ()
@@ -51,9 +51,9 @@ class Options:
 
 
 def main(options: Options) -> None:
-    from digits import cards, sweep_plan
+    from digits import sweep_plan
 
-    names = options.models or tuple(cards.available(options.models_dir))
+    names = options.models or sweep_plan.usual_models(options.models_dir)
     models, problems = sweep_plan.find_models(names, options.models_dir)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import threading
 from dataclasses import replace
@@ -30,6 +31,15 @@ def plan_of(digits, **changes) -> sweep_plan.Plan:
         "seed": 0,
     }
     return sweep_plan.Plan(**settings | changes)
+
+
+def test_ensembles_are_swept_only_when_named(tmp_path):
+    for name in ("mnist_ensemble", "mnist_mlp"):
+        shutil.copy(paths.MODELS / f"{name}.json", tmp_path)
+    (tmp_path / "broken.json").write_text("{")
+    assert sweep_plan.usual_models(tmp_path) == ["broken", "mnist_mlp"]
+    models, _ = sweep_plan.find_models(["mnist_ensemble"], paths.MODELS)
+    assert models[0].name == "mnist_ensemble"
 
 
 def outcome(results: sweep.Results) -> tuple[list, list]:

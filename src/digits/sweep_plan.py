@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from digits import paths, recognizer
+from digits import cards, paths, recognizer
 from digits.corruptions import CORRUPTIONS, SEVERITIES, Corruption
 from digits.data import Digits
 
@@ -88,6 +88,19 @@ class Plan:
             "levels": {corruption.name: list(map(str, corruption.levels)) for corruption in CORRUPTIONS.values()},
             "versions": {library: version(library) for library in DECIDING_LIBRARIES},
         }
+
+
+def usual_models(models_dir: Path) -> list[str]:
+    """Names of the models with a card but ensembles, which take as long as all their members together."""
+
+    def is_ensemble(name: str) -> bool:
+        try:
+            return "members" in cards.read(models_dir / f"{name}.json")
+        except ValueError:
+            # A broken card is for `find_models` to tell of.
+            return False
+
+    return [name for name in cards.available(models_dir) if not is_ensemble(name)]
 
 
 def find_models(names: Sequence[str], models_dir: Path) -> tuple[list[Model], list[str]]:

@@ -75,7 +75,8 @@ def _load(name: str, key: str) -> Recognizer:
 def probabilities(model: Model, images: np.ndarray) -> np.ndarray:
     """Calibrated probabilities of the ten digits, (N, 10), of images, uint8 (N, 28, 28).
 
-    The temperature on the card makes them as often right as they are sure, on digits like those of validation.
+    A temperature makes them as often right as they are sure, on digits like those of validation. A network's is in its
+    logits; a forest's is on its card.
     """
     return metrics.temper(model.recogniser.predict_proba(images), model.recogniser.card.get("temperature", 1))
 

@@ -164,7 +164,7 @@ def _show_calibration(models: list[Model]) -> None:
     _show_chart(ideal + lines, "Accuracy by confidence, beside the diagonal of perfect calibration")
     st.caption(
         "10,000 test digits in bins of equal width; bins with fewer than ten answers are left out. This is what the "
-        "models say themselves; the answers on this page are calibrated by the temperature on their cards."
+        "models say themselves; a forest's answers on this page are calibrated by the temperature on its card."
     )
 
 
