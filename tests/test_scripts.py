@@ -268,11 +268,17 @@ def test_a_killed_sweep_goes_on_where_it_was(run_script, tmp_path):
 
 def test_evaluate_robustness_says_what_flips_one_picture(run_script, pictures, tmp_path):
     process = run_script(
-        "evaluate_robustness", "--models", "mnist_cnn", "--image", pictures / "0.png", "--output-dir", tmp_path / "one"
+        "evaluate_robustness",
+        "--models",
+        "mnist_logistic",
+        "--image",
+        pictures / "0.png",
+        "--output-dir",
+        tmp_path / "one",
     )
     assert "this changes the answer" in process.stdout
-    assert "stripe from" in process.stdout
-    assert cv2.imread(str(tmp_path / "one" / "mnist_cnn.png")).shape[1] > 1000
+    assert "fog from" in process.stdout
+    assert cv2.imread(str(tmp_path / "one" / "mnist_logistic.png")).shape[1] > 1000
 
 
 def test_evaluate_robustness_reads_the_original_mnist_c(run_script, tmp_path, some_digits):

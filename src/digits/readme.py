@@ -67,9 +67,8 @@ def update(root: Path = paths.ROOT) -> None:
 def _update_recognisers(root: Path, shipped: Sequence[dict]) -> None:
     path = root / "docs" / "recognisers.md"
     page = path.read_text(encoding="utf-8")
-    for study in ("shipped", "ablations"):
-        found = json.loads((root / "docs" / "studies" / study / "results.json").read_text(encoding="utf-8"))
-        page = _between_comments(page, study, study_tables.text(found))
+    study = json.loads((root / "docs" / "studies" / "shipped" / "results.json").read_text(encoding="utf-8"))
+    page = _between_comments(page, "shipped", study_tables.text(study))
     non_digits, training = (
         json.loads((root / "benchmarks" / "results" / f"{name}.json").read_text(encoding="utf-8"))
         for name in ("non_digits", "time_to_accuracy")

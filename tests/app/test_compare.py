@@ -36,7 +36,7 @@ def test_every_model_has_a_row_with_its_answer_confidence_next_and_heat(at, spli
         recogniser = recognizer.load(name := words(row[0]))
         expected = calibrated(recogniser, image)
         first, second = np.argsort(-expected)[:2]
-        unsure = "" if expected[first] >= 0.8 else ", not sure"
+        unsure = "" if expected[first] >= recogniser.card["sure"]["threshold"] else ", not sure"
         assert cells(row)[1:4] == [
             f"{first}", f"{in_percent(expected[first])}{unsure}", f"{second} ({in_percent(expected[second])})"
         ]  # fmt: skip

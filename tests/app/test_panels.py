@@ -1,11 +1,12 @@
 """The page as a whole, without a browser: drawing, verdict, what the model sees, and every panel with every model."""
 
+import cv2
 import numpy as np
 import pytest
 from sklearn.metrics.pairwise import cosine_similarity
 
-from digits import examples, metrics, preprocess, recognizer
-from panels import compare, draw, engine, handwriting, model_cards, stress, verdict, why
+from digits import examples, preprocess, recognizer
+from panels import compare, draw, engine, handwriting, model_cards, stress, why
 from workbench import PANELS, SHIPPED, Page, bars, calibrated, enlarged, in_percent, paths_in, png, prepared, words
 
 # Test digits that the default model reads rightly and finds familiar, one of each.
@@ -25,8 +26,8 @@ def advanced() -> recognizer.Recognizer:
 
 @pytest.fixture(scope="module")
 def said(advanced, splits) -> np.ndarray:
-    """What the default model says of the test digits, calibrated."""
-    return metrics.temper(advanced.predict_proba(splits.test.images), advanced.card["temperature"])
+    """What the default model says of the test digits."""
+    return advanced.predict_proba(splits.test.images)
 
 
 def test_blank_canvas_says_that_nothing_is_drawn(at):
@@ -59,11 +60,11 @@ def test_bars_are_as_long_as_the_probabilities(at, said):
     np.testing.assert_allclose(lengths, 100 * said[place], atol=0.051)
 
 
-def test_familiar_answer_is_sure_from_the_threshold_on(at, said, monkeypatch):
+def test_familiar_answer_is_sure_from_the_threshold_on(at, advanced, said, monkeypatch):
     monkeypatch.setattr(engine, "is_familiar", lambda _model, _image: True)
-    confidence = said.max(axis=1)
-    below = np.where(confidence < verdict.LEAST_CONFIDENCE, confidence, -1).argmax()
-    above = np.where(confidence >= verdict.LEAST_CONFIDENCE, confidence, 2).argmin()
+    confidence, threshold = said.max(axis=1), advanced.card["sure"]["threshold"]
+    below = np.where(confidence < threshold, confidence, -1).argmax()
+    above = np.where(confidence >= threshold, confidence, 2).argmin()
     for place, is_sure in ((confidence.argmin(), False), (below, False), (above, True), (confidence.argmax(), True)):
         at.sample(int(place))
         first, second, third = (f"{each} ({in_percent(said[place, each])})" for each in np.argsort(-said[place])[:3])
@@ -74,13 +75,13 @@ def test_familiar_answer_is_sure_from_the_threshold_on(at, said, monkeypatch):
 
 
 def test_what_looks_unlike_all_digits_is_not_sure(at, advanced, splits):
-    """A pattern of which the model itself is sure."""
-    stripes = np.zeros((28, 28), np.uint8)
-    stripes[4:24:4, 4:24] = 255
-    expected = calibrated(advanced, prepared(png(255 - enlarged(stripes))).image)
-    assert expected.max() > verdict.LEAST_CONFIDENCE
+    """A crossed-out circle, of which the model itself is sure."""
+    crossed = cv2.circle(np.full((280, 280), 255, np.uint8), (140, 140), 80, 0, 16, cv2.LINE_AA)
+    crossed = cv2.line(crossed, (60, 60), (220, 220), 0, 16, cv2.LINE_AA)
+    expected = calibrated(advanced, prepared(png(crossed)).image)
+    assert expected.max() > advanced.card["sure"]["threshold"]
     first, second, third = (f"{each} ({in_percent(expected[each])})" for each in np.argsort(-expected)[:3])
-    at.set(source="Upload").upload(png(255 - enlarged(stripes)))
+    at.set(source="Upload").upload(png(crossed))
     assert "Not sure that it is a digit It looks unlike those that this model learnt from" in at.verdict
     assert f"If it is one: {first}, or else {second} and {third}" in at.verdict
     assert "unsure" in at.find("div", "verdict").get("class")

@@ -59,7 +59,7 @@ def test_grid_is_what_the_model_makes_of_every_damage(at, name, has_label, split
             is_right = probabilities.argmax() == expected
             assert cell.get("class") == f"cell {'right' if is_right else 'wrong'}"
             np.testing.assert_array_equal(255 - pixels(picture), damaged[corruption, severity])
-            confidence = metrics.temper(probabilities, recogniser.card["temperature"]).max()
+            confidence = metrics.temper(probabilities, recogniser.card.get("temperature", 1)).max()
             assert cell.get("title") == picture.get("alt")
             assert cell.get("title").endswith(
                 f"severity {severity}: {probabilities.argmax()}, {in_percent(confidence)}"
@@ -90,7 +90,7 @@ def test_mixture_follows_its_sliders(at, splits):
         np.testing.assert_array_equal(255 - at.picture("the damaged digit"), image)
         expected = calibrated(recogniser, image)
         answer = int(expected.argmax())
-        unsure = "" if expected.max() >= 0.8 else ", not sure"
+        unsure = "" if expected.max() >= recogniser.card["sure"]["threshold"] else ", not sure"
         ending = "as expected" if answer == 7 else "instead of 7"
         assert words(at.find("div", "mixture")) == f"{answer} {in_percent(expected.max())}{unsure} {ending}"
         seen.append(image.tobytes())

@@ -12,7 +12,7 @@ from workbench import SHIPPED, Page, pixels, prepared, words
 
 # One of each kind.
 KINDS = ("mnist_advanced", "mnist_cnn", "mnist_mlp", "mnist_random_forest")
-CONVOLUTIONAL = ("mnist_advanced", "mnist_cnn")
+CONVOLUTIONAL = ("mnist_advanced", "mnist_cnn", "mnist_ensemble")
 WITHOUT_LAYER = [name for name, method in METHODS.items() if not method.needs_layer]
 WITHOUT_GRADIENT = ["occlusion", "rise"]
 
