@@ -12,7 +12,7 @@ from panels.engine import Model
 from panels.verdict import Verdict
 
 # It only asks for answers, so it works on every model and its maps can be compared.
-METHOD = "rise"
+METHOD = "occlusion"
 
 
 def show(drawing: Drawing, with_heat: bool) -> None:
@@ -29,7 +29,7 @@ def show(drawing: Drawing, with_heat: bool) -> None:
     header = ["Model", "Answer", "Confidence", "Next", *(["Where it sees the evidence"] if with_heat else [])]
     st.html(page.table(header, rows, "compare"))
     if with_heat:
-        st.caption("Heat maps by RISE: parts of the digit are covered a thousand times, and the answers compared.")
+        st.caption("Heat maps by occlusion: patches are covered one after another, and what the answer loses is shown.")
 
 
 def _ask_all(drawing: Drawing) -> tuple[list[tuple[Model, Verdict]], list[str]]:

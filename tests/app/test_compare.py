@@ -40,7 +40,7 @@ def test_every_model_has_a_row_with_its_answer_confidence_next_and_heat(at, spli
         assert cells(row)[1:4] == [
             f"{first}", f"{in_percent(expected[first])}{unsure}", f"{second} ({in_percent(expected[second])})"
         ]  # fmt: skip
-        (heat,) = attribution.explain(attribution.TwinModel(recogniser), image[None], "rise", int(first)).heat
+        (heat,) = attribution.explain(attribution.TwinModel(recogniser), image[None], "occlusion", int(first)).heat
         (picture,) = row.iter("img")
         np.testing.assert_array_equal(pixels(picture), (pictures.overlay(image, heat) * 255).round())
         assert picture.get("alt") == f"where {name} sees the evidence for {first}"

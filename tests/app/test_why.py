@@ -35,7 +35,7 @@ def test_methods_are_those_that_work_on_the_model_and_a_sentence_says_why(at, na
     expected = list(METHODS) if name in CONVOLUTIONAL else WITHOUT_GRADIENT if "forest" in name else WITHOUT_LAYER
     titles = [METHODS[method].title for method in expected]
     assert sorted(at.app.selectbox(key="method").options) == sorted(titles)
-    assert at.app.selectbox(key="method").value == "rise"
+    assert at.app.selectbox(key="method").value == "occlusion"
     sentences = [each.value for each in at.app.info]
     if name in CONVOLUTIONAL:
         assert not sentences
@@ -50,7 +50,7 @@ def test_heat_is_what_the_library_gives_for_the_answer(at, name, splits):
     at.set(model=name).draw(splits.test.images[2])
     image = prepared(at.drawing).image
     answer = int(words(at.find("span", "answer")))
-    np.testing.assert_array_equal(at.picture("where the evidence"), expected_heat(name, image, "rise", answer))
+    np.testing.assert_array_equal(at.picture("where the evidence"), expected_heat(name, image, "occlusion", answer))
 
 
 @pytest.mark.parametrize("method", [name for name, each in METHODS.items() if each.needs_gradient != "ink"])
@@ -72,7 +72,9 @@ def test_contrast_with_the_target_itself_is_impossible(at, splits):
     at.draw(splits.test.images[4]).set(versus=9).set(target=9)
     assert not at.errors
     image = prepared(at.drawing).image
-    np.testing.assert_array_equal(at.picture("the evidence for 9"), expected_heat("mnist_advanced", image, "rise", 9))
+    np.testing.assert_array_equal(
+        at.picture("the evidence for 9"), expected_heat("mnist_advanced", image, "occlusion", 9)
+    )
     assert "9" not in at.app.selectbox(key="versus").options
 
 
@@ -95,9 +97,11 @@ def test_methods_that_need_tensorflow_wait_for_it_behind_another(at, splits):
     at.draw(splits.test.images[0]).set(method="saliency")
     (sentence,) = [each.value for each in at.app.info]
     assert sentence.startswith("Saliency needs TensorFlow, which is starting")
-    assert sentence.endswith("Until then you see RISE.")
+    assert sentence.endswith("Until then you see Occlusion.")
     image = prepared(at.drawing).image
-    np.testing.assert_array_equal(at.picture("RISE: where"), expected_heat("mnist_advanced", image, "rise", 7))
+    np.testing.assert_array_equal(
+        at.picture("Occlusion: where"), expected_heat("mnist_advanced", image, "occlusion", 7)
+    )
 
 
 def test_methods_that_need_tensorflow_show_their_heat_once_it_is_there(at, splits, monkeypatch):

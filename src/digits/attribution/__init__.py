@@ -58,8 +58,8 @@ METHODS = {
 # What `explain` hands to a method besides its own parameters.
 GIVEN = {"model", "ink", "weights", "layer", "maps", "rng"}
 # They came out first where that was measured: docs/explanations.md says how.
-DEFAULT = "rise"
-DEFAULT_WITHOUT_CONVOLUTIONS = "integrated_gradients"
+DEFAULT = "occlusion"
+DEFAULT_WITHOUT_CONVOLUTIONS = "input_x_gradient"
 
 
 @dataclass(frozen=True)
