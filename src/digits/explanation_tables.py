@@ -49,13 +49,14 @@ def agreement_text(captum: Mapping) -> str:
     for model in ("mnist_advanced", "mnist_cnn"):
         for name, double in captum[model]["float64"].items():
             if name in METHODS:
-                single = captum[model]["float32"][name]
-                figures = (double["largest"], single["median"], single["largest"])
-                rows.append(
-                    [f"`{model}`", TITLES[name], *map("{:.1e}".format, figures), str(single["digits_beyond_1e-4"])]
-                )
-    header = ["model", "method", "float64, largest", "float32, median", "float32, largest", "digits above 1e-4"]
-    return markdown_table(header, rows)
+                row = [f"`{model}`", TITLES[name]]
+                for found in (double, captum[model]["float32"][name]):
+                    row += [f"{found['median']:.1e}", f"{found['largest']:.1e}", str(found["digits_beyond_1e-4"])]
+                rows.append(row)
+    columns = [
+        f"{precision}, {what}" for precision in ("float64", "float32") for what in ("median", "largest", "> 1e-4")
+    ]
+    return markdown_table(["model", "method", *columns], rows)
 
 
 def _model_text(name: str, found: Mapping) -> str:
