@@ -64,8 +64,8 @@ def _with_interval(estimate: Mapping) -> str:
     return f"{estimate['value']:.2%} ({100 * estimate['low']:.2f} – {100 * estimate['high']:.2f})"
 
 
-def ensembles(cards: Sequence[Mapping]) -> str:
-    """What the ensembles among some cards reach."""
+def ensembles(shipped: Sequence[Mapping]) -> str:
+    """What the ensembles among the cards of the shipped models reach."""
     made = [
         [
             card["name"],
@@ -73,7 +73,7 @@ def ensembles(cards: Sequence[Mapping]) -> str:
             f"{card['scores']['test']['accuracy']:.2%}",
             f"{card['parameters']:,}",
         ]
-        for card in cards
+        for card in shipped
         if "members" in card
     ]
     return markdown_table(["ensemble", "members", "test accuracy", "parameters"], made)
