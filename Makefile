@@ -22,7 +22,7 @@ app: .venv/installed
 	$(RUN) src/app.py --server.address localhost
 
 test: .venv/installed lint
-	$(RUN) -m pytest --numprocesses 2 --dist loadfile
+	$(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed
 	.venv/bin/ruff format --check .

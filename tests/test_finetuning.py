@@ -12,6 +12,8 @@ from digits.data import Digits, Splits
 
 BASE = paths.MODELS / "mnist_cnn.keras"
 QUICK = {"warm_up_steps": 20, "rounds": 2, "round_steps": 20}
+# Of the thousand validation digits that these tests guard with, two may be lost.
+LARGEST_LOSS = 0.002
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +23,8 @@ def mine() -> handwriting.Handwriting:
 
 @pytest.fixture(scope="module")
 def small(splits) -> Splits:
-    """MNIST with fewer test digits."""
-    return Splits(splits.train, splits.validation, splits.test.first(1000))
+    """MNIST with fewer digits to guard and to test with."""
+    return Splits(splits.train, splits.validation.first(1000), splits.test.first(1000))
 
 
 def weights_by_layer(model: keras.Model) -> dict[str, list[np.ndarray]]:
@@ -35,7 +37,7 @@ def wrong(model: keras.Model, digits: Digits) -> int:
 
 @pytest.fixture(scope="module")
 def tuner(small) -> finetuning.FineTuner:
-    return finetuning.FineTuner(BASE, small, finetuning.Recipe(**QUICK))
+    return finetuning.FineTuner(BASE, small, finetuning.Recipe(**QUICK, largest_loss=LARGEST_LOSS))
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def test_what_was_learnt_is_read_better_and_mnist_hardly_worse(tuned, mine, smal
     assert wrong(tuned.model, eight(mine)) < wrong(base, eight(mine))
     assert wrong(tuned.model, eight(mine, rest=True)) <= wrong(base, eight(mine, rest=True))
     lost = (wrong(tuned.model, small.validation) - wrong(base, small.validation)) / len(small.validation)
-    assert lost <= finetuning.Recipe().largest_loss
+    assert lost <= LARGEST_LOSS
 
 
 def test_early_layers_stay_to_the_bit(tuned):

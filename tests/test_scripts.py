@@ -151,11 +151,14 @@ def test_prepare_data_writes_its_pictures_and_reuses_its_cache(run_script, tmp_p
     assert folder_bytes(tmp_path / "out") == before
 
 
-@pytest.mark.parametrize("trainer", ["train_mlp", "train_cnn", "train_advanced"])
-def test_trainer_makes_a_model_that_can_be_used(trainer, run_script, tmp_path, some_digits):
+@pytest.mark.parametrize(
+    ("trainer", "scores_test"), [("train_mlp", True), ("train_cnn", False), ("train_advanced", False)]
+)
+def test_trainer_makes_a_model_that_can_be_used(trainer, scores_test, run_script, tmp_path, some_digits):
     small = ("--limit", 512, "--epochs", 1, "--output-dir", "models", "--report-dir", "reports")
-    process = run_script(trainer, *small, "--name", "quick")
-    assert "of 10,000 test digits" in process.stdout
+    process = run_script(trainer, *small, "--name", "quick", "--score-test" if scores_test else "--no-score-test")
+    assert "of 5,000 validation digits" in process.stdout
+    assert ("of 10,000 test digits" in process.stdout) == scores_test
     assert process.stderr == ""
     assert sorted(file.name for file in (tmp_path / "models").iterdir()) == ["quick.json", "quick.keras", "quick.onnx"]
     assert (tmp_path / "reports" / "quick" / "curves.png").is_file()

@@ -22,8 +22,8 @@ def options(folder, **changes) -> command.TrainingOptions:
     )
 
 
-def fit(few, chosen: command.TrainingOptions) -> training.Trained:
-    return training.fit(architectures.cnn, training.warmed_cosine, few, chosen)
+def fit(few, chosen: command.TrainingOptions, build=architectures.cnn) -> training.Trained:
+    return training.fit(build, training.warmed_cosine, few, chosen)
 
 
 def answers(model, few) -> np.ndarray:
@@ -123,7 +123,7 @@ def test_either_precision_gives_a_float32_model(few, tmp_path, capsys, precision
 def test_resuming_nothing_or_something_else_is_refused(few, tmp_path, capsys):
     with pytest.raises(FileNotFoundError, match="nothing to resume"):
         fit(few, options(tmp_path, resume=True))
-    fit(few, options(tmp_path, epochs=2))
+    fit(few, options(tmp_path, epochs=2), architectures.mlp)
     with pytest.raises(ValueError, match="had another learning_rate"):
         fit(few, options(tmp_path, epochs=2, learning_rate=1.0, resume=True))
     capsys.readouterr()
@@ -150,8 +150,8 @@ def test_a_step_learns_from_the_digits_with_the_largest_losses(few, tmp_path, ca
 
 def test_training_from_the_hardest_digits_resumes(few, tmp_path, capsys):
     chosen = {"hardest": 0.5, "epochs": 2}
-    whole = fit(few, options(tmp_path / "whole", **chosen))
-    fit(few, options(tmp_path / "cut", **chosen))
-    resumed = fit(few, options(tmp_path / "cut", **chosen, resume=True))
+    whole = fit(few, options(tmp_path / "whole", **chosen), architectures.mlp)
+    fit(few, options(tmp_path / "cut", **chosen), architectures.mlp)
+    resumed = fit(few, options(tmp_path / "cut", **chosen, resume=True), architectures.mlp)
     np.testing.assert_allclose(answers(resumed.model, few), answers(whole.model, few), atol=1e-5)
     capsys.readouterr()

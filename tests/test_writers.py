@@ -21,7 +21,7 @@ def test_a_writer_of_strength_zero_writes_as_mnist_does(some_digits):
 
 def test_an_unfamiliar_hand_is_harder_to_read_and_still_mostly_legible(some_digits):
     digits = some_digits.first(100)
-    cnn = recognizer.load("mnist_advanced")
+    cnn = recognizer.load("mnist_cnn")
     accuracies = []
     for seed in range(1, 5):
         writer = writers.imagine(np.random.default_rng(seed))

@@ -53,6 +53,9 @@ def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = T
         card["twin"] = cards.file_entry(answering) | {"largest_difference": difference}
         recognise = recognizer.load(answering)
         answers, labels = recognise.predict_proba(splits.validation.images), splits.validation.labels
+        scores = {"validation": _score(answers, labels)}
+        if score_test:
+            scores["test"] = _score(recognise.predict_proba(splits.test.images), splits.test.labels)
         if "folded_temperature" not in card:
             card["temperature"] = metrics.best_temperature(answers, labels)
             answers = metrics.temper(answers, card["temperature"])
@@ -69,11 +72,7 @@ def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = T
                 "validation": len(splits.validation),
                 "test": len(splits.test),
             },
-            "scores": {
-                part: _score(recognise, getattr(splits, part))
-                for part in ("validation", "test")
-                if score_test or part != "test"
-            },
+            "scores": scores,
             "created": datetime.now(UTC).date().isoformat(),
         }
         cards.write(stage / f"{name}.json", card)
@@ -107,10 +106,9 @@ def _fold_temperature(model, digits: Digits) -> float:
     return temperature
 
 
-def _score(recognise: recognizer.Recognizer, digits: Digits) -> dict:
-    probabilities = recognise.predict_proba(digits.images)
-    correct = int(np.sum(probabilities.argmax(axis=1) == digits.labels))
-    return statistics.accuracy_with_interval(correct, len(digits)) | {
-        "nll": metrics.negative_log_likelihood(probabilities, digits.labels),
-        "ece": metrics.expected_calibration_error(probabilities, digits.labels),
+def _score(probabilities: np.ndarray, labels: np.ndarray) -> dict:
+    correct = int(np.sum(probabilities.argmax(axis=1) == labels))
+    return statistics.accuracy_with_interval(correct, len(labels)) | {
+        "nll": metrics.negative_log_likelihood(probabilities, labels),
+        "ece": metrics.expected_calibration_error(probabilities, labels),
     }
