@@ -17,6 +17,7 @@ from digits import (
     recognizer,
     study,
     study_plan,
+    study_plots,
     study_report,
     study_results,
     study_tables,
@@ -167,7 +168,8 @@ def test_the_report_and_the_shipped_model(declare, trained, tmp_path):
     assert "Two ways" in page.read_text(encoding="utf-8")
     kept = json.loads((place.folder / "results.json").read_text(encoding="utf-8"))
     assert [run["sha256"] for run in kept["runs"]] == [each.card["checkpoint"]["sha256"] for each in results.finished]
-    assert (place.folder / "study.png").stat().st_size > 10_000
+    for picture in ("study.png", "differences.png"):
+        assert (place.folder / picture).stat().st_size > 10_000
     assert study_tables.text(summary).count("\n| plain |") == 1
     shipped = study_report.ship(results.variants[0], place, tmp_path / "models")
     card = cards.read(shipped)
@@ -264,6 +266,14 @@ def test_comparisons_are_paired_and_adjusted(rng):
     gained = np.mean([after[1:].mean() - before[1:].mean() for after, before in zip(more, base, strict=True)])
     assert damaged.difference.value == pytest.approx(gained)
     assert 0 < damaged.difference.low < gained < damaged.difference.high < gained + 0.02
+    panels = study_plots.differences(results).axes
+    assert [axis.get_title(loc="left") for axis in panels] == ["clean", "MNIST-C levels"]
+    for part, axis, found in zip((slice(0, 1), slice(1, None)), panels, (clean, damaged), strict=True):
+        _, seeds, interval, mean = axis.lines
+        by_seed = [after[part].mean() - before[part].mean() for after, before in zip(more, base, strict=True)]
+        np.testing.assert_allclose(seeds.get_xdata(), 100 * np.array(by_seed), atol=1e-9)
+        np.testing.assert_allclose(interval.get_xdata(), (100 * found.difference.low, 100 * found.difference.high))
+        np.testing.assert_allclose(mean.get_xdata(), 100 * np.mean(by_seed))
 
 
 def test_the_median_seed_is_chosen_by_validation():
@@ -274,7 +284,7 @@ def test_the_median_seed_is_chosen_by_validation():
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "expected"), [([1, 2], [1, 2], 1.0), ([2, 3], [1, 2], 0.0), ([1], [2], None)]
+    ("ours", "theirs", "expected"), [([1, 2, 3], [1, 2, 3], 1.0), ([2, 3, 4], [1, 2, 3], 0.0), ([1, 2], [2, 4], None)]
 )
 def test_p_values_at_the_edges(ours, theirs, expected):
     assert study_results.paired_p_value(np.array(ours), np.array(theirs)) == expected

@@ -11,20 +11,23 @@ from digits.study import MNIST_C, Finished, Place
 from digits.study_results import Results, Variant
 
 
-def write_tables(results: Results, summary: dict, folder: Path) -> Path:
-    """Write `results.json`, `runs.csv` and `study.png`.
+def write_tables(results: Results, summary: dict, folder: Path) -> list[Path]:
+    """Write `results.json`, `runs.csv`, `study.png` and, if there is anything to compare, `differences.png`.
 
     Args:
         summary: as `summarise` gives it.
 
     Returns:
-        The path of the picture.
+        The paths of the pictures.
     """
     import pandas
 
     paths.write_text(folder / "results.json", json.dumps(summary, indent=1) + "\n")
     paths.write_text(folder / "runs.csv", pandas.DataFrame(summary["runs"]).to_csv(index=False))
-    return save_figure(study_plots.seeds_and_means(results.variants), folder / "study.png")
+    pictures = [save_figure(study_plots.seeds_and_means(results.variants), folder / "study.png")]
+    if results.comparisons:
+        pictures.append(save_figure(study_plots.differences(results), folder / "differences.png"))
+    return pictures
 
 
 def write(results: Results, summary: dict, folder: Path) -> Path:
@@ -33,14 +36,14 @@ def write(results: Results, summary: dict, folder: Path) -> Path:
     Returns:
         The path of the HTML page.
     """
-    picture = write_tables(results, summary, folder)
+    pictures = write_tables(results, summary, folder)
     page = render(
         "study.html.j2",
         summary=summary,
         header=study_tables.HEADER,
         rows=study_tables.rows(summary),
         duels=study_tables.duels(summary),
-        picture=inline(picture),
+        pictures=[inline(picture) for picture in pictures],
         measures=study_tables.MEASURES,
     )
     paths.write_text(folder / "report.html", page)

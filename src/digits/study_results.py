@@ -12,6 +12,8 @@ from digits.study import CLEAN, MNIST_C, Finished
 from digits.study_plan import Study
 
 REPLICATES = 1000
+# A t-test of two has one degree of freedom: a difference would have to be 13 times its standard error.
+LEAST_SEEDS = 3
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Comparison:
 
     Attributes:
         difference: mean accuracy less the first variant's, with its interval.
-        p_value: paired t-test over the seeds, adjusted for the number of comparisons (Holm); None with one seed.
+        p_value: paired t-test over the seeds, adjusted for the number of comparisons (Holm); None with few seeds.
     """
 
     variant: str
@@ -128,10 +130,10 @@ def estimate(values: np.ndarray) -> Estimate:
 
 
 def paired_p_value(ours: np.ndarray, theirs: np.ndarray) -> float | None:
-    """Student's paired two-sided test over seeds; None with one seed, 1 where no seed differs."""
+    """Student's paired two-sided test over seeds; 1 where no seed differs, None with so few that it finds nothing."""
     from scipy.stats import ttest_rel
 
-    if len(ours) < 2:
+    if len(ours) < LEAST_SEEDS:
         return None
     if np.ptp(ours - theirs) == 0:
         return 1.0 if np.all(ours == theirs) else 0.0

@@ -28,6 +28,13 @@ def text(summary: Mapping) -> str:
     return markdown_table(HEADER, rows(summary)) + below
 
 
+def changes(summary: Mapping) -> str:
+    """The first variant's accuracies in Markdown, and below them what each other variant changes, in points."""
+    first, found = next(iter(summary["variants"].items()))
+    accuracies = [_with_interval(found["accuracy"][measure]) for measure in MEASURES]
+    return markdown_table(("variant", *MEASURES.values()), [[first, *accuracies], *duels(summary)])
+
+
 def rows(summary: Mapping) -> list[list[str]]:
     """What each variant reached, means over its seeds with their intervals."""
     found = []
