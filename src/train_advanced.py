@@ -38,15 +38,13 @@ def main(options: Options) -> None:
 
 
 def schedule(options: Options, steps_an_epoch: int):
-    """A warmed cosine, or several with warm restarts (Loshchilov and Hutter 2017)."""
-    from keras.optimizers.schedules import CosineDecayRestarts
-
+    """A warmed cosine, or several with restarts."""
     from digits import training
 
     if options.cycles == 1:
         return training.warmed_cosine(options, steps_an_epoch)
     steps = options.epochs * steps_an_epoch
-    return CosineDecayRestarts(options.learning_rate, -(-steps // (2**options.cycles - 1)), t_mul=2.0)
+    return training.WarmRestarts(options.learning_rate, steps, options.cycles, steps_an_epoch)
 
 
 if __name__ == "__main__":

@@ -84,6 +84,17 @@ def test_the_rate_warms_up_for_an_epoch_then_falls_along_half_a_cosine(tmp_path)
     np.testing.assert_allclose(rates, [0.001, 0.0055, 0.01, 0.005, 0, 0], atol=1e-8)
 
 
+def test_every_restart_warms_up_and_falls_along_a_cosine_of_its_own(tmp_path):
+    """Two epochs, then four, each as Keras's own warmed cosine of that length; saved and read it is the same."""
+    once, twice = (options(tmp_path, epochs=epochs, learning_rate=0.01) for epochs in (2, 4))
+    expected = [float(training.warmed_cosine(once, 100)(step)) for step in range(200)]
+    expected += [float(training.warmed_cosine(twice, 100)(step)) for step in range(400)]
+    schedule = training.WarmRestarts(0.01, 600, cycles=2, warmup_steps=100)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
+    for rates in (schedule, again):
+        np.testing.assert_allclose([float(rates(step)) for step in range(600)], expected, rtol=1e-4, atol=1e-8)
+
+
 def test_batches_cover_every_digit_once_an_epoch(few):
     stream = training.batches(few.train, 128, seed=3, augment_in=lambda _: None)
     epoch = [next(stream) for _ in range(8)]
