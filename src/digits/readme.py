@@ -67,8 +67,9 @@ def update(root: Path = paths.ROOT) -> None:
 def _update_recognisers(root: Path, shipped: Sequence[dict]) -> None:
     path = root / "docs" / "recognisers.md"
     page = path.read_text(encoding="utf-8")
-    study = json.loads((root / "docs" / "studies" / "shipped" / "results.json").read_text(encoding="utf-8"))
-    page = _between_comments(page, "shipped", study_tables.text(study))
+    for name, table in (("shipped", study_tables.text), ("ablations", study_tables.changes)):
+        study = json.loads((root / "docs" / "studies" / name / "results.json").read_text(encoding="utf-8"))
+        page = _between_comments(page, name, table(study))
     non_digits, training = (
         json.loads((root / "benchmarks" / "results" / f"{name}.json").read_text(encoding="utf-8"))
         for name in ("non_digits", "time_to_accuracy")
