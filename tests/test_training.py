@@ -93,6 +93,8 @@ def test_every_restart_warms_up_and_falls_along_a_cosine_of_its_own(tmp_path):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
     for rates in (schedule, again):
         np.testing.assert_allclose([float(rates(step)) for step in range(600)], expected, rtol=1e-4, atol=1e-8)
+    with pytest.raises(ValueError, match="expected more epochs or fewer --cycles"):
+        training.WarmRestarts(0.01, 300, cycles=2, warmup_steps=100)
 
 
 def test_batches_cover_every_digit_once_an_epoch(few):

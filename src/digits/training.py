@@ -71,13 +71,16 @@ def warmed_cosine(options: command.TrainingOptions, steps_an_epoch: int) -> kera
 class WarmRestarts(keras.optimizers.schedules.LearningRateSchedule):
     """Several cosines down to nothing, each twice as long as the last (Loshchilov and Hutter 2017) and warmed up.
 
-    Without warming up, networks without BatchNorm collapse at a restart.
+    Without warming up, a network without BatchNorm fell back to chance at a restart.
 
     Args:
         learning_rate: the highest; a cosine begins at a tenth of it.
         steps: of all the cosines together.
         cycles: how many there are.
         warmup_steps: of each of them.
+
+    Raises:
+        ValueError: the first cosine would be over before it is warmed up.
     """
 
     def __init__(self, learning_rate: float, steps: int, cycles: int, warmup_steps: int) -> None:
@@ -88,6 +91,8 @@ class WarmRestarts(keras.optimizers.schedules.LearningRateSchedule):
             "warmup_steps": warmup_steps,
         }
         self._first = steps / (2**cycles - 1)
+        if self._first <= warmup_steps:
+            raise ValueError(f"expected more epochs or fewer --cycles: the first of {cycles} has no time to warm up")
         self._restarts = [self._first * (2**cycle - 1) for cycle in range(1, cycles)]
 
     def __call__(self, step):
