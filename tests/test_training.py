@@ -97,6 +97,24 @@ def test_every_restart_warms_up_and_falls_along_a_cosine_of_its_own(tmp_path):
         training.WarmRestarts(0.01, 300, cycles=2, warmup_steps=100)
 
 
+def test_the_average_of_the_weights_grows_as_in_tensorflow():
+    import tensorflow as tf
+
+    optimizer = training.AveragingAdamW(0.1, use_ema=True, ema_momentum=0.6)
+    weight, averaged = keras.Variable([3.0, -1.0]), tf.Variable([0.0, 0.0])
+    oracle, steps = None, tf.Variable(0.0)
+    for step in range(30):
+        optimizer.apply([2 * weight.value], [weight])
+        averaged.assign(weight.value)
+        steps.assign(step)
+        # Keras's average begins with the first step's weights.
+        oracle = oracle or tf.train.ExponentialMovingAverage(0.6, num_updates=steps)
+        oracle.apply([averaged])
+    optimizer.finalize_variable_values([weight])
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(weight), oracle.average(averaged), rtol=1e-5)
+    assert optimizer.get_config()["ema_momentum"] == 0.6
+
+
 def test_batches_cover_every_digit_once_an_epoch(few):
     stream = training.batches(few.train, 128, seed=3, augment_in=lambda _: None)
     epoch = [next(stream) for _ in range(8)]

@@ -110,6 +110,21 @@ class WarmRestarts(keras.optimizers.schedules.LearningRateSchedule):
         return self._config
 
 
+@keras.saving.register_keras_serializable("digits")
+class AveragingAdamW(keras.optimizers.AdamW):
+    """AdamW whose average of the weights is a short one at first: of about the last tenth of the steps.
+
+    Its momentum rises as in TensorFlow's `ExponentialMovingAverage` with `num_updates`. With a high one from the start,
+    the untrained weights count for epochs: after 100 steps with 0.995 they make up 0.6 of the average.
+    """
+
+    def _update_model_variables_moving_average(self, trainable_variables: list) -> None:
+        highest, steps = self.ema_momentum, keras.ops.cast(self.iterations, "float32")
+        self.ema_momentum = keras.ops.minimum(highest, (1 + steps) / (10 + steps))
+        super()._update_model_variables_moving_average(trainable_variables)
+        self.ema_momentum = highest
+
+
 def one_hot(labels: np.ndarray) -> np.ndarray:
     """Labels (N,) as float32 (N, 10)."""
     return np.eye(10, dtype=np.float32)[labels]
@@ -149,7 +164,7 @@ def fit(
             model = build()
         history = {}
         model.compile(
-            keras.optimizers.AdamW(
+            AveragingAdamW(
                 schedule(options, steps),
                 weight_decay=options.weight_decay,
                 use_ema=options.averaging > 0,
