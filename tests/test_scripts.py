@@ -235,19 +235,19 @@ def test_baselines_are_trained_compared_and_shipped_as_plain_files(run_script, t
 
 
 def test_evaluate_robustness_writes_tables_pictures_and_a_page(run_script, tmp_path):
-    arguments = ["--models", "mnist_cnn", "mnist_logistic", "--corruptions", "rotate", "scale", "fog"]
+    arguments = ["--models", "mnist_mlp", "mnist_logistic", "--corruptions", "rotate", "scale", "fog"]
     arguments += ["--severities", 1, 3, "--limit", 50, "--output-dir", tmp_path / "sweep"]
     process = run_script("evaluate_robustness", *arguments)
-    assert "`mnist_cnn`" in process.stdout
+    assert "`mnist_mlp`" in process.stdout
     rows = list(csv.DictReader((tmp_path / "sweep" / "results.csv").read_text().splitlines()))
     assert len(rows) == 2 * (1 + 3 * 2)
     assert len(json.loads((tmp_path / "sweep" / "results.json").read_text())) == len(rows)
     assert len((tmp_path / "sweep" / "comparisons.csv").read_text().splitlines()) == 1 + 7
     summary = json.loads((tmp_path / "sweep" / "summary.json").read_text())
-    assert summary["models"].keys() == {"mnist_cnn", "mnist_logistic"}
+    assert summary["models"].keys() == {"mnist_mlp", "mnist_logistic"}
     page = (tmp_path / "sweep" / "report.html").read_text()
     assert page.count("<img ") == page.count('src="data:image/png;base64,') == 8
-    for name in ("samples", "curves", "heat_map", "calibration", "surprises_mnist_logistic", "pairs_mnist_cnn"):
+    for name in ("samples", "curves", "heat_map", "calibration", "surprises_mnist_logistic", "pairs_mnist_mlp"):
         assert cv2.imread(str(tmp_path / "sweep" / f"{name}.png")).shape[1] > 400
     assert_one_line_error(run_script("evaluate_robustness", *arguments, "--random-seed", 1, check=False), "other seed")
 

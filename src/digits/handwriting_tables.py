@@ -71,7 +71,7 @@ def finetuning(results: Mapping) -> str:
             f"{100 * row['wrong_after'] / judged:.1f}",
             f"{row['ratio_of_errors']:.0%}",
             f"{row['writers_halved']} / {row['writers_worse']}",
-            f"{row['mnist_points_lost']:.2f} ({row['mnist_points_lost_at_most']:.2f})",
+            f"{row['mnist_points_lost']:z.2f} ({row['mnist_points_lost_at_most']:.2f})",
             f"{row['seconds']:.0f} ({row['seconds_at_most']:.0f})",
         ]
         for samples, row in writers["by_samples"].items()
@@ -86,11 +86,11 @@ def _people(rows: Sequence[Mapping], mnist_wrong_before: int) -> str:
     learnt, judged, before, after = (
         sum(row[name] for row in rows) for name in ("learnt", "judged", "wrong_before", "wrong_after")
     )
-    lost = np.array([row["mnist_wrong_after"] for row in rows]) - mnist_wrong_before
+    lost = (np.array([row["mnist_wrong_after"] for row in rows]) - mnist_wrong_before) / 100
     return (
         f"{len(rows)} people, of whom about one sample of each digit was learnt ({learnt} in all): of their {judged} "
         f"other digits {before} were misread before and {after} after, and MNIST's test digits lost "
-        f"{lost.mean() / 100:.2f} points, {lost.max() / 100:.2f} at most."
+        f"{lost.mean():z.2f} points, {lost.max():z.2f} at most."
     )
 
 
