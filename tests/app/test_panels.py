@@ -19,6 +19,12 @@ def at(monkeypatch) -> Page:
     return Page(monkeypatch).show("My handwriting")
 
 
+@pytest.fixture
+def few_test_digits(monkeypatch, splits) -> None:
+    """What *Models* counts: all 10,000 test digits take the larger models seconds."""
+    monkeypatch.setattr(engine, "test_digits", lambda: splits.test.first(500))
+
+
 @pytest.fixture(scope="module")
 def advanced() -> recognizer.Recognizer:
     return recognizer.load("mnist_advanced")
@@ -143,6 +149,7 @@ def test_answer_comes_after_every_stroke(at, advanced, splits):
     assert at.click("Undo").verdict == seen[0]
 
 
+@pytest.mark.usefixtures("few_test_digits")
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_panel_works_with_every_model(at, name, splits, monkeypatch):
     monkeypatch.setattr(engine, "tensorflow_is_ready", lambda: False)
@@ -286,6 +293,7 @@ BREAKABLE = {
 }
 
 
+@pytest.mark.usefixtures("few_test_digits")
 @pytest.mark.parametrize("name", BREAKABLE)
 def test_mistake_of_ours_is_one_sentence_in_its_place_and_a_traceback_in_the_log(at, name, splits, monkeypatch, caplog):
     def broken(*_arguments, **_options):
