@@ -45,7 +45,7 @@ class TrainingOptions:
     label_smoothing: float = 0.0
     """Probability taken from the true class and shared by all ten."""
     averaging: float = 0.99
-    """Momentum of the moving average of the weights that is evaluated and kept."""
+    """Momentum of the moving average of the weights that is evaluated and kept; less in the first steps."""
     augmentation: Literal["none", "light", "strong"]
     """How the digits are changed while training."""
     leave_out: tuple[str, ...] = ()
