@@ -103,7 +103,7 @@ def test_the_average_of_the_weights_grows_as_in_tensorflow():
     optimizer = training.AveragingAdamW(0.1, use_ema=True, ema_momentum=0.6)
     weight, averaged = keras.Variable([3.0, -1.0]), tf.Variable([0.0, 0.0])
     oracle, steps = None, tf.Variable(0.0)
-    for step in range(30):
+    for step in range(16):
         optimizer.apply([2 * weight.value], [weight])
         averaged.assign(weight.value)
         steps.assign(step)

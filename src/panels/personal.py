@@ -101,7 +101,7 @@ def _offer(model: Model | None, mine: Handwriting | None, problem: str) -> None:
         _show_remarks(mine, base)
         again = "" if base is model else f" {model.name} has learnt your digits already, so this begins with its base."
         st.caption(
-            f"{base.name} learns from {len(mine.digits)} digits, in about a minute, and stays as it is: the result is "
+            f"{base.name} learns from {len(mine.digits)} digits, in a minute or two, and stays as it is: the result is "
             f"another model, {NAME}.{again}"
         )
     if st.button(label, icon=":material/school:", disabled=mine is None):
