@@ -35,8 +35,7 @@ class Options:
 def main(options: Options) -> None:
     from digits import handwriting, recognizer
 
-    if Path(options.name).name != options.name:
-        raise ValueError(f"expected a --name without folders, got {options.name!r}; --output-dir says where")
+    paths.check_name(options.name, "a --name")
     if options.folds < 2:
         raise ValueError(f"expected --folds of at least 2, got {options.folds}")
     for folder in (options.output_dir, options.report_dir):

@@ -165,6 +165,7 @@ def test_where_nothing_is_gained_nothing_is_published(tuner, mine, tmp_path, mon
         (["--base", "nobody"], ["no model called nobody"]),
         (["--digits-dir", "none"], ["no folder none"]),
         (["--folds", 1], ["--folds of at least 2"]),
+        (["--name", "../mine"], ["expected a --name of", "../mine"]),
     ],
 )
 def test_the_script_refuses_at_once(run_script, arguments, words):

@@ -59,6 +59,26 @@ def test_sha256_is_that_of_the_bytes(tmp_path):
     assert paths.sha256(tmp_path / "file") == hashlib.sha256(b"digits" * 100_000).hexdigest()
 
 
+@pytest.mark.parametrize("name", ["mnist_cnn", "cnn_v1.5", "7", "_", "a..b", "A-1.", "x.json", "x" * 100])
+def test_names_of_checkpoints_are_accepted_as_they_are(name):
+    assert paths.check_name(name, "a name") == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", ".", "..", ".hidden", "-dash", "--restart", "/tmp/x", "../x", "a/b", "a\\b", "C:x", "x" * 101),
+        *("a\n", "a\nb", "a\0", "a b", "a'b", 'a"b', "<b>a</b>", "a;b", "$(a)", "~a", "*", "é", "١", "a\u202eb"),
+        *("a.keras", "a.onnx", "a.skops", "a.npz", ".keras"),
+    ],
+)
+def test_names_that_lead_elsewhere_are_refused_in_one_short_line(name):
+    with pytest.raises(ValueError, match="expected a name of up to 100 letters") as raised:
+        paths.check_name(name, "a name")
+    assert len(str(raised.value)) < 250
+    assert str(raised.value).isprintable()
+
+
 def test_output_folder_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="can't write to the output folder"):

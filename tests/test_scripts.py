@@ -201,7 +201,8 @@ def test_resuming_what_never_began_is_one_line(run_script):
     [
         (["--limit", "0"], "at least 1 digit"),
         (["--epochs", "0"], "--epochs and --batch-size of at least 1"),
-        (["--name", "a/b"], "--name without folders"),
+        (["--name", "a/b"], "expected a --name of"),
+        (["--name", ".."], "expected a --name of"),
         (["--hardest", "0"], "--hardest above 0"),
     ],
 )

@@ -67,8 +67,7 @@ class TrainingOptions:
 
     def __post_init__(self) -> None:
         # Before Keras is loaded, which takes seconds.
-        if Path(self.name).name != self.name:
-            raise ValueError(f"expected a --name without folders, got {self.name!r}; --output-dir says where")
+        paths.check_name(self.name, "a --name")
         if self.epochs < 1 or self.batch_size < 1 or not 0 <= self.averaging < 1:
             raise ValueError(
                 "expected --epochs and --batch-size of at least 1 and --averaging from 0 to below 1, "

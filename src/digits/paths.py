@@ -1,6 +1,8 @@
 """Where the project keeps things, and writing a file so that it is never seen half-written."""
 
 import hashlib
+import re
+import reprlib
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +19,24 @@ MODELS = ROOT / "models"
 MY_DIGITS = ROOT / "my_digits"
 REPORTS = ROOT / "reports"
 STUDIES = ROOT / "docs" / "studies"
+CHECKPOINT_SUFFIXES = (".keras", ".onnx", ".skops", ".npz")
+
+
+def check_name(name: str, what: str) -> str:
+    """Return `name` if a model, a variant or an ensemble may be called that; files and folders take its name.
+
+    Args:
+        what: the name is, for the error message.
+
+    Raises:
+        ValueError: it has other characters than expected, is too long, or would be taken for the path of a checkpoint.
+    """
+    if not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", name) or name.endswith(CHECKPOINT_SUFFIXES):
+        raise ValueError(
+            f"expected {what} of up to 100 letters A to Z, digits, '.', '_' and '-' that doesn't begin with '.' or '-' "
+            f"or end in {', '.join(CHECKPOINT_SUFFIXES)}, got {reprlib.repr(name)}"
+        )
+    return name
 
 
 def output_folder(folder: Path) -> Path:

@@ -13,7 +13,6 @@ from digits import cards, forest, paths, preprocess
 
 # Bounds the memory of one call; larger blocks are hardly faster.
 BLOCK = 100
-CHECKPOINT_SUFFIXES = (".keras", ".onnx", ".skops", ".npz")
 # Counts what twins are written to hold, so that one cached by an earlier release isn't taken for a new one.
 TWIN_VERSION = 2
 
@@ -71,7 +70,7 @@ def find(model: str | Path, models_dir: Path = paths.MODELS) -> Path:
         FileNotFoundError: there is no such name or file.
     """
     path = Path(model)
-    if path.suffix not in CHECKPOINT_SUFFIXES:
+    if path.suffix not in paths.CHECKPOINT_SUFFIXES:
         names = cards.available(models_dir)
         if str(model) not in names:
             known = ", ".join(names) or "none yet: train one"

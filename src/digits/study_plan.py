@@ -37,12 +37,18 @@ class Run:
         variant: the variant's name, which the checkpoint gets too.
         trainer: the script in `src` that trains it, without `.py`.
         options: what the variant sets of the trainer's options, by their Python names.
+
+    Raises:
+        ValueError: the variant's name can't be that of a folder and of a checkpoint.
     """
 
     variant: str
     seed: int
     trainer: str
     options: Options
+
+    def __post_init__(self) -> None:
+        paths.check_name(self.variant, "a variant's name")
 
     @property
     def name(self) -> str:
