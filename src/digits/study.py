@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import tempfile
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -90,17 +91,26 @@ def threads_each(workers: int) -> int:
 
 
 def clear(study: Study, place: Place) -> None:
-    """Delete the declared runs."""
-    for each in study.runs():
-        shutil.rmtree(place.of(each), ignore_errors=True)
+    """Delete the declared runs.
+
+    Raises:
+        ValueError: there is something else where the folder of a run belongs; nothing is deleted then.
+    """
+    for folder in [place.of(each) for each in study.runs() if _is_run(place.of(each))]:
+        shutil.rmtree(folder)
 
 
 def keep(study: Study, place: Place, kept: Path) -> None:
-    """Copy to `kept` what the results of each run come from, and the checkpoints of networks that may be shipped."""
+    """Copy to `kept` what the results of each run come from, and the checkpoints of networks that may be shipped.
+
+    Raises:
+        ValueError: there is something else where the folder of a run belongs.
+    """
     for each in study.runs():
         files = ["run.json", f"{each.variant}.json", "answers.npz"]
         if study.scored_on == "test":
             files.append(f"{each.variant}.keras")
+        _is_run(kept / each.name)
         folder = paths.output_folder(kept / each.name)
         for name in files:
             with paths.replacing(folder / name) as temporary:
@@ -108,19 +118,42 @@ def keep(study: Study, place: Place, kept: Path) -> None:
 
 
 def adopt(study: Study, place: Place, kept: Path) -> None:
-    """Take over the runs that were kept and that the study's folder lacks: they needn't be trained again."""
+    """Take over the runs that were kept and that the study's folder lacks: they needn't be trained again.
+
+    Raises:
+        ValueError: there is something else where the folder of a run belongs.
+    """
+    runs = paths.output_folder(place.folder / "runs")
     for each in study.runs():
-        if (kept / each.name).is_dir() and not place.of(each).exists():
-            shutil.copytree(kept / each.name, place.of(each))
+        if not _is_run(place.of(each)) and (kept / each.name / "run.json").is_file():
+            with tempfile.TemporaryDirectory(prefix=".adopting-", dir=runs) as staging:
+                shutil.copytree(kept / each.name, Path(staging) / each.name).rename(place.of(each))
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether there is a run's folder already.
+
+    Raises:
+        ValueError: there is something else, which must neither be deleted nor written into.
+    """
+    if folder.is_symlink():
+        raise ValueError(f"expected the folder of a run at {folder}, got a link; remove the link")
+    if (folder / "run.json").is_file():
+        return True
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise ValueError(f"expected the folder of a run at {folder}, got something without a run.json; move it away")
+    return False
 
 
 def _claim(folder: Path, run: Run, study: Study) -> None:
-    """Make a run's folder this run's, or refuse it if it holds another recipe's."""
-    path = paths.output_folder(folder) / "run.json"
-    wanted = {"trainer": run.trainer, "arguments": run.arguments(), "scored_on": study.scored_on}
-    if not path.is_file():
-        paths.write_text(path, json.dumps(wanted, indent=1))
-    elif json.loads(path.read_text(encoding="utf-8")) != wanted:
+    """Make a run's folder this run's, or refuse it if it holds another recipe's or something else."""
+    path = folder / "run.json"
+    recipe = {"trainer": run.trainer, "arguments": run.arguments(), "scored_on": study.scored_on}
+    wanted = json.dumps(recipe, indent=1)
+    if not _is_run(folder):
+        paths.output_folder(folder)
+        paths.write_text(path, wanted)
+    elif path.read_text(encoding="utf-8", errors="replace") != wanted:
         raise ValueError(
             f"{folder} holds a run with other options than {study.name} declares now; --restart deletes the "
             "study's runs, another --output-dir keeps them"
