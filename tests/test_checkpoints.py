@@ -11,7 +11,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from digits import baselines, cards, checkpoints, metrics, paths, preprocess, publishing, recognizer
+from digits import baselines, cards, checkpoints, child, metrics, paths, preprocess, publishing, recognizer
 
 
 def logits(model, images: np.ndarray) -> np.ndarray:
@@ -213,7 +213,7 @@ def test_stray_keras_file_gets_a_twin_once(tmp_path, some_digits, monkeypatch):
     np.testing.assert_allclose(recognise.predict_proba(some_digits.images), expected, atol=1e-5)
     assert recognise.card == {}
 
-    monkeypatch.setattr(subprocess, "run", None)  # a second conversion would fail
+    monkeypatch.setattr(child, "run_python", None)  # a second conversion would fail
     recognizer.load(tmp_path / "mine.keras")
 
 

@@ -50,10 +50,10 @@ class FakeQueue:
     def __init__(self):
         self.jobs = []
 
-    def submit(self, title, command, progress=None, environment=None):
+    def submit(self, title, arguments, progress=None):
         self.jobs.append(
             SimpleNamespace(
-                title=title, command=list(map(str, command)), ask=progress, state="waiting", error="", position=2,
+                title=title, arguments=list(map(str, arguments)), ask=progress, state="waiting", error="", position=2,
                 progress=0.0, cancel=lambda: None,
             )
         )  # fmt: skip

@@ -5,7 +5,6 @@ TARGET it trusts the file less, as `admission` asks for: it takes no more bytes 
 which the model has so many, before Keras does.
 """
 
-import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -32,12 +31,10 @@ def convert(source: Path, target: Path) -> None:
 
 
 def confine(memory: int) -> None:
-    """Let this process take no more than `memory` bytes, write no large file, and give way to others.
+    """Let this process take no more than `memory` bytes and write no large file.
 
     Windows has no such limits, and macOS heeds only some of them.
     """
-    if hasattr(os, "nice"):
-        os.nice(10)
     try:
         import resource
     except ImportError:

@@ -1,8 +1,8 @@
-"""Heavy work for an app that many use at once: a bounded queue of child processes, one at a time and in order."""
+"""Heavy work for an app that many use at once: a bounded queue of Python processes, one at a time and in order."""
 
 import atexit
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Condition, Event, Thread
@@ -18,7 +18,7 @@ TIME_LIMIT = 30 * 60
 
 @dataclass(eq=False, repr=False)
 class Job:
-    """A command in a queue, from its submission to its end; any thread may read or cancel it.
+    """A Python process in a queue, from its submission to its end; any thread may read or cancel it.
 
     Attributes:
         title: what people call it.
@@ -27,8 +27,7 @@ class Job:
     """
 
     title: str
-    command: Sequence[str]
-    environment: Mapping[str, str]
+    arguments: Sequence[object]
     time_limit: float
     ask_progress: Callable[[], float] | None
     queue: "Queue"
@@ -90,23 +89,21 @@ class Queue:
     def submit(
         self,
         title: str,
-        command: Sequence[object],
+        arguments: Sequence[object],
         progress: Callable[[], float] | None = None,
-        environment: Mapping[str, str] | None = None,
         time_limit: float = TIME_LIMIT,
     ) -> Job:
-        """Put a command at the end of the queue.
+        """Put a Python process at the end of the queue.
 
         Args:
-            command: the program and its arguments.
+            arguments: a script, or `-m` and a module, followed by their own arguments.
             progress: how much of it is done, 0 to 1; asked by any thread while it runs.
-            environment: variables beside the server's own.
             time_limit: seconds from its start.
 
         Raises:
             ValueError: as many jobs wait as the queue takes.
         """
-        job = Job(title, list(map(str, command)), environment or {}, time_limit, progress, self)
+        job = Job(title, arguments, time_limit, progress, self)
         with self.changing:
             if self._closed:
                 raise ValueError("the server is about to end; nothing can be started")
@@ -136,12 +133,14 @@ class Queue:
                 job.began = monotonic()
                 job.state = "running"
             try:
-                state, error = child.run(job.command, job.environment, job.time_limit, job.cancelled)
-            # A command that can't be started is its own job's failure; the others must still have their turn.
+                result = child.run_python(
+                    job.arguments, time_limit=job.time_limit, cancelled=job.cancelled, low_priority=True
+                )
+            # A process that can't be started is its own job's failure; the others must still have their turn.
             except Exception as problem:
-                state, error = "failed", str(problem)
+                result = child.Result("failed", reason=str(problem))
             with self.changing:
                 self.jobs.popleft()
                 job.ended = monotonic()
-                job.error = error
-                job.state = state
+                job.error = result.reason
+                job.state = result.outcome

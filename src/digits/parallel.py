@@ -1,5 +1,6 @@
 """Where joblib works: on this machine or on a `dask.distributed` cluster."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,7 +20,7 @@ def backend(workers: int, scheduler: str | None) -> Iterator[None]:
     from joblib import parallel_config
 
     if not scheduler:
-        with parallel_config(n_jobs=workers):
+        with _safe_imports(), parallel_config(n_jobs=workers):
             yield
         return
     from distributed import Client
@@ -34,3 +35,16 @@ def backend(workers: int, scheduler: str | None) -> Iterator[None]:
         ) from error
     with client, parallel_config("dask", client=client):
         yield
+
+
+@contextmanager
+def _safe_imports() -> Iterator[None]:
+    """Within the block, a Python process that is started imports nothing from the current folder, as joblib's would."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["PYTHONSAFEPATH"]
+        if before is not None:
+            os.environ["PYTHONSAFEPATH"] = before

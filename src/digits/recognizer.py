@@ -1,15 +1,13 @@
 """Recognising digits: every checkpoint looks the same through a `Recognizer`, and none of them needs TensorFlow."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from digits import cards, forest, paths, preprocess
+from digits import cards, child, forest, paths, preprocess
 
 # Bounds the memory of one call; larger blocks are hardly faster.
 BLOCK = 100
@@ -160,10 +158,8 @@ def _cached_twin(source: Path) -> Path:
     twin = cache / f"{paths.sha256(source)}-{TWIN_VERSION}.onnx"
     if not twin.is_file():
         paths.output_folder(cache)
-        command = [sys.executable, "-m", "digits.conversion", str(source), str(twin)]
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
-        child = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if child.returncode:
-            reason = child.stderr.strip().splitlines() or ["the conversion was killed"]
-            raise ValueError(reason[-1].removeprefix("error: "))
+        result = child.run_python(["-m", "digits.conversion", source, twin])
+        if result.outcome != "done":
+            # With status 2 the reason is a sentence that names the file.
+            raise ValueError(result.reason if result.status == 2 else f"can't convert {source}: {result.reason}")
     return twin

@@ -4,14 +4,12 @@ import json
 import os
 import shutil
 import tempfile
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from digits import cards, data, evaluation, metrics, parallel, paths, recognizer, sweep_plan
+from digits import cards, child, data, evaluation, metrics, parallel, paths, recognizer, sweep_plan
 from digits.corruptions import CORRUPTIONS
 from digits.data import Digits
 from digits.study_plan import Run, Study
@@ -171,23 +169,21 @@ def _do(run: Run, scored_on: str, place: Place) -> str:
 
 def _train(run: Run, scored_on: str, place: Place) -> None:
     folder = place.of(run)
-    command = [
-        *(sys.executable, str(paths.ROOT / "src" / f"{run.trainer}.py")),
+    arguments = [
+        paths.ROOT / "src" / f"{run.trainer}.py",
         *run.arguments(),
-        *("--data-dir", str(place.data_dir), "--output-dir", str(folder), "--report-dir", str(folder)),
+        *("--data-dir", place.data_dir, "--output-dir", folder, "--report-dir", folder),
         "--score-test" if scored_on == "test" else "--no-score-test",
     ]
     if (folder / run.variant / "state.keras").is_file():
-        command.append("--resume")
+        arguments.append("--resume")
     threads = str(place.threads)
     limited = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
     limits = dict.fromkeys(limited, threads) if place.threads else {}
     log = folder / "log.txt"
-    with log.open("a", encoding="utf-8") as output:
-        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=os.environ | limits, check=False)
-    if done.returncode:
-        last = log.read_text(encoding="utf-8").strip().splitlines()[-1:]
-        raise ValueError(f"the training of {run.name} failed; {log} ends with: {' '.join(last)}")
+    result = child.run_python(arguments, environment=os.environ | limits, log=log)
+    if result.outcome != "done":
+        raise ValueError(f"the training of {run.name} failed, see {log}: {result.reason}")
 
 
 def _score(run: Run, scored_on: str, place: Place) -> None:

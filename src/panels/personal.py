@@ -1,7 +1,6 @@
 """Fine-tuning a model on one's own digits, in the queue of heavy work."""
 
 import json
-import sys
 from dataclasses import dataclass
 from html import escape
 
@@ -73,10 +72,10 @@ def start(base: Model) -> Run:
     folder = paths.REPORTS / "app" / "finetuning"
     progress = folder / "progress.json"
     progress.unlink(missing_ok=True)
-    command = [sys.executable, paths.ROOT / "src" / "finetune_on_custom.py", "--digits-dir", paths.MY_DIGITS]
+    script = [paths.ROOT / "src" / "finetune_on_custom.py", "--digits-dir", paths.MY_DIGITS]
     job = engine.queue().submit(
         f"Fine-tuning {base.name}",
-        [*command, "--base", base.recogniser.path, "--output-dir", paths.MODELS, "--report-dir", folder],
+        [*script, "--base", base.recogniser.path, "--output-dir", paths.MODELS, "--report-dir", folder],
         progress=lambda: json.loads(progress.read_text(encoding="utf-8")),
     )
     runs().append(Run(job, base.name, _card_written()))

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,10 +54,10 @@ def start_quick(model: Model) -> Job:
         ValueError: the queue is full.
     """
     folder = _folder(model)
-    command = [sys.executable, paths.ROOT / "src" / "evaluate_robustness.py", "--quick", "--no-worst-case", "--restart"]
+    script = [paths.ROOT / "src" / "evaluate_robustness.py", "--quick", "--no-worst-case", "--restart"]
     return engine.queue().submit(
         f"Quick sweep of {model.name}",
-        [*command, "--models", model.recogniser.path, "--output-dir", folder],
+        [*script, "--models", model.recogniser.path, "--output-dir", folder],
         progress=lambda: len(list((folder / "cells").glob("[!.]*.npz"))) / QUICK_CELLS,
     )
 

@@ -7,14 +7,11 @@ before Keras sees them, and Keras sees a copy without anything unknown, in a pro
 import json
 import os
 import re
-import signal
-import subprocess
-import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 from threading import Lock
 
+from digits import child
 from digits.admission import archive, blueprint, footprint
 from digits.recognizer import Recognizer, of_twin
 
@@ -24,7 +21,6 @@ MEMORY_BYTES = 2_000_000_000
 REASON_LENGTH = 300
 INHERITED = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG")
 ENVIRONMENT = {
-    "PYTHONPATH": str(Path(__file__).parents[2]),
     "KERAS_BACKEND": "tensorflow",
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "CUDA_VISIBLE_DEVICES": "-1",
@@ -72,44 +68,25 @@ def _convert(members: dict[str, bytes], weights: int) -> bytes:
     """The twin of a `.keras` file, made in a child process in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="digits-") as folder:
         archive.pack(members, Path(folder, "model.keras"))
-        status = _run_child(Path(folder), "model.keras", "model.onnx", MEMORY_BYTES, weights)
+        result = child.run_python(
+            ["-m", "digits.conversion", "model.keras", "model.onnx", MEMORY_BYTES, weights],
+            environment=_environment(folder),
+            folder=Path(folder),
+            time_limit=SECONDS,
+            low_priority=True,
+        )
         twin = Path(folder, "model.onnx")
-        if status == 0 and twin.is_file() and twin.stat().st_size <= archive.FILE_BYTES:
+        if result.outcome == "done" and twin.is_file() and twin.stat().st_size <= archive.FILE_BYTES:
             return twin.read_bytes()
-        with Path(folder, "errors.txt").open(errors="replace") as file:
-            lines = file.read(100_000).strip().splitlines()
-    if status != 2 or not lines:
+    if result.status is None:
+        raise ValueError(f"the model's conversion took longer than {SECONDS} seconds and was ended")
+    if result.status != 2:
         raise ValueError("the model needs more memory than it may have, or made the conversion fail")
-    reason = lines[-1].removeprefix("error: ").replace("model.keras ", "it ").replace(folder, "")
+    reason = result.reason.replace("model.keras ", "it ").replace(folder, "")
     raise ValueError(f"the model can't be admitted: {reason[:REASON_LENGTH]}")
 
 
-def _run_child(folder: Path, *arguments: object) -> int:
-    """Run `digits.conversion` in `folder`, with nothing but what it needs around it, and give its status."""
+def _environment(folder: str) -> dict[str, str]:
+    """What a conversion needs of this process's environment, and nothing else of it."""
     inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
-    places = dict.fromkeys(("TMPDIR", "TEMP", "TMP", "KERAS_HOME"), str(folder))
-    with (folder / "errors.txt").open("wb") as errors:
-        child = subprocess.Popen(
-            # -P: nothing is imported from the folder in which it works.
-            [sys.executable, "-P", "-m", "digits.conversion", *map(str, arguments)],
-            cwd=folder,
-            env=inherited | ENVIRONMENT | places,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            start_new_session=True,
-        )
-        try:
-            return child.wait(SECONDS)
-        except subprocess.TimeoutExpired:
-            raise ValueError(f"the model's conversion took longer than {SECONDS} seconds and was ended") from None
-        finally:
-            _end(child)
-
-
-def _end(child: subprocess.Popen) -> None:
-    """End a child and, where there are process groups, all that it has started."""
-    # All of them may have ended; macOS forbids to signal a group of which only the dead child is left.
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL) if hasattr(os, "killpg") else child.kill()
-    child.wait()
+    return inherited | ENVIRONMENT | dict.fromkeys(("TMPDIR", "TEMP", "TMP", "KERAS_HOME"), folder)
