@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -14,6 +15,25 @@ import tyro
 from digits import paths
 
 Options = TypeVar("Options")
+# Of `digits.augmentation`, which loads NumPy and OpenCV.
+Family = Literal[
+    "flags",
+    "rotation",
+    "scale",
+    "shear",
+    "shift",
+    "elastic",
+    "stroke",
+    "hollow",
+    "lines",
+    "erasing",
+    "blur",
+    "filters",
+    "contrast",
+    "background",
+    "noise",
+    "polarity",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +68,7 @@ class TrainingOptions:
     """Momentum of the moving average of the weights that is evaluated and kept; less in the first steps."""
     augmentation: Literal["none", "light", "strong"]
     """How the digits are changed while training."""
-    leave_out: tuple[str, ...] = ()
+    leave_out: tuple[Family, ...] = ()
     """Families of the augmentation to leave out, to see what each is worth."""
     calm: float = 0.0
     """Share of the epochs, the last ones, in which digits are changed less."""
@@ -77,6 +97,13 @@ class TrainingOptions:
             raise ValueError(
                 f"expected --calm from 0 to 1 and --hardest above 0 and up to 1, got {self.calm} and {self.hardest}"
             )
+        if not (0 < self.learning_rate < inf and 0 <= self.weight_decay < inf and 0 <= self.label_smoothing < 1):
+            raise ValueError(
+                "expected --learning-rate above 0, --weight-decay of at least 0 and --label-smoothing from 0 "
+                f"to below 1, got {self.learning_rate}, {self.weight_decay} and {self.label_smoothing}"
+            )
+        if self.patience < 1:
+            raise ValueError(f"expected --patience of at least 1 epoch, got {self.patience}")
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"expected a --limit of at least 1 digit, got {self.limit}")
 

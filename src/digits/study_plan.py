@@ -15,18 +15,22 @@ trainer = "train_advanced"
 leave_out = ["noise"]
 """
 
+import json
+import runpy
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Annotated, Literal
 
-from digits import paths
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from digits import paths, schema
 
 TRAINERS = ("train_mlp", "train_cnn", "train_advanced")
-SCORED_ON = ("validation", "test")
 # What a study sets for each run itself.
 RESERVED = ("name", "data_dir", "output_dir", "report_dir", "random_seed", "resume", "score_test")
 
-Options = dict[str, str | int | float | bool | list]
+Options = dict[str, str | int | float | list]
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Run:
         options: what the variant sets of the trainer's options, by their Python names.
 
     Raises:
-        ValueError: the variant's name can't be that of a folder and of a checkpoint.
+        ValueError: the variant can't be called that.
     """
 
     variant: str
@@ -48,7 +52,7 @@ class Run:
     options: Options
 
     def __post_init__(self) -> None:
-        paths.check_name(self.variant, "a variant's name")
+        _check_variant(self.variant)
 
     @property
     def name(self) -> str:
@@ -59,11 +63,7 @@ class Run:
         """The trainer's command line for this variant and seed, but for the folders."""
         given = ["--name", self.variant, "--random-seed", str(self.seed)]
         for option, value in self.options.items():
-            flag = option.replace("_", "-")
-            if isinstance(value, bool):
-                given.append(f"--{flag}" if value else f"--no-{flag}")
-            else:
-                given += [f"--{flag}", *map(str, value if isinstance(value, list) else [value])]
+            given += [f"--{option.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value])]
         return given
 
 
@@ -101,27 +101,33 @@ def read(path: Path) -> Study:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it isn't TOML, or something in it is missing, unknown or of another kind than expected.
+        ValueError: it isn't TOML, or something in it is missing, unknown or of another kind than expected; or a variant
+            sets what its trainer doesn't have, doesn't take, or gets from the study.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no study {path}; there are: {', '.join(map(str, known()))}")
     try:
-        declared = tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not TOML: {error}") from error
-    _check(declared, path)
-    shared = declared.get("shared", {})
+    try:
+        declared = _Declaration.model_validate(written)
+    except ValidationError as error:
+        raise ValueError(f"{path} is not a study: {schema.sentence(error)}") from error
     variants = {}
-    for name, given in declared["variants"].items():
-        options = shared | given
-        variants[name] = (options.pop("trainer"), options)
+    for name, given in declared.variants.items():
+        try:
+            variants[name] = _checked(declared.shared | given)
+        except ValueError as error:
+            reason = schema.sentence(error) if isinstance(error, ValidationError) else error
+            raise ValueError(f"variant {name} in {path}: {reason}") from error
     return Study(
-        path.stem,
-        declared["description"],
-        declared["scored_on"],
-        tuple(sorted(declared["seeds"])),
+        paths.check_name(path.stem, "a study's name"),
+        declared.description,
+        declared.scored_on,
+        tuple(sorted(declared.seeds)),
         variants,
-        declared.get("ensembles", {}),
+        declared.ensembles,
     )
 
 
@@ -130,26 +136,59 @@ def known() -> list[Path]:
     return sorted(paths.STUDIES.glob("*.toml"))
 
 
-def _check(declared: dict, path: Path) -> None:
-    expected = {"description": str, "scored_on": str, "seeds": list, "variants": dict}
-    if unknown := sorted(set(declared) - {*expected, "shared", "ensembles"}):
-        raise ValueError(f"{path} declares {', '.join(unknown)}; expected {', '.join(expected)}, shared, ensembles")
-    for key, kind in expected.items():
-        if not isinstance(declared.get(key), kind) or not declared[key]:
-            raise ValueError(f"expected {key} in {path}, and not empty, as {kind.__name__}")
-    if declared["scored_on"] not in SCORED_ON:
-        raise ValueError(f"expected scored_on in {path} to be {' or '.join(SCORED_ON)}, got {declared['scored_on']!r}")
-    seeds = declared["seeds"]
-    if not all(type(seed) is int and seed >= 0 for seed in seeds) or len(set(seeds)) < len(seeds):
-        raise ValueError(f"expected seeds in {path} to be different whole numbers, got {seeds}")
-    if not isinstance(declared.get("shared", {}), dict):
-        raise ValueError(f"expected shared in {path} to be a table of options")
-    for ensemble, of in declared.get("ensembles", {}).items():
-        if of not in declared["variants"]:
-            raise ValueError(f"expected ensemble {ensemble} in {path} to name one of the variants, got {of}")
-    for name, given in declared["variants"].items():
-        options = declared.get("shared", {}) | given if isinstance(given, dict) else {}
-        if options.get("trainer") not in TRAINERS:
-            raise ValueError(f"expected variant {name} in {path} to have as trainer one of {', '.join(TRAINERS)}")
-        if reserved := sorted(set(options) & set(RESERVED)):
-            raise ValueError(f"variant {name} in {path} sets {', '.join(reserved)}, which the study does itself")
+def _checked(given: dict) -> tuple[str, Options]:
+    """A variant's trainer and options, which the trainer's own dataclass has and takes."""
+    options = dict(given)
+    trainer = options.pop("trainer", None)
+    if trainer not in TRAINERS:
+        raise ValueError(f"expected as trainer one of {', '.join(TRAINERS)}, got {trainer!r}")
+    # The very file that trains: it is a script, not a module of the library.
+    expected = runpy.run_path(str(paths.ROOT / "src" / f"{trainer}.py"))["Options"]
+    if reserved := sorted(set(options) & set(RESERVED)):
+        raise ValueError(f"sets {', '.join(reserved)}, which the study does itself")
+    if unknown := sorted(set(options) - {field.name for field in fields(expected)}):
+        raise ValueError(f"sets {', '.join(map(repr, unknown))}, which {trainer} doesn't have")
+    # As JSON, because from Python's objects pydantic's strict mode takes no dictionary for a dataclass.
+    TypeAdapter(expected).validate_json(json.dumps(options, default=str), strict=True)
+    return trainer, options
+
+
+def _check_variant(name: str) -> str:
+    if paths.check_name(name, "a variant's name").lower() == "run":
+        raise ValueError("expected a variant's name other than run, because each run has a file run.json")
+    return name
+
+
+def _with_underscores(options: dict) -> dict:
+    """Options by their Python names, as which both spellings of the command line count."""
+    renamed = {option.replace("-", "_"): value for option, value in options.items()}
+    if len(renamed) < len(options):
+        raise ValueError(f"expected each option once, got {list(options)}")
+    return renamed
+
+
+Table = Annotated[dict[str, object], AfterValidator(_with_underscores)]
+VariantName = Annotated[str, AfterValidator(_check_variant)]
+EnsembleName = Annotated[str, AfterValidator(lambda name: paths.check_name(name, "an ensemble's name"))]
+
+
+class _Declaration(BaseModel):
+    """The file as it is."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    description: Annotated[str, Field(min_length=1)]
+    scored_on: Literal["validation", "test"]
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)]
+    shared: Table = {}
+    variants: Annotated[dict[VariantName, Table], Field(min_length=1)]
+    ensembles: dict[EnsembleName, str] = {}
+
+    @model_validator(mode="after")
+    def _fits(self) -> "_Declaration":
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"expected different seeds, got {self.seeds}")
+        for ensemble, of in self.ensembles.items():
+            if of not in self.variants or ensemble in self.variants:
+                raise ValueError(f"expected ensemble {ensemble} to be of a variant and not called as one, got {of!r}")
+        return self
