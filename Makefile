@@ -17,9 +17,8 @@ demo: .venv/installed
 	  --output-dir reports/demo/explanations
 	@echo 'Draw a digit yourself: make app'
 
-# Only for this machine; `--server.address 0.0.0.0` lets a phone on the same network draw, too.
 app: .venv/installed
-	$(RUN) src/app.py --server.address localhost
+	$(RUN) src/app.py
 
 test: .venv/installed lint
 	$(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
