@@ -24,11 +24,15 @@ class Options:
 
 
 def main(options: Options) -> None:
+    with paths.locked(options.output_dir, "--output-dir") as folder:
+        evaluate(options, folder)
+
+
+def evaluate(options: Options, folder: Path) -> None:
     from tqdm import tqdm
 
     from digits import data, evaluation, recognizer, report
 
-    folder = paths.output_folder(options.output_dir)
     recognisers = [recognizer.load(model, options.models_dir) for model in options.models]
     recognizer.check_names([recogniser.name for recogniser in recognisers])
     digits, source = data.load_evaluated(options.images, options.data_dir)

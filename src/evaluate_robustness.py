@@ -57,23 +57,22 @@ def main(options: Options) -> None:
     models, problems = sweep_plan.find_models(names, options.models_dir)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
-    if options.image:
-        stress_one_picture(options, models)
-    else:
-        stress_many_digits(options, models, problems)
+    usual = "robustness-image" if options.image else "robustness-quick" if options.quick else "robustness"
+    with paths.locked(options.output_dir or paths.REPORTS / usual, "--output-dir") as folder:
+        if options.image:
+            stress_one_picture(options, models, folder)
+        else:
+            stress_many_digits(options, models, problems, folder)
     if problems:
         sys.exit(1)
 
 
-def stress_many_digits(options: Options, models: list, problems: list[str]) -> None:
+def stress_many_digits(options: Options, models: list, problems: list[str], folder: Path) -> None:
     from tqdm import tqdm
 
     from digits import data, robustness, robustness_report, robustness_tables, sweep, sweep_plan, worst_case
     from digits.corruptions import CORRUPTIONS, select
 
-    folder = paths.output_folder(
-        options.output_dir or paths.REPORTS / ("robustness-quick" if options.quick else "robustness")
-    )
     digits, source = data.load_evaluated(options.images, options.data_dir)
     count = options.limit if options.limit is not None else 1000 if options.quick else len(digits)
     chosen, indices = sweep_plan.evenly_spaced(digits, count)
@@ -106,10 +105,9 @@ def stress_many_digits(options: Options, models: list, problems: list[str]) -> N
     print(f"report: {page}")
 
 
-def stress_one_picture(options: Options, models: list) -> None:
+def stress_one_picture(options: Options, models: list, folder: Path) -> None:
     from digits import preprocess, robustness_report, sweep_plan, worst_case
 
-    folder = paths.output_folder(options.output_dir or paths.REPORTS / "robustness-image")
     damaged = worst_case.every_damage(preprocess.prepare_file(options.image).image, options.random_seed)
     for recogniser in map(sweep_plan.open_model, models):
         print(robustness_report.write_one_picture(recogniser, damaged, options.image.name, folder))

@@ -33,13 +33,19 @@ class Options:
 
 
 def main(options: Options) -> None:
-    from digits import handwriting, recognizer
-
     paths.check_name(options.name, "a --name")
     if options.folds < 2:
         raise ValueError(f"expected --folds of at least 2, got {options.folds}")
-    for folder in (options.output_dir, options.report_dir):
-        paths.output_folder(folder)
+    with (
+        paths.locked(options.report_dir, "--report-dir"),
+        paths.locked(options.output_dir, "--name", options.name),
+    ):
+        finetune(options)
+
+
+def finetune(options: Options) -> None:
+    from digits import handwriting, recognizer
+
     mine = handwriting.load(options.digits_dir)
     base = recognizer.load(options.base, options.models_dir)
     if base.path.suffix != ".keras":

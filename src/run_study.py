@@ -34,10 +34,16 @@ class Options:
 
 
 def main(options: Options) -> None:
-    from digits import study, study_plan, study_report, study_results, study_tables
+    from digits import study_plan
 
     declared = study_plan.read(options.study)
-    folder = paths.output_folder(options.output_dir or paths.REPORTS / "studies" / declared.name)
+    with paths.locked(options.output_dir or paths.REPORTS / "studies" / declared.name, "--output-dir") as folder:
+        carry_out(declared, options, folder)
+
+
+def carry_out(declared, options: Options, folder: Path) -> None:
+    from digits import study, study_report, study_results, study_tables
+
     place = study.Place(folder, options.data_dir, options.images, study.threads_each(options.workers))
     kept = options.study.with_suffix("")
     if options.restart:
@@ -49,8 +55,9 @@ def main(options: Options) -> None:
     summary = study_report.summarise(results)
     page = study_report.write(results, summary, folder)
     if options.keep:
-        study.keep(declared, place, kept / "runs")
-        study_report.write_tables(results, summary, kept)
+        with paths.locked(kept, "name of the study"):
+            study.keep(declared, place, kept / "runs")
+            study_report.write_tables(results, summary, kept)
     if options.ship:
         command.load_keras()
         for variant in results.variants:

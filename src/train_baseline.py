@@ -1,6 +1,7 @@
 """Train the classical baselines: logistic regression (on 8×8 digits and on MNIST), a linear SVM and a random forest."""
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -42,12 +43,20 @@ def main(options: Options) -> None:
     from digits import data
 
     splits = data.load_splits(options.data_dir)
-    digits, seed = splits.train.first(options.limit), options.random_seed
+    digits = splits.train.first(options.limit)
     if len(set(digits.labels.tolist())) < 10:
         raise ValueError(f"the first {len(digits)} digits aren't of all ten classes; raise --limit")
+    with ExitStack() as locks:
+        for name in options.models:
+            locks.enter_context(paths.locked(options.output_dir, "--output-dir", name))
+        train_all(options, splits, digits)
+
+
+def train_all(options: Options, splits, digits) -> None:
     command.load_keras()
     from digits import baselines, cards, publishing, report
 
+    seed = options.random_seed
     recipes = {
         "digits_8x8_logistic": (baselines.logistic_8x8, {"c": options.logistic_8x8_c, "seed": seed}),
         "mnist_logistic": (baselines.logistic, {"digits": digits, "c": options.logistic_c}),

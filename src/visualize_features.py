@@ -42,11 +42,15 @@ class Options:
 
 
 def main(options: Options) -> None:
+    with paths.locked(options.output_dir, "--output-dir") as folder:
+        explain(options, folder)
+
+
+def explain(options: Options, folder: Path) -> None:
     from tqdm import tqdm
 
     from digits import corruptions, data, explanation_report, explanations, method_study, recognizer, sweep_plan
 
-    folder = paths.output_folder(options.output_dir)
     damage = [each.name for each in corruptions.select(options.corruptions)]
     recognisers = [recognizer.load(model, options.models_dir) for model in options.models]
     recognizer.check_names([each.name for each in recognisers])

@@ -70,7 +70,11 @@ def test_skops_file_with_anything_else_is_refused(tmp_path):
 
 def publish(forest, folder, splits, **more):
     return publishing.publish(
-        forest.model, "forest", folder, splits, **(forest.facts | {"circumstances": cards.circumstances()} | more)
+        forest.model,
+        "forest",
+        folder,
+        splits,
+        **({"recipe": {}, "training": {"seconds": 1.0}, "circumstances": cards.circumstances()} | forest.facts | more),
     )
 
 
@@ -89,7 +93,7 @@ def test_published_card_tells_the_truth(forest, tmp_path, splits):
     assert card["recipe"] == {"trees": 5}
     assert card["split"]["train"] == 55_000
     assert card["circumstances"]["versions"]["scikit-learn"]
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["forest.json", "forest.npz", "forest.skops"]
+    assert sorted(file.name for file in tmp_path.glob("[!.]*")) == ["forest.json", "forest.npz", "forest.skops"]
 
 
 @pytest.mark.parametrize("sharpness", [0.2, 2])
@@ -102,7 +106,8 @@ def test_a_published_network_is_calibrated_by_its_own_logits(splits, tmp_path, s
     for factor in (1, sharpness):
         model = checkpoints.linear_as_keras(factor * classifier.coef_, factor * classifier.intercept_)
         before = logits(model, splits.test.images[:200])
-        card = publishing.publish(model, "linear", tmp_path, splits, score_test=False, circumstances={})
+        facts = {"description": "Linear", "parameters": 7850, "recipe": {}, "training": {"seconds": 1.0}}
+        card = publishing.publish(model, "linear", tmp_path, splits, score_test=False, **facts)
         temperatures.append(card["folded_temperature"])
         published = keras.saving.load_model(tmp_path / "linear.keras")
         np.testing.assert_allclose(
@@ -156,8 +161,8 @@ def test_checkpoint_loads_by_name_and_by_path(models_dir, some_digits):
 def test_a_dot_in_a_name_stays_part_of_it(models_dir):
     for file in list(models_dir.iterdir()):
         file.rename(models_dir / f"cnn_v1.5{file.suffix}")
-    card = cards.read(models_dir / "cnn_v1.5.json")
-    card["checkpoint"]["file"], card["twin"]["file"] = "cnn_v1.5.keras", "cnn_v1.5.onnx"
+    card = json.loads((models_dir / "cnn_v1.5.json").read_text())
+    card["name"], card["checkpoint"]["file"], card["twin"]["file"] = "cnn_v1.5", "cnn_v1.5.keras", "cnn_v1.5.onnx"
     cards.write(models_dir / "cnn_v1.5.json", card)
     assert recognizer.load("cnn_v1.5", models_dir).name == "cnn_v1.5"
 

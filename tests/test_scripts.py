@@ -182,7 +182,11 @@ def test_trainer_makes_a_model_that_can_be_used(trainer, run_here, tmp_path, som
     printed = run_here(trainer, *SMALL, "--no-score-test")
     assert "of 5,000 validation digits" in printed
     assert "test digits" not in printed
-    assert sorted(file.name for file in (tmp_path / "models").iterdir()) == ["quick.json", "quick.keras", "quick.onnx"]
+    assert sorted(file.name for file in (tmp_path / "models").glob("[!.]*")) == [
+        "quick.json",
+        "quick.keras",
+        "quick.onnx",
+    ]
     assert (tmp_path / "reports" / "quick" / "curves.png").is_file()
     card = json.loads((tmp_path / "models" / "quick.json").read_text())
     assert card["recipe"]["limit"] == 512

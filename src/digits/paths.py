@@ -54,6 +54,36 @@ def output_folder(folder: Path) -> Path:
 
 
 @contextmanager
+def locked(folder: Path, option: str, name: str = "") -> Iterator[Path]:
+    """Make `folder` and keep other processes from writing to it, or only to its checkpoint `name`, during the block.
+
+    The operating system releases the lock when the process ends, even by a kill; the empty lock file stays. A thread
+    may take a lock again that it already holds. Reading takes no lock.
+
+    Args:
+        option: what the user can choose otherwise, for the error message.
+        name: of a checkpoint. Without it the lock is the folder's, which doesn't affect those of checkpoints in it.
+
+    Raises:
+        ValueError: another process holds the lock, or the folder can't be made, written to or locked.
+    """
+    # Importing it takes a tenth of a second, which --help needn't wait for.
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(output_folder(folder) / (f".{name}.lock" if name else ".lock"), blocking=False, is_singleton=True)
+    try:
+        held = lock.acquire()
+    except Timeout as error:
+        raise ValueError(
+            f"another process is writing to {folder / name}; wait until it has finished, or choose another {option}"
+        ) from error
+    except OSError as error:
+        raise ValueError(f"can't lock {folder / name}: {error.strerror}; choose another {option}") from error
+    with held:
+        yield folder
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` that takes its place when the block ends well, and is deleted when it fails.
 

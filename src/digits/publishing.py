@@ -35,12 +35,15 @@ def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = T
         The card.
 
     Raises:
-        ValueError: it can't be called that, the folder can't be written to, or the twin differs from the model.
+        ValueError: it can't be called that, the folder can't be written to, another process is publishing the same
+            name there, or the twin differs from the model.
     """
-    paths.output_folder(folder)
     card = {"name": paths.check_name(name, "the name of a checkpoint")} | facts
     probe = probe_of(splits)
-    with tempfile.TemporaryDirectory(prefix=".publishing-", dir=folder) as staging:
+    with (
+        paths.locked(folder, "name", name),
+        tempfile.TemporaryDirectory(prefix=".publishing-", dir=folder) as staging,
+    ):
         stage = Path(staging)
         if hasattr(model, "export"):
             path, answering = stage / f"{name}.keras", stage / f"{name}.onnx"

@@ -92,10 +92,17 @@ def clear(study: Study, place: Place) -> None:
     """Delete the declared runs.
 
     Raises:
-        ValueError: there is something else where the folder of a run belongs; nothing is deleted then.
+        ValueError: a trainer of a study that was killed is still writing to one of them, or there is something else
+            where the folder of a run belongs; nothing is deleted then.
     """
-    for folder in [place.of(each) for each in study.runs() if _is_run(place.of(each))]:
-        shutil.rmtree(folder)
+    earlier = [each for each in study.runs() if _is_run(place.of(each))]
+    for each in earlier:
+        trained = place.of(each) / each.variant
+        if trained.is_dir() and not trained.is_symlink():
+            with paths.locked(trained, "--output-dir"):
+                pass
+    for each in earlier:
+        shutil.rmtree(place.of(each))
 
 
 def keep(study: Study, place: Place, kept: Path) -> None:

@@ -127,12 +127,12 @@ def ship(variant: Variant, place: Place, models_dir: Path) -> Path:
         "chosen": "the median seed by validation accuracy",
         **_variant(variant),
     }
-    paths.output_folder(models_dir)
-    for kind in ("checkpoint", "twin"):
-        name = card[kind]["file"]
-        with paths.replacing(models_dir / name) as temporary:
-            shutil.copyfile(source / name, temporary)
-    cards.write(models_dir / f"{variant.name}.json", card)
+    with paths.locked(models_dir, "--models-dir", variant.name):
+        for kind in ("checkpoint", "twin"):
+            name = card[kind]["file"]
+            with paths.replacing(models_dir / name) as temporary:
+                shutil.copyfile(source / name, temporary)
+        cards.write(models_dir / f"{variant.name}.json", card)
     return models_dir / f"{variant.name}.json"
 
 

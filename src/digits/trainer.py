@@ -19,20 +19,21 @@ def run(
         description: what the card says of the model, in a line.
 
     Raises:
-        ValueError: the output folder can't be written to, or the data is wrong.
+        ValueError: another training of that name is running, a folder can't be written to, or the data is wrong.
     """
-    # A folder that can't be written to is better found before the training than after.
-    paths.output_folder(options.output_dir)
-    splits = data.load_splits(options.data_dir)
-    trained = training.fit(build, schedule, splits, options)
-    report.write_training_curves(trained.history, options.report_dir / options.name)
-    card = publishing.publish(
-        trained.model,
-        options.name,
-        options.output_dir,
-        splits,
-        options.score_test,
-        description=description,
-        **training.facts(trained, options),
-    )
+    run_folder = options.report_dir / options.name
+    # The checkpoint's lock, too: a folder in use or without permission is better found before the training than after.
+    with paths.locked(run_folder, "--name"), paths.locked(options.output_dir, "--name", options.name):
+        splits = data.load_splits(options.data_dir)
+        trained = training.fit(build, schedule, splits, options)
+        report.write_training_curves(trained.history, run_folder)
+        card = publishing.publish(
+            trained.model,
+            options.name,
+            options.output_dir,
+            splits,
+            options.score_test,
+            description=description,
+            **training.facts(trained, options),
+        )
     print(publishing.summary(card))
