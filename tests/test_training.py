@@ -1,6 +1,7 @@
 """Training on a few real digits: it learns, repeats itself, and goes on after a kill as if nothing had happened."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -148,6 +149,21 @@ def test_either_precision_gives_a_float32_model(few, tmp_path, capsys, precision
         answers(trained.model, few), answers(kept, few), atol=1e-6 if precision == "float32" else 0.05
     )
     assert keras.config.dtype_policy().name == "float32"
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_weights_of_another_training_are_refused(few, tmp_path, monkeypatch, capsys, precision):
+    fit(few, options(tmp_path / "other", epochs=2, precision=precision), architectures.mlp)
+    keep = progress.Log.on_epoch_end
+
+    def keep_and_lose(self, epoch, logs=None):
+        keep(self, epoch, logs)
+        shutil.copyfile(tmp_path / "other" / "mnist_cnn" / "best.keras", self.folder / "best.keras")
+
+    monkeypatch.setattr(progress.Log, "on_epoch_end", keep_and_lose)
+    with pytest.raises(ValueError, match=r"expected .* validation loss, [0-9.]*, got [0-9.]*: .*another --name"):
+        fit(few, options(tmp_path, epochs=1, precision=precision), architectures.mlp)
     capsys.readouterr()
 
 

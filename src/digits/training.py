@@ -16,6 +16,10 @@ from digits.data import Digits, Splits
 
 # As Linux names them.
 BFLOAT16_IN_HARDWARE = ("amx_bf16", "avx512_bf16")
+VALIDATION_BATCH = 500
+# Relative, of the kept network's validation loss. On one processor it is the same to the last digit. A run may be
+# resumed on another: the shipped networks, evaluated anew in bfloat16, differed from their histories by up to 0.2 %.
+LOSS_TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-3}
 
 Augment = Callable[[np.ndarray, np.random.Generator, np.ndarray], np.ndarray]
 
@@ -147,7 +151,7 @@ def fit(
 
     Raises:
         FileNotFoundError: the options ask to resume, and there is nothing to resume from.
-        ValueError: the run to resume had other options.
+        ValueError: the run to resume had other options, or the weights kept don't have the history's best loss.
     """
     circumstances = cards.circumstances()
     augment_in = _augmentation_by_epoch(options)
@@ -155,6 +159,8 @@ def fit(
     digits = splits.train.first(options.limit)
     batch_size = min(options.batch_size, len(digits))
     steps = len(digits) // batch_size
+    validation = preprocess.to_input(splits.validation.images), one_hot(splits.validation.labels)
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=options.label_smoothing)
     keras.utils.set_random_seed(options.random_seed)
     if options.resume:
         model, history = progress.restore(folder, recipe(options), steps)
@@ -170,7 +176,7 @@ def fit(
                 use_ema=options.averaging > 0,
                 ema_momentum=options.averaging,
             ),
-            keras.losses.CategoricalCrossentropy(label_smoothing=options.label_smoothing),
+            loss,
             metrics=["accuracy"],
             # XLA compiles convolutions for this processor several times slower than oneDNN runs them.
             jit_compile=False,
@@ -189,15 +195,43 @@ def fit(
                 initial_epoch=log.epochs,
                 steps_per_epoch=steps,
                 shuffle=False,
-                validation_data=(preprocess.to_input(splits.validation.images), one_hot(splits.validation.labels)),
-                validation_batch_size=500,
+                validation_data=validation,
+                validation_batch_size=VALIDATION_BATCH,
                 callbacks=[keras.callbacks.SwapEMAWeights(swap_on_epoch=True), log] if options.averaging else [log],
             )
         model.save(folder / "final.keras")
+    kept = keras.saving.load_model(folder / "best.keras", compile=False)
+    best_loss = log.history["val_loss"][log.best_epoch - 1]
+    _check_loss(kept, loss, validation, best_loss, LOSS_TOLERANCE[precision(options)])
     # The weights are float32 in either precision.
     best = build()
-    best.set_weights(keras.saving.load_model(folder / "best.keras", compile=False).get_weights())
+    best.set_weights(kept.get_weights())
     return Trained(best, log.history, log.best_epoch, circumstances)
+
+
+def _check_loss(
+    kept: keras.Model,
+    loss: keras.losses.Loss,
+    validation: tuple[np.ndarray, np.ndarray],
+    expected: float,
+    within: float,
+) -> None:
+    """Check that the network kept as the best has the validation loss that the history says.
+
+    Args:
+        within: relative tolerance.
+
+    Raises:
+        ValueError: it has another, so it comes from another training.
+    """
+    kept.compile(loss=loss, jit_compile=False)
+    found = kept.evaluate(*validation, batch_size=VALIDATION_BATCH, verbose=0)
+    # Of a training that diverged both are NaN; float32 gives a loss near zero to seven decimals.
+    if not np.isclose(found, expected, rtol=within, atol=1e-6, equal_nan=True):
+        raise ValueError(
+            f"expected the kept network to have its epoch's validation loss, {expected:.5f}, got {found:.5f}: another "
+            "process wrote to the folder of the run; train again under another --name"
+        )
 
 
 def _augmentation_by_epoch(options: command.TrainingOptions) -> Callable[[int], Augment | None]:
