@@ -3,20 +3,25 @@
 import json
 import os
 import platform
+import reprlib
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Annotated, NotRequired
 
-from digits import paths
+from pydantic import AfterValidator, Field, TypeAdapter
+from pydantic_core import from_json
+from typing_extensions import TypedDict
 
+from digits import paths, schema
+
+ROUNDING = 1e-9
 INPUT_CONTRACT = {
     "shape": [28, 28],
     "dtype": "uint8",
     "range": [0, 255],
     "polarity": "ink 255 on paper 0",
 }
-# What a card may say besides, and readers take as such.
-OPTIONAL = {"description": str, "parameters": int, "training": dict, "scores": dict, "sure": dict}
 RECORDED_LIBRARIES = (
     "tensorflow",
     "tensorflow-cpu",
@@ -28,6 +33,135 @@ RECORDED_LIBRARIES = (
 )
 
 
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(gt=0)]
+Measure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[Measure, Field(le=1)]
+TenClasses = Field(min_length=10, max_length=10)
+
+
+class File(TypedDict):
+    """A file beside the card."""
+
+    file: str
+    sha256: str
+
+
+class Accuracy(TypedDict):
+    """So many of so many digits, with the 95 % interval."""
+
+    n: Positive
+    correct: Count
+    accuracy: Fraction
+    interval: Annotated[list[Fraction], Field(min_length=2, max_length=2)]
+
+
+def _check_accuracy(score: Accuracy) -> Accuracy:
+    low, high = score["interval"]
+    if not low - ROUNDING <= score["accuracy"] <= high + ROUNDING or score["correct"] > score["n"]:
+        raise ValueError(f"expected an accuracy within its interval, got {score['accuracy']} and {score['interval']}")
+    return score
+
+
+Score = Annotated[Accuracy, AfterValidator(_check_accuracy)]
+
+
+class ModelScore(Accuracy):
+    """A score of the probabilities, too."""
+
+    # Of a perfect model it may be a rounding below 0.
+    nll: Annotated[float, Field(allow_inf_nan=False)]
+    ece: Fraction
+
+
+class Scores(TypedDict):
+    """On MNIST's parts; the test digits may have been left alone."""
+
+    validation: Annotated[ModelScore, AfterValidator(_check_accuracy)]
+    test: NotRequired[Annotated[ModelScore, AfterValidator(_check_accuracy)]]
+
+
+class History(TypedDict):
+    """Of each epoch."""
+
+    val_accuracy: list[Fraction]
+
+
+class Training(TypedDict):
+    """How it went; baselines have no history."""
+
+    seconds: Measure
+    history: NotRequired[History]
+
+
+class Recipe(TypedDict):
+    """What decides the result; networks list what each family of augmentation changed at most."""
+
+    augmentation_strengths: NotRequired[dict[str, Measure]]
+
+
+class Sure(TypedDict):
+    """From which confidence hardly any answer on the validation digits is wrong."""
+
+    threshold: Fraction
+
+
+class Base(TypedDict):
+    """What a personal model was fine-tuned from."""
+
+    name: Annotated[str, Field(pattern=r"^[^/\\]+$")]
+    sha256: str
+
+
+class Classes(TypedDict):
+    """Digits read rightly, by class."""
+
+    before: Annotated[list[Count], TenClasses]
+    after: Annotated[list[Count], TenClasses]
+
+
+class OwnDigits(TypedDict):
+    """What a personal model has learnt, and how it reads such digits that it hasn't."""
+
+    folder: str
+    sha256: str
+    counts: Annotated[list[Positive], TenClasses]
+    before: Score
+    after: Score
+    right_by_class: Classes
+
+
+class Card(TypedDict):
+    """What readers take from a card; more may be on it."""
+
+    name: Annotated[str, AfterValidator(lambda name: paths.check_name(name, "a checkpoint's name"))]
+    description: str
+    parameters: Count
+    recipe: Recipe
+    training: Training
+    checkpoint: File
+    twin: File
+    scores: Scores
+    sure: Sure
+    temperature: NotRequired[Annotated[float, Field(gt=0, allow_inf_nan=False)]]
+    members: NotRequired[list[dict]]
+    base: NotRequired[Base]
+    own_digits: NotRequired[OwnDigits]
+
+
+def _check_card(card: Card) -> Card:
+    for kind, suffixes in (("checkpoint", (".keras", ".skops")), ("twin", (".onnx", ".npz"))):
+        expected = [card["name"] + suffix for suffix in suffixes]
+        if card[kind]["file"] not in expected:
+            raise ValueError(f"expected {' or '.join(expected)} as {kind}.file, got {reprlib.repr(card[kind]['file'])}")
+    if "own_digits" in card and not ("base" in card and "test" in card["scores"]):
+        raise ValueError("expected base and scores.test beside own_digits")
+    return card
+
+
+CARD = TypeAdapter(Annotated[Card, AfterValidator(_check_card)])
+
+
 def read(path: Path) -> dict:
     """Read a card.
 
@@ -36,34 +170,33 @@ def read(path: Path) -> dict:
         ValueError: it isn't a card.
     """
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-        _check(card)
+        return _checked(path.read_bytes(), path)
     except FileNotFoundError:
         raise FileNotFoundError(f"no card {path}") from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a model card; train the model again or restore the file") from error
-    return card
-
-
-def _check(card: dict) -> None:
-    """Fail, with any exception, where a card lacks what it must have or holds something else than readers expect."""
-    card["checkpoint"]["file"], card["checkpoint"]["sha256"]
-    for name, kind in OPTIONAL.items():
-        if not isinstance(card.get(name, kind()), kind):
-            raise TypeError(f"expected {name} as {kind.__name__}")
-    for score in card.get("scores", {}).values():
-        low, high = score["interval"]
-        if not 0 <= low <= score["accuracy"] <= high <= 1:
-            raise ValueError("expected an accuracy within its interval")
-    if not (card.get("temperature", 1) > 0 and card.get("training", {}).get("seconds", 0) >= 0):
-        raise ValueError("expected a temperature above 0, and seconds")
-    if not 0 <= card.get("sure", {"threshold": 0})["threshold"] <= 1:
-        raise ValueError("expected a probability from which the model is sure")
 
 
 def write(path: Path, card: dict) -> None:
-    """Write a card as JSON, all of it or nothing."""
-    paths.write_text(path, json.dumps(card, indent=2) + "\n")
+    """Write a card as JSON, all of it or nothing.
+
+    Raises:
+        ValueError: it isn't a card, and couldn't be read again.
+    """
+    text = json.dumps(card, indent=2) + "\n"
+    _checked(text, path)
+    paths.write_text(path, text)
+
+
+def _checked(content: str | bytes, path: Path) -> dict:
+    try:
+        card = from_json(content)
+        CARD.validate_python(card, strict=True)
+        if card["name"] != path.stem:
+            raise ValueError(f"expected {path.stem}, as the file is called, as name, got {card['name']}")
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is not a model card: {schema.sentence(error)}; train the model again or restore the file"
+        ) from error
+    return card
 
 
 def available(models_dir: Path) -> list[str]:

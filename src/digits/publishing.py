@@ -28,8 +28,9 @@ def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = T
         splits: the validation digits check the twin and give the temperature; they and the test digits are scored
             through the recogniser.
         score_test: False leaves the test digits alone.
-        facts: what the card says besides: `description`, `architecture`, `parameters`, `recipe`, `training`,
-            `circumstances` (as `cards.circumstances` gives them when the training begins), and anything else.
+        facts: what the card says besides: `description`, `parameters`, `recipe` and `training`, without which it is
+            none; `architecture`, `circumstances` (as `cards.circumstances` gives them when the training begins), and
+            anything else.
 
     Returns:
         The card.

@@ -80,9 +80,9 @@ def _update_recognisers(root: Path, shipped: Sequence[dict]) -> None:
 
 
 def shipped_cards(models_dir: Path) -> list[dict]:
-    """The cards of the shipped models, which have no base as a personal model has, the most accurate first."""
+    """The cards of the models that were scored on the test digits, but personal ones; the most accurate first."""
     published = [cards.read(models_dir / f"{name}.json") for name in cards.available(models_dir)]
-    shipped = [card for card in published if "base" not in card]
+    shipped = [card for card in published if "test" in card["scores"] and "base" not in card]
     return sorted(shipped, key=lambda card: -card["scores"]["test"]["accuracy"])
 
 

@@ -5,8 +5,10 @@ import reprlib
 from pydantic import ValidationError
 
 
-def sentence(error: ValidationError) -> str:
-    """The first thing that is wrong, in one line: where, what was expected, and what came."""
+def sentence(error: ValueError) -> str:
+    """Of pydantic's errors the first, in one line: where, what was expected, and what came; others as they are."""
+    if not isinstance(error, ValidationError):
+        return str(error)
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) if str(part).isidentifier() else repr(part) for part in first["loc"] if part != "[key]")
     what = first["msg"][0].lower() + first["msg"][1:]

@@ -119,8 +119,7 @@ def read(path: Path) -> Study:
         try:
             variants[name] = _checked(declared.shared | given)
         except ValueError as error:
-            reason = schema.sentence(error) if isinstance(error, ValidationError) else error
-            raise ValueError(f"variant {name} in {path}: {reason}") from error
+            raise ValueError(f"variant {name} in {path}: {schema.sentence(error)}") from error
     return Study(
         paths.check_name(path.stem, "a study's name"),
         declared.description,

@@ -54,8 +54,8 @@ def _test_row(after: dict, base: dict) -> str:
     if base["name"] in engine.model_names():
         card = engine.open_model(base["name"]).recogniser.card
         # A base that was trained anew meanwhile isn't what this model began with.
-        if card.get("checkpoint", {}).get("sha256") == base["sha256"]:
-            before = card["scores"]["test"]
+        same = card.get("checkpoint", {}).get("sha256") == base["sha256"]
+        if same and (before := card["scores"].get("test")):
             points = 100 * (after["accuracy"] - before["accuracy"])
             change = f"<br><small>{points:+.2f} points</small>".replace("-", "−")
     return (

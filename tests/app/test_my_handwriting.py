@@ -117,7 +117,11 @@ def test_model_that_has_learnt_from_these_digits_is_marked(at, kept, folder, mon
     card = borrow_models(monkeypatch, folder / "checkout", "mnist_cnn", "mnist_logistic") / "mnist_logistic.json"
     remark = "has learnt from your digits"
     assert not [row for row in rows(at.run().find("table", "mine")) if remark in words(row)]
-    content = json.loads(card.read_text()) | {"base": {"name": "mnist_cnn"}, "own_digits": {"folder": learnt}}
+    content = json.loads(card.read_text())
+    score, right = content["scores"]["test"], [3] * 10
+    content["base"] = {"name": "mnist_cnn", "sha256": content["checkpoint"]["sha256"]}
+    content["own_digits"] = {"folder": learnt, "sha256": "of a collection", "before": score, "after": score}
+    content["own_digits"] |= {"counts": right, "right_by_class": {"before": right, "after": right}}
     card.write_text(json.dumps(content))
     marked = [words(row[0]) for row in rows(at.run().find("table", "mine")) if remark in words(row)]
     assert marked == ([f"mnist_logistic {remark}"] if is_marked else [])

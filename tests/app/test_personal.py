@@ -209,6 +209,16 @@ def test_change_speaks_of_these_digits_and_of_that_base_alone(at, kept, folder, 
     assert not [each for each in at.captions if "has changed since" in each]
 
 
+def test_base_that_left_the_test_digits_alone_has_a_dash(at, kept, models):
+    publish(models)
+    base = json.loads((models / "mnist_logistic.json").read_text())
+    del base["scores"]["test"]
+    (models / "mnist_logistic.json").write_text(json.dumps(base))
+    at.run()
+    assert cells(rows(at.find("table", "change"))[1])[1] == "–"
+    assert not at.errors
+
+
 def test_personal_model_is_not_taught_twice(at, kept, queue, models):
     publish(models)
     at.run().set(model="mnist_finetuned").click(BUTTON)

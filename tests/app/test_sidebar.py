@@ -54,7 +54,7 @@ def test_retrained_model_answers_anew(models, at, splits):
     for suffix in ("keras", "onnx", "json"):
         content = (models / f"mnist_logistic.{suffix}").read_bytes().replace(b"mnist_logistic.", b"mnist_mlp.")
         (models / f"mnist_mlp.{suffix}").write_bytes(content)
-    card = json.loads((models / "mnist_mlp.json").read_text())
+    card = json.loads((models / "mnist_mlp.json").read_text()) | {"name": "mnist_mlp"}
     for kind in ("checkpoint", "twin"):
         card[kind]["sha256"] = paths.sha256(models / card[kind]["file"])
     (models / "mnist_mlp.json").write_text(json.dumps(card))
