@@ -1,10 +1,12 @@
 # make demo: the main job on real MNIST, from nothing to a report. make app: the page in a browser.
-# make test: everything that CI runs.
-PYTHON ?= python3.11
+# make test: everything that CI runs. make check: the part of it to run at every change.
+IS_SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(firstword $(foreach each,python3.11 python3.12 python3.13 python3 python,\
+  $(shell $(each) -c '$(IS_SUITABLE)' 2> /dev/null && echo $(each))))
 REQUIREMENTS := $(if $(filter Darwin-arm64,$(shell uname -sm | tr ' ' -)),requirements-mac.txt,requirements-cloud.txt)
 RUN := .venv/bin/python
 
-.PHONY: demo app sample benchmark study robustness explanations readme test lint format requirements clean
+.PHONY: demo app sample benchmark study robustness explanations readme test check lint format requirements clean other-python
 
 demo: .venv/installed
 	$(RUN) src/prepare_data.py
@@ -23,9 +25,15 @@ app: .venv/installed
 test: .venv/installed lint
 	$(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
+# Everything that needs neither TensorFlow nor a browser nor a process of its own.
+check: .venv/installed lint
+	$(RUN) -m pytest --numprocesses 2 -m 'not slow'
+
 lint: .venv/installed
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
+	.venv/bin/lint-imports --no-cache --quiet
+	.venv/bin/pyright
 
 format: .venv/installed
 	.venv/bin/ruff format .
@@ -35,7 +43,7 @@ format: .venv/installed
 # has an environment of its own where it needs other releases.
 PEER := $(if $(filter captum recognition time_to_accuracy,$(NAME)),pytorch,$(NAME))
 benchmark: .venv/installed $(if $(wildcard benchmarks/requirements-$(PEER).txt),.venv-$(PEER)/installed)
-	PYTHONPATH=src TF_CPP_MIN_LOG_LEVEL=3 $(RUN) benchmarks/$(NAME).py
+	TF_CPP_MIN_LOG_LEVEL=3 $(RUN) benchmarks/$(NAME).py
 
 .venv-%/installed: benchmarks/requirements-%.txt
 	$(PYTHON) -m venv .venv-$*
@@ -67,28 +75,41 @@ study: .venv/installed
 # The handwriting of an imagined writer, from MNIST's validation digits, that fine-tuning takes as long as there is no other.
 sample: .venv/installed
 	rm -rf my_digits/sample
-	PYTHONPATH=src $(RUN) -c "from digits import writers; writers.write_sample()"
+	$(RUN) -c "from digits.handwriting import simulated_writers; simulated_writers.write_sample()"
 
 # The README's tables come from the cards, the sweep and the benchmarks.
 readme: .venv/installed
-	PYTHONPATH=src $(RUN) -c "from digits import readme; readme.update()"
+	$(RUN) -m tools.readme
 
-.venv/installed: requirements-cloud.txt requirements-mac.txt requirements-dev.txt
+# Another Python than the environment's, asked for by name, makes the environment anew.
+ifneq ($(filter command environment,$(firstword $(origin PYTHON))),)
+ifneq ($(shell $(RUN) -V 2> /dev/null),$(shell $(PYTHON) -V 2> /dev/null))
+.venv/installed: other-python
+endif
+endif
+other-python:
+	rm -rf .venv
+
+.venv/installed: pyproject.toml requirements-cloud.txt requirements-mac.txt requirements-dev.txt
+	@$(or $(PYTHON),false) -c '$(IS_SUITABLE)' || \
+	  { echo 'Python 3.11, 3.12 or 3.13 with its module venv is needed (Debian: apt-get install python3-venv). If it has another name: make PYTHON=...'; exit 1; }
 	test -x $(RUN) || $(PYTHON) -m venv .venv
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS) -r requirements-dev.txt
+	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-# Resolves the choices in pyproject.toml anew (what the tools share with the product is pinned by the product alone), and checks that the result can be installed on each platform it is for.
+# Resolves the choices in pyproject.toml anew (what the tools share with the product is pinned by the product alone), and
+# checks that the result can be installed from wheels with each Python on each platform.
 COMPILE := .venv/bin/uv pip compile --quiet --upgrade --no-config --python-version 3.11 --no-annotate \
-  --custom-compile-command 'make requirements'
+  --custom-compile-command 'make requirements' --universal
 requirements: .venv/installed
-	$(COMPILE) pyproject.toml --group cloud --universal --output-file requirements-cloud.txt
-	$(COMPILE) pyproject.toml --group mac --python-platform aarch64-apple-darwin --output-file requirements-mac.txt
-	$(COMPILE) --group dev --universal --constraint requirements-cloud.txt \
+	$(COMPILE) pyproject.toml --output-file requirements-cloud.txt
+	$(COMPILE) --group dev --constraint requirements-cloud.txt \
 	  $(addprefix --no-emit-package ,numpy pillow scipy) --output-file requirements-dev.txt
-	for check in linux:cloud windows:cloud aarch64-apple-darwin:mac; do \
-	  .venv/bin/uv pip compile --quiet --no-config --python-version 3.11 --python-platform $${check%:*} \
-	    --only-binary :all: --output-file /dev/null requirements-$${check#*:}.txt requirements-dev.txt || exit 1; done
+	for python in 3.11 3.12 3.13; do for check in linux:cloud windows:cloud aarch64-apple-darwin:mac; do \
+	  MACOSX_DEPLOYMENT_TARGET=14.0 .venv/bin/uv pip compile --quiet --no-config --python-version $$python \
+	    --python-platform $${check%:*} --only-binary :all: --output-file /dev/null \
+	    requirements-$${check#*:}.txt requirements-dev.txt || exit 1; done; done
 
 clean:
 	rm -rf .venv .venv-* reports

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
+import harness
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-import harness
 from digits import data, paths, preprocess
-from panels import draw, engine, page
+from panels import cache, draw, page
 from panels.verdict import Verdict
 
 STARTS, DRAWINGS, SESSIONS = 5, 60, 10
@@ -116,15 +116,15 @@ def together(browser, port: int) -> dict:
 
 def own_code() -> dict:
     """Seconds that the project's own code takes from the canvas's PNG to the verdict's HTML, in this process."""
-    model = engine.Model("advanced", engine.recognizer.load("mnist_advanced"))
+    model = cache.Model("advanced", cache.recognizer.load("mnist_advanced"))
     samples = []
     for image in data.load_test().images[:200]:
         canvas = 255 - cv2.resize(image, (draw.SIDE, draw.SIDE), interpolation=cv2.INTER_LINEAR)
         content = base64.b64encode(cv2.imencode(".png", canvas)[1])
         started = time.perf_counter()
         prepared = preprocess.prepare(preprocess.read_grey(base64.b64decode(content)))
-        is_familiar = engine.is_familiar(model, prepared.image)
-        verdict = Verdict(engine.probabilities(model, prepared.image[None])[0], is_familiar)
+        is_familiar = cache.is_familiar(model, prepared.image)
+        verdict = Verdict(cache.probabilities(model, prepared.image[None])[0], is_familiar)
         page.probability_bars(verdict.probabilities)
         samples.append(time.perf_counter() - started)
     return summary(samples)

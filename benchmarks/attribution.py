@@ -14,10 +14,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import harness
 import numpy as np
 
-import harness
-from digits import attribution, data, paths, preprocess, recognizer
+from digits import data, paths
+from digits.checkpoints import recognizer
+from digits.explanations import attribution
+from digits.images import to_input
 
 DRAWINGS = 200
 SECONDS = 10  # A slow method explains as many drawings as this allows.
@@ -62,7 +65,7 @@ def many_digits(name: str, images: np.ndarray, folder: Path) -> dict:
     }
     explained = explain(models["without_tensorflow"])
     given, made = folder / "given.npz", folder / "made.npz"
-    np.savez(given, ink=preprocess.to_input(images), targets=targets)
+    np.savez(given, ink=to_input(images), targets=targets)
     script = Path(__file__).with_name("attribution_peer.py")
     command = [PEER, "-I", script, recogniser.path, explained.layer, given, made]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as peer:

@@ -8,22 +8,23 @@ import statistics
 import time
 
 import cv2
+import harness
 import keras
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-import harness
 import train_advanced
 import train_cnn
-from digits import architectures, data, training
+from digits import data
 from digits.augmentation import BY_NAME
+from digits.training import architectures, loop
 
 ROUNDS = 15
 STEPS = 40
 
 
 def seconds_of_steps(model: keras.Model, digits: data.Digits, batch_size: int, augment, seed: int) -> float:
-    batches, ends = training.batches(digits, batch_size, seed, lambda _: augment), []
+    batches, ends = loop.batches(digits, batch_size, seed, lambda _: augment), []
     clock = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: ends.append(time.perf_counter()))
     with threadpool_limits(1, "blas"):
         model.fit(batches, steps_per_epoch=STEPS, epochs=1, shuffle=False, verbose=0, callbacks=[clock])
@@ -32,11 +33,11 @@ def seconds_of_steps(model: keras.Model, digits: data.Digits, batch_size: int, a
 
 
 def measure(build, options, digits: data.Digits) -> dict:
-    with training.layers_computing_in(training.precision(options)):
+    with loop.layers_computing_in(loop.precision(options)):
         model = build()
     model.compile(keras.optimizers.AdamW(1e-3), "categorical_crossentropy", jit_compile=False)
     if options.hardest < 1:
-        training.learn_from_hardest(model, round(options.hardest * options.batch_size))
+        loop.learn_from_hardest(model, round(options.hardest * options.batch_size))
     augment = BY_NAME[options.augmentation]
     # Once each, so that the graph is traced before anything is timed.
     for each in (None, augment):

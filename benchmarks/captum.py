@@ -10,11 +10,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+import harness
 import keras
 import numpy as np
 
-import harness
-from digits import attribution, data, paths, preprocess, recognizer
+from digits import data, paths
+from digits.checkpoints import recognizer
+from digits.explanations import attribution
+from digits.images import to_input
 
 DIGITS = 1000
 GOAL = 1e-4
@@ -85,7 +88,7 @@ def moved_by_rounding(single: dict[str, np.ndarray], double: dict[str, np.ndarra
 
 def compare(name: str, images: np.ndarray) -> dict:
     models = {precision: in_precision(name, precision) for precision in ("float32", "float64")}
-    ink = preprocess.to_input(images)
+    ink = to_input(images)
     mine = {precision: ours(name, model, images) for precision, model in models.items()}
     theirs = {precision: captum(name, model, ink.astype(precision)) for precision, model in models.items()}
     return {precision: agreement(mine[precision], theirs[precision]) for precision in models} | {

@@ -8,9 +8,8 @@ import sys
 
 import numpy as np
 import torch
-from torch import nn
-
 from captum import attr
+from torch import nn
 
 BLOCK = 10
 STEPS = 32

@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import harness
 import numpy as np
 from skimage import feature, filters, transform, util
 
-import harness
-from digits import data, paths, recognizer, worst_case
+from digits import data, paths
+from digits.checkpoints import recognizer
 from digits.corruptions import CORRUPTIONS, SEVERITIES
+from digits.robustness import worst_case
 
 IMAGES = 2000
 PEER_IMAGES = 100

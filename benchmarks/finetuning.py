@@ -11,11 +11,13 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+import harness
 import numpy as np
 
-import harness
-from digits import data, finetuning, paths, preprocess, recognizer, writers
+from digits import data, paths, preprocess
+from digits.checkpoints import recognizer
 from digits.data import Digits, Splits
+from digits.handwriting import finetuning, simulated_writers
 
 BASE = "mnist_advanced"
 WRITERS = range(101, 113)
@@ -26,10 +28,10 @@ HELD_OUT = 40
 def imagined(seed: int, validation: Digits) -> tuple[list[Digits], Digits]:
     """A writer's digits to learn from, for each size, the smaller ones among the larger, and those to be judged by."""
     rng = np.random.default_rng(seed)
-    writer = writers.imagine(rng)
+    writer = simulated_writers.imagine(rng)
     order = [rng.permutation(np.flatnonzero(validation.labels == digit)) for digit in range(10)]
     used = np.concatenate([places[: max(SIZES) + HELD_OUT] for places in order])
-    drawings = writers.draw(writer, validation.images[used], validation.labels[used])
+    drawings = simulated_writers.draw(writer, validation.images[used], validation.labels[used])
     images = np.stack([preprocess.prepare(drawing).image for drawing in drawings])
     written = Digits(images, validation.labels[used])
     rank = np.tile(np.arange(max(SIZES) + HELD_OUT), 10)

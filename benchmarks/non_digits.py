@@ -10,14 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import harness
 import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from sklearn.metrics import roc_auc_score
 
-import harness
-from digits import data, examples, preprocess, recognizer
-from digits.recognizer import Recognizer
+from digits import data, preprocess
+from digits.checkpoints import recognizer
+from digits.checkpoints.recognizer import Recognizer
+from digits.explanations import examples
+from digits.images import to_input
 
 MODELS = ("mnist_advanced", "mnist_cnn")
 SIDE = 280
@@ -87,7 +90,7 @@ def blank(rng: np.random.Generator) -> list[np.ndarray]:
 
 def by_logits(score: Callable[[np.ndarray], np.ndarray]) -> Score:
     def scored(model: Recognizer, images: np.ndarray) -> np.ndarray:
-        blocks = (model.run(preprocess.to_input(block), "logits")[0] for block in recognizer.blocks_of(images))
+        blocks = (model.run(to_input(block), "logits")[0] for block in recognizer.blocks_of(images))
         return score(np.concatenate(list(blocks)).astype(np.float64))
 
     return scored

@@ -14,12 +14,13 @@ from io import BytesIO
 from pathlib import Path
 
 import cv2
+import harness
+import mock_pages
 import numpy as np
 from PIL import Image
 
-import harness
-import mock_pages
-from digits import data, preprocess, recognizer
+from digits import data, preprocess
+from digits.checkpoints import recognizer
 from digits.preprocess import Recipe
 
 MODELS = ("mnist_advanced", "mnist_cnn")

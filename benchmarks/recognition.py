@@ -8,11 +8,13 @@ import tempfile
 import time
 from pathlib import Path
 
+import harness
 import numpy as np
 from PIL import Image
 
-import harness
-from digits import data, paths, preprocess, recognizer
+from digits import data, paths
+from digits.checkpoints import recognizer
+from digits.images import to_input
 
 COLD_ROUNDS = 5
 WARM_ROUNDS = 5
@@ -58,7 +60,7 @@ def warm(images: np.ndarray) -> dict:
     recognise = recognizer.load(MODEL)
     ways = {
         "recognizer": recognise.predict_proba,
-        "model.predict": lambda images: model.predict(preprocess.to_input(images), verbose=0),
+        "model.predict": lambda images: model.predict(to_input(images), verbose=0),
     }
     every, one = ({name: [] for name in ways} for _ in range(2))
     for times, batch, rounds in ((every, images, WARM_ROUNDS), (one, images[:1], ONE_IMAGE_ROUNDS)):

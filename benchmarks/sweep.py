@@ -6,18 +6,20 @@ import tempfile
 import time
 from pathlib import Path
 
+import harness
 import numpy as np
 
-import harness
-from digits import data, paths, sweep, sweep_plan
+from digits import data, files, paths
 from digits.corruptions import CORRUPTIONS, SEVERITIES
+from digits.robustness import plan as sweep_plan
+from digits.robustness import sweep
 
 SIX = ("mnist_logistic", "mnist_linear_svm", "mnist_random_forest", "mnist_mlp", "mnist_cnn", "mnist_advanced")
 SCRIPT = [sys.executable, str(paths.ROOT / "src" / "evaluate_robustness.py")]
 
 
 def seconds_of_sweep(models: list[sweep_plan.Model], images: int, severities: tuple[int, ...], folder: Path) -> float:
-    digits, indices = sweep_plan.evenly_spaced(data.load_test(), images)
+    digits, indices = data.evenly_spaced(data.load_test(), images)
     kinds = tuple(CORRUPTIONS.values())
     plan = sweep_plan.Plan(digits, indices, "MNIST's test digits", tuple(models), kinds, severities, 0)
     started = time.perf_counter()
@@ -30,7 +32,7 @@ def copies(name: str, count: int, folder: Path) -> list[sweep_plan.Model]:
     models = []
     for number in range(count):
         path = Path(shutil.copy(paths.MODELS / f"{name}.onnx", folder / f"{name}_{number}.onnx"))
-        models.append(sweep_plan.Model(path.stem, str(path), paths.sha256(path)))
+        models.append(sweep_plan.Model(path.stem, str(path), files.sha256(path)))
     return models
 
 

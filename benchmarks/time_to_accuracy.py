@@ -13,14 +13,16 @@ import tempfile
 import time
 from pathlib import Path
 
+import harness
 import keras
 import numpy as np
 from keras import layers
 
-import harness
 import train_cnn
-from digits import data, paths, preprocess, training
-from digits.architectures import cnn
+from digits import data, paths
+from digits.images import to_input
+from digits.training import loop
+from digits.training.architectures import cnn
 
 TARGETS = (0.99, 0.994, 0.995)
 KERAS_EPOCHS = 15
@@ -67,10 +69,10 @@ def train_keras(splits: data.Splits) -> dict[str, list[float]]:
     model.fit(
         # From arrays, as the documentation does it, Keras makes an iterator anew each epoch, and TensorFlow sometimes
         # takes seconds to let the old one go. That isn't the network's fault, so it gets ours.
-        training.batches(splits.train, 128, 0, lambda _: None),
+        loop.batches(splits.train, 128, 0, lambda _: None),
         steps_per_epoch=len(splits.train) // 128,
         epochs=KERAS_EPOCHS,
-        validation_data=(preprocess.to_input(splits.validation.images), training.one_hot(splits.validation.labels)),
+        validation_data=(to_input(splits.validation.images), loop.one_hot(splits.validation.labels)),
         validation_batch_size=500,
         callbacks=[stopwatch],
         verbose=2,
@@ -85,9 +87,9 @@ def train_pytorch(splits: data.Splits) -> dict[str, list[float]]:
         source, target = Path(folder) / "digits.npz", Path(folder) / "history.json"
         np.savez(
             source,
-            train_ink=preprocess.to_input(splits.train.images),
+            train_ink=to_input(splits.train.images),
             train_labels=splits.train.labels,
-            validation_ink=preprocess.to_input(splits.validation.images),
+            validation_ink=to_input(splits.validation.images),
             validation_labels=splits.validation.labels,
         )
         script = Path(__file__).with_name("time_to_accuracy_peer.py")
@@ -98,7 +100,7 @@ def train_pytorch(splits: data.Splits) -> dict[str, list[float]]:
 def train_ours(splits: data.Splits) -> dict[str, list[float]]:
     with tempfile.TemporaryDirectory() as folder:
         options = train_cnn.Options(report_dir=Path(folder))
-        return training.fit(cnn, training.warmed_cosine, splits, options).history
+        return loop.fit(cnn, loop.warmed_cosine, splits, options).history
 
 
 def seconds_to(history: dict[str, list[float]], target: float) -> float | None:
@@ -126,7 +128,7 @@ def against(ours: dict[str, list[float]], theirs: dict[str, list[float]]) -> dic
 def arithmetic(history: dict[str, list[float]]) -> dict:
     """How fast this processor multiplies matrices, what a training image asks of it, and what share is reached."""
     options = train_cnn.Options()
-    precision = training.precision(options)
+    precision = loop.precision(options)
     matrix = keras.ops.cast(np.random.default_rng(0).standard_normal((MATRIX, MATRIX)), precision)
     rates = []
     for _ in range(ROUNDS):

@@ -8,9 +8,10 @@ import numpy as np
 import streamlit as st
 
 from digits import paths
-from panels import compare, draw, engine, handwriting, number, page, sidebar, stress, verdict, why
+from panels import cache, compare, draw, number, page, sidebar, stress, verdict, why
+from panels.cache import Model
 from panels.draw import Drawing
-from panels.engine import Model
+from panels.handwriting import panel as handwriting_panel
 from panels.verdict import Verdict
 
 PANELS = ("Why", "Compare", "Stress", "Models", "My handwriting")
@@ -46,7 +47,7 @@ def main() -> None:
     if model and drawing is None:
         # What the first answer will be compared with is made while nobody waits for it.
         with page.guarded("The model"):
-            engine.is_familiar(model, np.zeros((28, 28), np.uint8))
+            cache.is_familiar(model, np.zeros((28, 28), np.uint8))
 
 
 def _recognise(pen: draw.Pen, model: Model | None) -> tuple[Drawing | None, Verdict | None]:
@@ -59,8 +60,8 @@ def _recognise(pen: draw.Pen, model: Model | None) -> tuple[Drawing | None, Verd
             if drawing.digits:
                 drawing, given = number.show(drawing, model)
             else:
-                (given,) = engine.verdicts(model, drawing.image[None])
-            given = replace(given, is_familiar=engine.is_familiar(model, drawing.image))
+                (given,) = cache.verdicts(model, drawing.image[None])
+            given = replace(given, is_familiar=cache.is_familiar(model, drawing.image))
             verdict.show(given, drawing.label)
         elif drawing is None:
             verdict.show_nothing()
@@ -85,11 +86,11 @@ def _show_panel(name: str, drawing: Drawing | None, given: Verdict | None, model
         stress.show(drawing, given, model)
     elif name == "Models":
         # Its charts need Altair, for which nobody should wait who only wants to draw.
-        from panels import model_cards
+        from panels.models import panel as models_panel
 
-        model_cards.show(model)
+        models_panel.show(model)
     elif name == "My handwriting":
-        handwriting.show(drawing, given, model)
+        handwriting_panel.show(drawing, given, model)
 
 
 def serve() -> None:

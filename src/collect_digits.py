@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from digits import command, paths
+from digits import cli, files, paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +40,11 @@ def main(options: Options) -> None:
     if options.sheet:
         write_sheets(options.output_dir)
         return
-    from digits import importing, recognizer
+    from digits.checkpoints import recognizer
+    from digits.handwriting import importing
 
     recogniser = recognizer.load(options.model, options.models_dir)
-    paths.output_folder(options.output_dir)
+    files.output_folder(options.output_dir)
     if options.photos:
         found = importing.from_photos(options.photos)
     else:
@@ -60,7 +61,7 @@ def main(options: Options) -> None:
 
 
 def write_sheets(folder: Path) -> None:
-    from digits import sheet
+    from digits.handwriting import sheet
 
     for paper in sheet.PAPERS:
         for path in sheet.write(folder, paper):
@@ -70,7 +71,7 @@ def write_sheets(folder: Path) -> None:
 
 def show(candidates: list, options: Options) -> None:
     """Print what was found, and write the contact sheet."""
-    from digits import importing
+    from digits.handwriting import importing
 
     print("digit    " + "".join(f"{digit:5}" for digit in range(10)))
     doubtful = [candidate for candidate in candidates if candidate.doubt]
@@ -81,13 +82,13 @@ def show(candidates: list, options: Options) -> None:
         print(f"doubtful: {candidate.source}: {candidate.doubt}")
     title = ", ".join(photo.name for photo in options.photos) or options.import_folder.resolve().name
     path = options.output_dir / "contact_sheet.png"
-    paths.write_png(path, importing.contact_sheet(candidates, title))
+    files.write_png(path, importing.contact_sheet(candidates, title))
     print(f"look at them: {path}")
 
 
 def may_save(count: int, options: Options) -> bool:
     """Whether to save so many digits: as the options say, or whoever sits at the terminal."""
-    from digits import importing
+    from digits.handwriting import importing
 
     if not count:
         print("nothing to save")
@@ -102,7 +103,7 @@ def may_save(count: int, options: Options) -> bool:
 
 
 def save(candidates: list, folder: Path) -> None:
-    from digits import importing
+    from digits.handwriting import importing
 
     kept = importing.keep(candidates, folder)
     for line in kept.refused:
@@ -112,4 +113,4 @@ def save(candidates: list, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from digits import command, paths
+from digits import cli, files, paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,14 +24,16 @@ class Options:
 
 
 def main(options: Options) -> None:
-    with paths.locked(options.output_dir, "--output-dir") as folder:
+    with files.locked(options.output_dir, "--output-dir") as folder:
         evaluate(options, folder)
 
 
 def evaluate(options: Options, folder: Path) -> None:
     from tqdm import tqdm
 
-    from digits import data, evaluation, recognizer, report
+    from digits import data, evaluation
+    from digits.checkpoints import recognizer
+    from digits.evaluation import report
 
     recognisers = [recognizer.load(model, options.models_dir) for model in options.models]
     recognizer.check_names([recogniser.name for recogniser in recognisers])
@@ -43,4 +45,4 @@ def evaluate(options: Options, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__)

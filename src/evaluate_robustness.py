@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from digits import command, paths
+from digits import cli, files, paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,14 +51,14 @@ class Options:
 
 
 def main(options: Options) -> None:
-    from digits import sweep_plan
+    from digits.robustness import plan as sweep_plan
 
     names = options.models or sweep_plan.usual_models(options.models_dir)
     models, problems = sweep_plan.find_models(names, options.models_dir)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     usual = "robustness-image" if options.image else "robustness-quick" if options.quick else "robustness"
-    with paths.locked(options.output_dir or paths.REPORTS / usual, "--output-dir") as folder:
+    with files.locked(options.output_dir or paths.REPORTS / usual, "--output-dir") as folder:
         if options.image:
             stress_one_picture(options, models, folder)
         else:
@@ -70,12 +70,14 @@ def main(options: Options) -> None:
 def stress_many_digits(options: Options, models: list, problems: list[str], folder: Path) -> None:
     from tqdm import tqdm
 
-    from digits import data, robustness, robustness_report, robustness_tables, sweep, sweep_plan, worst_case
+    from digits import data
     from digits.corruptions import CORRUPTIONS, select
+    from digits.robustness import analysis, report, sweep, tables, worst_case
+    from digits.robustness import plan as sweep_plan
 
     digits, source = data.load_evaluated(options.images, options.data_dir)
     count = options.limit if options.limit is not None else 1000 if options.quick else len(digits)
-    chosen, indices = sweep_plan.evenly_spaced(digits, count)
+    chosen, indices = data.evenly_spaced(digits, count)
     plan = sweep_plan.Plan(
         digits=chosen,
         indices=indices,
@@ -85,7 +87,7 @@ def stress_many_digits(options: Options, models: list, problems: list[str], fold
         severities=(1, 3, 5) if options.quick else options.severities,
         seed=options.random_seed,
     )
-    baseline = robustness.choose_baseline(plan, options.baseline)
+    baseline = analysis.choose_baseline(plan, options.baseline)
     damaged_elsewhere = data.load_mnist_c(options.mnist_c) if options.mnist_c else {}
     if options.restart:
         sweep.clear(folder)
@@ -93,25 +95,27 @@ def stress_many_digits(options: Options, models: list, problems: list[str], fold
     results = sweep.run(plan, folder, options.batch_size, options.workers, options.scheduler).best_first()
     recognisers = [sweep_plan.open_model(model) for model in models]
     worst = worst_case.measure(recognisers, plan, 100 if options.quick else 1000, tqdm) if options.worst_case else {}
-    external = {name: robustness.score_all(recognisers, digits) for name, digits in damaged_elsewhere.items()}
-    found = robustness.Robustness(results, {each.name: each.card for each in recognisers}, baseline)
+    external = {name: analysis.score_all(recognisers, digits) for name, digits in damaged_elsewhere.items()}
+    found = analysis.Robustness(results, {each.name: each.card for each in recognisers}, baseline)
     # The report needs none of them.
     del recognisers
     sweep_plan.open_model.cache_clear()
 
-    summary = robustness_report.summarise(found, worst, external)
-    page = robustness_report.write(found, summary, worst, problems, folder)
-    print(robustness_tables.summary_text(summary))
+    summary = report.summarise(found, worst, external)
+    page = report.write(found, summary, worst, problems, folder)
+    print(tables.summary_text(summary))
     print(f"report: {page}")
 
 
 def stress_one_picture(options: Options, models: list, folder: Path) -> None:
-    from digits import preprocess, robustness_report, sweep_plan, worst_case
+    from digits import preprocess
+    from digits.robustness import plan as sweep_plan
+    from digits.robustness import report, worst_case
 
     damaged = worst_case.every_damage(preprocess.prepare_file(options.image).image, options.random_seed)
     for recogniser in map(sweep_plan.open_model, models):
-        print(robustness_report.write_one_picture(recogniser, damaged, options.image.name, folder))
+        print(report.write_one_picture(recogniser, damaged, options.image.name, folder))
 
 
 if __name__ == "__main__":
-    command.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__)

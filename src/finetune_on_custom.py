@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from digits import command, paths
+from digits import backend, cli, files, paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,53 +33,55 @@ class Options:
 
 
 def main(options: Options) -> None:
-    paths.check_name(options.name, "a --name")
+    files.check_name(options.name, "a --name")
     if options.folds < 2:
         raise ValueError(f"expected --folds of at least 2, got {options.folds}")
     with (
-        paths.locked(options.report_dir, "--report-dir"),
-        paths.locked(options.output_dir, "--name", options.name),
+        files.locked(options.report_dir, "--report-dir"),
+        files.locked(options.output_dir, "--name", options.name),
     ):
         finetune(options)
 
 
 def finetune(options: Options) -> None:
-    from digits import handwriting, recognizer
+    from digits.checkpoints import recognizer
+    from digits.handwriting import dataset
 
-    mine = handwriting.load(options.digits_dir)
+    mine = dataset.load(options.digits_dir)
     base = recognizer.load(options.base, options.models_dir)
     if base.path.suffix != ".keras":
         raise ValueError(f"{base.name} can't be fine-tuned, only networks kept as .keras can; name another --base")
     if "own_digits" in base.card:
         earlier = base.card["base"]["name"]
         raise ValueError(f"{base.name} has learnt somebody's digits already; begin with its base: --base {earlier}")
-    print(*handwriting.describe(mine), sep="\n  ")
-    for file, reason in handwriting.suspects(mine, base).items():
+    print(*dataset.describe(mine), sep="\n  ")
+    for file, reason in dataset.suspects(mine, base).items():
         print(f"  please look at {file}: {reason}", flush=True)
 
-    command.load_keras()
+    backend.load_keras()
     from tqdm import tqdm
 
-    from digits import data, finetuning, personal, report
+    from digits import data
+    from digits.handwriting import finetuning, personal_model, plots
 
     splits = data.load_splits(options.data_dir)
     tuner = finetuning.FineTuner(base.path, splits, finetuning.Recipe(random_seed=options.random_seed))
     folds = min(options.folds, int(mine.counts.min()))
-    more = len(personal.curve_sizes(mine.digits)) if options.learning_curve else 0
+    more = len(personal_model.curve_sizes(mine.digits)) if options.learning_curve else 0
     with tqdm(total=folds + 1 + more, unit="fine-tuning") as bar:
         done = partial(advance, bar, options.report_dir)
-        made = personal.make(base, tuner, mine, folds, options.name, options.output_dir, done)
-        curve = personal.learning_curve(tuner, mine.digits, done) if options.learning_curve else []
-    print(personal.describe(made, mine, options.name))
+        made = personal_model.make(base, tuner, mine, folds, options.name, options.output_dir, done)
+        curve = personal_model.learning_curve(tuner, mine.digits, done) if options.learning_curve else []
+    print(personal_model.describe(made, mine, options.name))
     before, after = made.assessment.before, made.assessment.after
-    print("pictures:", *report.write_finetuning(mine.digits.labels, before, after, curve, options.report_dir))
+    print("pictures:", *plots.write_finetuning(mine.digits.labels, before, after, curve, options.report_dir))
 
 
 def advance(bar, folder: Path) -> None:
     """Show that another fine-tuning is done, also to whoever started this in the background."""
     bar.update()
-    paths.write_text(folder / "progress.json", json.dumps(bar.n / bar.total))
+    files.write_text(folder / "progress.json", json.dumps(bar.n / bar.total))
 
 
 if __name__ == "__main__":
-    command.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__)

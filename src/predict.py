@@ -8,7 +8,8 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from digits import command, paths
+from digits import cli, paths
+from digits.files import output_folder, write_png
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,8 @@ class Options:
 
 
 def main(options: Options) -> None:
-    from digits import prediction, recognizer
+    from digits.checkpoints import recognizer
+    from digits.recognition import batch
 
     if not options.images and not options.samples:
         raise ValueError("nothing to read: name image files, folders or globs, or ask for --samples 9")
@@ -49,16 +51,16 @@ def main(options: Options) -> None:
     recogniser = recognizer.load(options.model, options.models_dir)
     if options.samples:
         write_samples(options, recogniser)
-    files = list(prediction.find_images(options.images))
+    files = list(batch.find_images(options.images))
     failed = False
-    for answer in (prediction.read_numbers if options.many else prediction.answer_all)(files, recogniser):
+    for answer in (batch.read_numbers if options.many else batch.answer_all)(files, recogniser):
         failed |= bool(answer.error)
         if options.json:
             print(json.dumps(answer.as_json()), flush=True)
         elif answer.error:
             print(f"error: {answer.error}", file=sys.stderr)
         else:
-            print(prediction.describe(answer, options.top), flush=True)
+            print(batch.describe(answer, options.top), flush=True)
         if not answer.error:
             (write_marked if options.many else write_pictures)(answer, options, alone=len(files) == 1)
     if failed:
@@ -67,23 +69,24 @@ def main(options: Options) -> None:
 
 def write_pictures(answer, options: Options, alone: bool) -> None:
     if options.show_input:
-        paths.write_png(picture_path(options.show_input, answer.path, alone), answer.prepared.image)
+        write_png(picture_path(options.show_input, answer.path, alone), answer.prepared.image)
         if not options.json:
             print(f"  {'; '.join(answer.prepared.steps)}")
     if options.save_plot:
-        from digits import pages, plots
+        from digits.recognition import plots
+        from digits.reporting import figures
 
         title = f"{answer.path.name}: {answer.probabilities.argmax()}"
         figure = plots.probability_bars(answer.prepared.image, answer.probabilities, title)
-        pages.save_figure(figure, picture_path(options.save_plot, answer.path, alone))
+        figures.save_figure(figure, picture_path(options.save_plot, answer.path, alone))
 
 
 def write_marked(number, options: Options, alone: bool) -> None:
-    from digits import prediction
+    from digits.recognition import batch
 
     for target in filter(None, (options.save_plot, options.show_input)):
-        picture = prediction.mark_digits(number.picture, number.digits, number.probabilities)
-        paths.write_png(picture_path(target, number.path, alone), picture)
+        picture = batch.mark_digits(number.picture, number.digits, number.probabilities)
+        write_png(picture_path(target, number.path, alone), picture)
 
 
 def picture_path(target: Path, image: Path, alone: bool) -> Path:
@@ -91,17 +94,18 @@ def picture_path(target: Path, image: Path, alone: bool) -> Path:
     if target.suffix.lower() != ".png":
         # The folders in the name keep a/1.png and b/1.png apart.
         parts = [part for part in image.with_suffix(".png").parts if part not in (image.anchor, "..")]
-        return paths.output_folder(target) / "-".join(parts)
+        return output_folder(target) / "-".join(parts)
     if not alone:
         raise ValueError(f"{target} is one file, and there are several images: name a folder")
-    return paths.output_folder(target.parent) / target.name
+    return output_folder(target.parent) / target.name
 
 
 def write_samples(options: Options, recogniser) -> None:
     """Read random test digits and write them as a grid, titled with their answers."""
     import numpy as np
 
-    from digits import data, pages, plots
+    from digits import data
+    from digits.reporting import figures
 
     digits = data.load_test(options.data_dir)
     chosen = np.random.default_rng(options.random_seed).choice(
@@ -111,10 +115,10 @@ def write_samples(options: Options, recogniser) -> None:
     probabilities = recogniser.predict_proba(images)
     answers = probabilities.argmax(axis=1)
     titles = [f"{answer}, {most:.0%}" for answer, most in zip(answers, probabilities.max(axis=1), strict=True)]
-    grid = plots.digit_grid(images, titles, columns=min(3, len(images)), wrong=answers != labels)
-    path = pages.save_figure(grid, paths.output_folder(options.output_dir) / "samples.png")
+    grid = figures.digit_grid(images, titles, columns=min(3, len(images)), wrong=answers != labels)
+    path = figures.save_figure(grid, output_folder(options.output_dir) / "samples.png")
     print(f"{np.sum(answers == labels)} of {len(labels)} right: {path}")
 
 
 if __name__ == "__main__":
-    command.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__)

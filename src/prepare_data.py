@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from digits import command, paths
+from digits import backend, cli, files, paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +22,13 @@ class Options:
 
 
 def main(options: Options) -> None:
-    from digits import data, report
+    from digits import data
+    from digits.data import report
 
-    folder = paths.output_folder(options.output_dir)
+    folder = files.output_folder(options.output_dir)
     data_dir = options.data_dir
     if options.source == "keras":
-        command.load_keras()
+        backend.load_keras()
         data_dir = data.download_mnist(folder).parent
         print(f"downloaded and verified {data_dir / 'mnist.npz'}")
     splits, from_cache = data.cached_splits(data_dir, folder / "splits.npz")
@@ -39,4 +40,4 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__)

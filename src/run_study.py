@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from digits import command, paths
+from digits import backend, cli, files, paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,47 +34,49 @@ class Options:
 
 
 def main(options: Options) -> None:
-    from digits import study_plan
+    from digits.studies import declaration
 
-    declared = study_plan.read(options.study)
-    with paths.locked(options.output_dir or paths.REPORTS / "studies" / declared.name, "--output-dir") as folder:
+    declared = declaration.read(options.study)
+    with files.locked(options.output_dir or paths.REPORTS / "studies" / declared.name, "--output-dir") as folder:
         carry_out(declared, options, folder)
 
 
 def carry_out(declared, options: Options, folder: Path) -> None:
-    from digits import study, study_report, study_results, study_tables
+    from digits.studies import release, report, runner, tables
+    from digits.studies import results as study_results
 
-    place = study.Place(folder, options.data_dir, options.images, study.threads_each(options.workers))
+    place = runner.Place(folder, options.data_dir, options.images, runner.threads_each(options.workers))
     kept = options.study.with_suffix("")
     if options.restart:
-        study.clear(declared, place)
+        runner.clear(declared, place)
     else:
-        study.adopt(declared, place, kept / "runs")
-    finished = study.run(declared, place, options.workers, options.scheduler)
+        runner.adopt(declared, place, kept / "runs")
+    finished = runner.run(declared, place, options.workers, options.scheduler)
     results = study_results.Results(declared, finished)
-    summary = study_report.summarise(results)
-    page = study_report.write(results, summary, folder)
+    summary = report.summarise(results)
+    page = report.write(results, summary, folder)
     if options.keep:
-        with paths.locked(kept, "name of the study"):
-            study.keep(declared, place, kept / "runs")
-            study_report.write_tables(results, summary, kept)
+        with files.locked(kept, "name of the study"):
+            runner.keep(declared, place, kept / "runs")
+            report.write_tables(results, summary, kept)
     if options.ship:
-        command.load_keras()
+        backend.load_keras()
         for variant in results.variants:
-            print(f"shipped: {study_report.ship(variant, place, options.models_dir)}")
+            print(f"shipped: {release.ship(variant, place, options.models_dir)}")
         if declared.ensembles:
             ship_ensembles(declared, results, place, options.models_dir)
-    print(study_tables.text(summary))
+    print(tables.text(summary))
     print(f"report: {page}")
 
 
 def ship_ensembles(declared, results, place, models_dir: Path) -> None:
-    from digits import ensemble, publishing
+    from digits.checkpoints import publishing
+    from digits.studies import release
 
     variants = {variant.name: variant for variant in results.variants}
     for name, of in declared.ensembles.items():
-        print(publishing.summary(ensemble.publish(name, variants[of], place, models_dir)))
+        print(publishing.summary(release.publish_ensemble(name, variants[of], place, models_dir)))
 
 
 if __name__ == "__main__":
-    command.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__)

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from digits import command
+from digits import backend, cli
+from digits.training import recipe
 
 DESCRIPTION = "Residual CNN: all families of augmentation, learning from the hardest digits, averaged weights"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(command.TrainingOptions):
+class Options(recipe.TrainingOptions):
     name: str = "mnist_advanced"
     architecture: Literal["residual_cnn", "separable_cnn"] = "residual_cnn"
     """Which network: with plain convolutions or with depthwise-separable ones."""
@@ -30,22 +31,22 @@ class Options(command.TrainingOptions):
 
 
 def main(options: Options) -> None:
-    command.load_keras()
-    from digits import architectures, trainer
+    backend.load_keras()
+    from digits.training import architectures, pipeline
 
     build = partial(architectures.ARCHITECTURES[options.architecture], options.pooling)
-    trainer.run(build, schedule, options, DESCRIPTION)
+    pipeline.run(build, schedule, options, DESCRIPTION)
 
 
 def schedule(options: Options, steps_an_epoch: int):
     """A warmed cosine, or several with restarts."""
-    from digits import training
+    from digits.training import loop
 
     if options.cycles == 1:
-        return training.warmed_cosine(options, steps_an_epoch)
+        return loop.warmed_cosine(options, steps_an_epoch)
     steps = options.epochs * steps_an_epoch
-    return training.WarmRestarts(options.learning_rate, steps, options.cycles, steps_an_epoch)
+    return loop.WarmRestarts(options.learning_rate, steps, options.cycles, steps_an_epoch)
 
 
 if __name__ == "__main__":
-    command.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 
 from tyro.conf import arg
 
-from digits import command, paths
+from digits import backend, cli, files, paths
 
 Name = Literal["digits_8x8_logistic", "mnist_logistic", "mnist_linear_svm", "mnist_random_forest"]
 
@@ -48,13 +48,14 @@ def main(options: Options) -> None:
         raise ValueError(f"the first {len(digits)} digits aren't of all ten classes; raise --limit")
     with ExitStack() as locks:
         for name in options.models:
-            locks.enter_context(paths.locked(options.output_dir, "--output-dir", name))
+            locks.enter_context(files.locked(options.output_dir, "--output-dir", name))
         train_all(options, splits, digits)
 
 
 def train_all(options: Options, splits, digits) -> None:
-    command.load_keras()
-    from digits import baselines, cards, publishing, report
+    backend.load_keras()
+    from digits.checkpoints import cards, comparison, publishing
+    from digits.training import baselines
 
     seed = options.random_seed
     recipes = {
@@ -85,9 +86,9 @@ def train_all(options: Options, splits, digits) -> None:
             )
         )
         print(publishing.summary(published[-1]), flush=True)
-    print(report.comparison_table(published))
-    print(report.write_comparison(published, options.report_dir))
+    print(comparison.comparison_table(published))
+    print(comparison.write_comparison(published, options.report_dir))
 
 
 if __name__ == "__main__":
-    command.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__)

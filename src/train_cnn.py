@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from digits import command
+from digits import backend, cli
+from digits.training import recipe
 
 DESCRIPTION = "Standard CNN: four convolutions, light augmentation, learning from the hardest digits"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(command.TrainingOptions):
+class Options(recipe.TrainingOptions):
     name: str = "mnist_cnn"
     epochs: int = 50
     batch_size: int = 512
@@ -23,11 +24,11 @@ class Options(command.TrainingOptions):
 
 
 def main(options: Options) -> None:
-    command.load_keras()
-    from digits import architectures, trainer, training
+    backend.load_keras()
+    from digits.training import architectures, loop, pipeline
 
-    trainer.run(architectures.cnn, training.warmed_cosine, options, DESCRIPTION)
+    pipeline.run(architectures.cnn, loop.warmed_cosine, options, DESCRIPTION)
 
 
 if __name__ == "__main__":
-    command.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__)

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from digits import command
+from digits import backend, cli
+from digits.training import recipe
 
 DESCRIPTION = "Classroom network: two dense hidden layers of 128 and 64 units"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(command.TrainingOptions):
+class Options(recipe.TrainingOptions):
     name: str = "mnist_mlp"
     epochs: int = 20
     learning_rate: float = 1e-3
@@ -19,10 +20,10 @@ class Options(command.TrainingOptions):
 
 
 def main(options: Options) -> None:
-    command.load_keras()
-    from digits import architectures, trainer
+    backend.load_keras()
+    from digits.training import architectures, pipeline
 
-    trainer.run(architectures.mlp, schedule, options, DESCRIPTION)
+    pipeline.run(architectures.mlp, schedule, options, DESCRIPTION)
 
 
 def schedule(options: Options, steps_an_epoch: int):
@@ -33,4 +34,4 @@ def schedule(options: Options, steps_an_epoch: int):
 
 
 if __name__ == "__main__":
-    command.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from digits import command, paths
+from digits import cli, files, paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,37 +42,39 @@ class Options:
 
 
 def main(options: Options) -> None:
-    with paths.locked(options.output_dir, "--output-dir") as folder:
+    with files.locked(options.output_dir, "--output-dir") as folder:
         explain(options, folder)
 
 
 def explain(options: Options, folder: Path) -> None:
     from tqdm import tqdm
 
-    from digits import corruptions, data, explanation_report, explanations, method_study, recognizer, sweep_plan
+    from digits import corruptions, data
+    from digits.checkpoints import recognizer
+    from digits.explanations import benchmark, overview, report
 
     damage = [each.name for each in corruptions.select(options.corruptions)]
     recognisers = [recognizer.load(model, options.models_dir) for model in options.models]
     recognizer.check_names([each.name for each in recognisers])
     splits = data.load_splits(options.data_dir)
-    digits = explanations.pictures(options.images) if options.images else explanations.typical_digits(splits.validation)
-    subject = explanations.Subject(*digits, options.target, options.versus, options.layer)
-    drifting, _ = sweep_plan.evenly_spaced(splits.validation, options.drift_digits)
-    test, _ = sweep_plan.evenly_spaced(splits.test, options.map_digits)
-    judged = sweep_plan.evenly_spaced(splits.validation, options.judge)[0] if options.judge is not None else None
-    background = explanations.Background(splits.train, test, drifting, damage)
+    digits = overview.pictures(options.images) if options.images else overview.typical_digits(splits.validation)
+    subject = overview.Subject(*digits, options.target, options.versus, options.layer)
+    drifting, _ = data.evenly_spaced(splits.validation, options.drift_digits)
+    test, _ = data.evenly_spaced(splits.test, options.map_digits)
+    judged = data.evenly_spaced(splits.validation, options.judge)[0] if options.judge is not None else None
+    background = overview.Background(splits.train, test, drifting, damage)
 
     # Closed before an error is reported, the bar leaves that a line of its own.
     with tqdm(recognisers, unit="model") as bar:
         found = [
-            explanations.explain_model(each, subject, background, options.methods, options.random_seed) for each in bar
+            overview.explain_model(each, subject, background, options.methods, options.random_seed) for each in bar
         ]
     study = {}
     if judged:
         networks = [each for each in recognisers if each.path.suffix == ".keras"]
-        study = method_study.study(networks, judged, options.random_seed, tqdm)
-    print(f"report: {explanation_report.write(found, subject, background, study, folder)}")
+        study = benchmark.study(networks, judged, options.random_seed, tqdm)
+    print(f"report: {report.write(found, subject, background, study, folder)}")
 
 
 if __name__ == "__main__":
-    command.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import assert_one_line_error, wait_until
-from digits import paths, recognizer
+from digits import files, paths
+from digits.checkpoints import recognizer
+from tests.support import assert_one_line_error, wait_until
 
 HOLD = """
 import sys
@@ -50,7 +51,7 @@ def start(tmp_path):
 
 
 def take(folder: Path, name: str = "") -> None:
-    with paths.locked(folder, "--name", name) as locked:
+    with files.locked(folder, "--name", name) as locked:
         assert locked == folder
 
 
@@ -72,7 +73,7 @@ def test_of_many_at_once_one_gets_the_checkpoint(tmp_path, start):
 
 
 def test_a_thread_takes_its_own_lock_again_and_another_thread_is_refused(tmp_path):
-    with ThreadPoolExecutor(1) as pool, paths.locked(tmp_path, "--name"):
+    with ThreadPoolExecutor(1) as pool, files.locked(tmp_path, "--name"):
         take(tmp_path)
         with pytest.raises(ValueError, match="another process is writing"):
             pool.submit(take, tmp_path).result()
@@ -99,7 +100,7 @@ def test_a_lock_file_that_cannot_be_opened_is_one_sentence(tmp_path):
 )
 def test_scripts_leave_alone_what_another_process_writes(script, arguments, locked, run_script, tmp_path):
     folder, name = locked
-    with paths.locked(tmp_path / folder, "--name", name):
+    with files.locked(tmp_path / folder, "--name", name):
         process = run_script(script, *arguments, check=False)
     assert_one_line_error(process, f"another process is writing to {Path(folder, name)}", "choose another --")
 
@@ -125,7 +126,7 @@ def test_a_sweep_is_alone_in_its_folder_and_goes_on_after_a_kill(run_script, sta
 
 def test_a_study_is_not_restarted_while_a_trainer_of_it_is_left(run_script, tmp_path):
     (tmp_path / "study.toml").write_text(STUDY)
-    with paths.locked(tmp_path / "out" / "runs" / "plain-0" / "plain", "--name") as trained:
+    with files.locked(tmp_path / "out" / "runs" / "plain-0" / "plain", "--name") as trained:
         (trained / "history.json").write_text("{}")
         (trained.parent / "run.json").write_text("{}")
         process = run_script("run_study", "study.toml", "--output-dir", "out", "--restart", check=False)

@@ -13,7 +13,8 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
 from PIL import Image
 
-from digits import paths, recognizer, sweep_plan
+from digits import corruptions, data, paths
+from digits.checkpoints import recognizer
 from digits.corruptions import SEVERITIES
 
 NOTEBOOK = paths.ROOT / "notebooks" / "classroom.ipynb"
@@ -131,10 +132,10 @@ def test_printed_exam_of_the_cnn_is_its_cards(cells):
 
 
 def test_printed_sweep_is_what_the_damage_does(cells, splits):
-    chosen, places = sweep_plan.evenly_spaced(splits.test, SWEEP_DIGITS)
+    chosen, places = data.evenly_spaced(splits.test, SWEEP_DIGITS)
     cnn = recognizer.load("mnist_cnn")
     for kind in ("translate", "fog"):
-        damaged = [sweep_plan.damage(chosen.images, kind, severity, 0, places) for severity in SEVERITIES]
+        damaged = [corruptions.damage(chosen.images, kind, severity, 0, places) for severity in SEVERITIES]
         answers = cnn.predict_proba(np.concatenate(damaged)).argmax(axis=1)
         expected = np.mean(answers == np.tile(chosen.labels, len(SEVERITIES)))
         (row,) = re.findall(rf"^ *{kind} .*", printed(cells["sweep-table"]), re.M)

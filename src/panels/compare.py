@@ -5,10 +5,10 @@ from html import escape
 
 import streamlit as st
 
-from digits import pictures
-from panels import engine, page
+from digits.reporting import thumbnails
+from panels import cache, page
+from panels.cache import Model
 from panels.draw import Drawing
-from panels.engine import Model
 from panels.verdict import Verdict
 
 # It only asks for answers, so it works on every model and its maps can be compared.
@@ -34,14 +34,14 @@ def show(drawing: Drawing, with_heat: bool) -> None:
 
 def _ask_all(drawing: Drawing) -> tuple[list[tuple[Model, Verdict]], list[str]]:
     models, problems = [], []
-    for name in engine.model_names():
+    for name in cache.model_names():
         try:
-            models.append(engine.open_model(name))
+            models.append(cache.open_model(name))
         except (ValueError, OSError) as error:
             problems.append(f"{name} is left out: {page.sentence(error)}")
     if own := st.session_state.get("own_model"):
         models.append(own)
-    return [(model, *engine.verdicts(model, drawing.image[None])) for model in models], problems
+    return [(model, *cache.verdicts(model, drawing.image[None])) for model in models], problems
 
 
 def _headline(answered: list[tuple[Model, Verdict]], most: int) -> str:
@@ -55,9 +55,9 @@ def _row(model: Model, verdict: Verdict, drawing: Drawing, most: int, with_heat:
     (answer, confidence), (second, probability) = verdict.ranked[:2]
     heat = ""
     if with_heat:
-        why = engine.explain(model, drawing.image, METHOD, answer)
+        why = cache.explain(model, drawing.image, METHOD, answer)
         alternative = f"where {model.name} sees the evidence for {answer}"
-        heat = f"<td>{page.picture(pictures.overlay(drawing.image, why.heat[0]), alternative, 72)}</td>"
+        heat = f"<td>{page.picture(thumbnails.overlay(drawing.image, why.heat[0]), alternative, 72)}</td>"
     disagrees = answer != most
     return (
         f"<tr{' class=disagrees' if disagrees else ''}><th scope='row'>{escape(model.name)}"

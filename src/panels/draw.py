@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import streamlit as st
 
-from digits import pictures, preprocess
-from digits.preprocess import several
-from panels import engine, page
+from digits import preprocess
+from digits.preprocess import segmentation
+from digits.reporting import thumbnails
+from panels import cache, page
 
 SIDE = 280
 SOURCES = ("Draw", "Upload", "Camera", "Samples")
@@ -45,7 +46,7 @@ class Drawing:
     image: np.ndarray
     steps: tuple[str, ...]
     label: int | None = None
-    digits: Sequence[several.Found] = ()
+    digits: Sequence[segmentation.Found] = ()
 
 
 def show(pen: Pen) -> Drawing | None:
@@ -69,7 +70,7 @@ def show(pen: Pen) -> Drawing | None:
 def show_input(drawing: Drawing) -> None:
     """Show the 28×28 image that the model sees, and how it came about."""
     st.html(
-        f'<figure class="seen">{page.picture(pictures.on_paper(drawing.image), "the 28×28 image", 140)}'
+        f'<figure class="seen">{page.picture(thumbnails.on_paper(drawing.image), "the 28×28 image", 140)}'
         "<figcaption>What the model sees: 28×28 pixels</figcaption></figure>"
     )
     with st.expander("How it became this"):
@@ -109,9 +110,9 @@ def _from_canvas(pen: Pen) -> Drawing | None:
 def _drawing(key: str, source: str, grey: np.ndarray) -> Drawing:
     """What is drawn on a grey picture, uint8 (height, width)."""
     prepared = preprocess.prepare(grey)
-    large = preprocess.at_working_size(grey, several.SIDE)
+    large = preprocess.at_working_size(grey, segmentation.SIDE)
     try:
-        digits = () if several.is_one_piece(large) else several.find_digits(large)
+        digits = () if segmentation.is_one_piece(large) else segmentation.find_digits(large)
     except ValueError:
         # It isn't blank, or there would be no digit either; what it is gets a single answer.
         digits = ()
@@ -215,7 +216,7 @@ def _from_bytes(content: bytes, source: str) -> Drawing | None:
     if st.session_state.get("decoded", ("",))[0] != key:
         with page.guarded("Reading the picture"):
             st.session_state.pop("decoded", None)
-            st.session_state.decoded = key, _drawing(key, source, preprocess.read_grey(content, several.SIDE))
+            st.session_state.decoded = key, _drawing(key, source, preprocess.read_grey(content, segmentation.SIDE))
     if "decoded" not in st.session_state:
         return None
     drawing = st.session_state.decoded[1]
@@ -224,7 +225,7 @@ def _from_bytes(content: bytes, source: str) -> Drawing | None:
 
 
 def _from_mnist() -> Drawing | None:
-    digits = engine.test_digits()
+    digits = cache.test_digits()
     firsts = [int(np.argmax(digits.labels == digit)) for digit in range(10)]
     st.session_state.setdefault("sample", firsts[4])
     st.segmented_control(
@@ -245,7 +246,7 @@ def _from_mnist() -> Drawing | None:
     )
     place = st.session_state.sample
     image = digits.images[place]
-    st.html(page.picture(pictures.on_paper(image), f"test digit {place}", SIDE))
+    st.html(page.picture(thumbnails.on_paper(image), f"test digit {place}", SIDE))
     step = f"nothing: test digit {place} of MNIST, a {digits.labels[place]}, is 28×28 already"
     return Drawing(f"test digit {place}", f"MNIST test digit {place}", image, image, (step,), int(digits.labels[place]))
 

@@ -6,11 +6,12 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from digits import pictures, prediction
-from digits.preprocess.several import Found
-from panels import engine, page
+from digits.preprocess.segmentation import Found
+from digits.recognition import batch
+from digits.reporting import thumbnails
+from panels import cache, page
+from panels.cache import Model
 from panels.draw import Drawing
-from panels.engine import Model
 from panels.verdict import Verdict
 
 
@@ -21,10 +22,10 @@ def show(drawing: Drawing, model: Model) -> tuple[Drawing, Verdict]:
         The digit that is chosen, as if it had been drawn alone, and the verdict on it.
     """
     images = np.stack([digit.prepared.image for digit in drawing.digits])
-    given = engine.verdicts(model, images)
+    given = cache.verdicts(model, images)
     probabilities = np.stack([verdict.probabilities for verdict in given])
-    text = prediction.as_text(drawing.digits, probabilities)
-    marked = prediction.mark_digits(drawing.picture, drawing.digits, probabilities)
+    text = batch.as_text(drawing.digits, probabilities)
+    marked = batch.mark_digits(drawing.picture, drawing.digits, probabilities)
     rows = text.split()
     # Long numbers have to fit beside the canvas, and many rows above the verdict.
     size = max(1, min(3, 28 / max(map(len, rows)), 6 / len(rows)))
@@ -32,7 +33,7 @@ def show(drawing: Drawing, model: Model) -> tuple[Drawing, Verdict]:
     st.html(
         '<p class="heading">Several digits</p><div class="number" role="status">'
         f'<b style="font-size:{size:.2f}rem">{lines}</b>'
-        f'<img src="{pictures.data_uri(marked)}" alt="the picture with a box around each of {len(images)} digits">'
+        f'<img src="{thumbnails.data_uri(marked)}" alt="the picture with a box around each of {len(images)} digits">'
         "</div>"
         f'<div class="digits">{"".join(map(_figure, drawing.digits, given))}</div>{_doubts(drawing)}'
     )
@@ -48,7 +49,7 @@ def show(drawing: Drawing, model: Model) -> tuple[Drawing, Verdict]:
         wrap=True,
     )
     prepared = drawing.digits[chosen].prepared
-    picture = pictures.on_paper(prepared.image)
+    picture = thumbnails.on_paper(prepared.image)
     alone = replace(drawing, picture=picture, image=prepared.image, steps=prepared.steps, digits=())
     return alone, given[chosen]
 
@@ -56,7 +57,7 @@ def show(drawing: Drawing, model: Model) -> tuple[Drawing, Verdict]:
 def _figure(digit: Found, verdict: Verdict) -> str:
     """A digit as the model sees it, with its answer and confidence."""
     mark = "" if verdict.is_sure and not digit.doubt else "?"
-    picture = page.picture(pictures.on_paper(digit.prepared.image), f"read as {verdict.answer}", 44)
+    picture = page.picture(thumbnails.on_paper(digit.prepared.image), f"read as {verdict.answer}", 44)
     return (
         f'<figure title="{escape(digit.doubt)}">{picture}<figcaption><b>{verdict.answer}{mark}</b><br>'
         f"{escape(page.percent(verdict.confidence))}</figcaption></figure>"

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from digits import paths, pictures
+from digits import paths
+from digits.reporting import thumbnails
 
 ICON = Path(__file__).with_name("icon.png")
 STYLE = Path(__file__).with_name("style.css")
@@ -44,7 +45,7 @@ def sentence(error: Exception | str) -> str:
 def picture(image: np.ndarray, alternative: str, side: int) -> str:
     """A picture, `side` CSS pixels wide and high, with words for those who don't see it."""
     return (
-        f'<img class="pixels" src="{pictures.data_uri(image)}" alt="{escape(alternative)}" '
+        f'<img class="pixels" src="{thumbnails.data_uri(image)}" alt="{escape(alternative)}" '
         f'style="width:{side}px;height:{side}px">'
     )
 

@@ -6,10 +6,11 @@ from html import escape
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from digits import admission, paths, pictures
-from panels import engine, page
+from digits import files, untrusted
+from digits.reporting import thumbnails
+from panels import cache, page
+from panels.cache import Model
 from panels.draw import Drawing, Pen
-from panels.engine import Model
 from panels.verdict import Verdict
 
 LONGEST_HISTORY = 12
@@ -31,7 +32,7 @@ or is kept, unless you save it.
 
 def choose_model() -> Model | None:
     """Let the visitor choose the model that answers; None, with the reason, where that one can't be opened."""
-    names = engine.model_names()
+    names = cache.model_names()
     own: Model | None = st.session_state.get("own_model")
     options = [*names, *([own.key] if own else [])]
     if not options:
@@ -55,7 +56,7 @@ def choose_model() -> Model | None:
     if own and chosen == own.key:
         return own
     with page.guarded("Opening the model"):
-        model = engine.open_model(chosen)
+        model = cache.open_model(chosen)
         st.caption(model.recogniser.card.get("description", "A checkpoint without a card."))
         return model
     return None
@@ -63,7 +64,7 @@ def choose_model() -> Model | None:
 
 def load_own_model() -> None:
     """Let the visitor bring a `.keras` file, which is checked and converted before it answers."""
-    if engine.IS_PUBLIC:
+    if cache.IS_PUBLIC:
         return
     with st.expander("Your own model"):
         file = st.file_uploader(
@@ -90,7 +91,7 @@ def load_own_model() -> None:
 def _admit(file: UploadedFile) -> tuple[Model | None, str]:
     """The visitor's model, chosen at once; or why it isn't one."""
     try:
-        own = Model(f"{OWN}{file.file_id}", admission.admit(file.getvalue(), file.name))
+        own = Model(f"{OWN}{file.file_id}", untrusted.admit(file.getvalue(), file.name))
     except (ValueError, OSError) as error:
         return None, page.sentence(error)
     st.session_state.model = own.key
@@ -121,7 +122,7 @@ def remember(drawing: Drawing, verdict: Verdict, model: Model) -> None:
     history = st.session_state.setdefault("history", {})
     history.pop(drawing.key, None)
     history[drawing.key] = {
-        "uri": pictures.data_uri(pictures.on_paper(drawing.image)),
+        "uri": thumbnails.data_uri(thumbnails.on_paper(drawing.image)),
         "answer": verdict.answer,
         "caption": f"{verdict.answer}, {page.percent(verdict.confidence)}, {model.name}",
     }
@@ -144,7 +145,7 @@ def show_downloads(drawing: Drawing, verdict: Verdict, model: Model) -> None:
     """Offer the drawing as PNG and the verdict as JSON."""
     left, right = st.columns(2)
     left.download_button(
-        "Drawing", pictures.png(drawing.picture), "drawing.png", "image/png",
+        "Drawing", thumbnails.png(drawing.picture), "drawing.png", "image/png",
         icon=":material/download:", on_click="ignore", width="stretch",
     )  # fmt: skip
     right.download_button(
@@ -157,7 +158,7 @@ def _as_json(drawing: Drawing, verdict: Verdict, model: Model) -> str:
     path = model.recogniser.path
     content = {
         "model": model.name,
-        "model_sha256": paths.sha256(path) if path.is_file() else None,
+        "model_sha256": files.sha256(path) if path.is_file() else None,
         "answer": verdict.answer,
         "is_sure": verdict.is_sure,
         "probabilities": [round(float(value), 6) for value in verdict.probabilities],

@@ -5,11 +5,12 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from digits import pictures, worst_case
 from digits.corruptions import CORRUPTIONS, SEVERITIES, geometry
-from panels import engine, page
+from digits.reporting import thumbnails
+from digits.robustness import worst_case
+from panels import cache, page
+from panels.cache import Model
 from panels.draw import Drawing
-from panels.engine import Model
 from panels.verdict import Verdict
 
 SEED = 0
@@ -28,7 +29,7 @@ def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
     expected = verdict.answer if drawing.label is None else drawing.label
     _show_mixture(drawing, model, expected)
     damaged = worst_case.every_damage(drawing.image, SEED)
-    probabilities = engine.probabilities(model, damaged.reshape(-1, 28, 28)).reshape(*damaged.shape[:2], 10)
+    probabilities = cache.probabilities(model, damaged.reshape(-1, 28, 28)).reshape(*damaged.shape[:2], 10)
     answers = probabilities.argmax(axis=2)[:, 1:]
     st.html(
         f"<p class='heading'>{(answers == expected).sum()} of {answers.size} damaged copies are read as a {expected}"
@@ -69,7 +70,7 @@ def _cell(image: np.ndarray, verdict: Verdict, expected: int, title: str) -> str
     sure = (verdict.confidence - 0.1) / 0.9
     return (
         f"<td><span class='cell {kind}' style='--sure:{sure:.2f}' title='{escape(words)}'>"
-        f"{page.picture(pictures.on_paper(image), words, 42)}<br>{verdict.answer}"
+        f"{page.picture(thumbnails.on_paper(image), words, 42)}<br>{verdict.answer}"
         f" <small>{int(100 * verdict.confidence)} %</small></span></td>"
     )
 
@@ -91,10 +92,10 @@ def _show_mixture(drawing: Drawing, model: Model, expected: int) -> None:
         across = st.slider("Shift to the right (pixels)", -10, 10, 0, key="across", persist_state="page")
         down = st.slider("Shift down (pixels)", -10, 10, 0, key="down", persist_state="page")
     image = mix(drawing.image, noise, blur, stroke, degrees, across, down)
-    (verdict,) = engine.verdicts(model, image[None])
+    (verdict,) = cache.verdicts(model, image[None])
     with right:
         st.html(
-            f"<div class='mixture'>{page.picture(pictures.on_paper(image), 'the damaged digit', 140)}"
+            f"<div class='mixture'>{page.picture(thumbnails.on_paper(image), 'the damaged digit', 140)}"
             f"<p><span class='answer'>{verdict.answer}</span><br>{escape(page.percent(verdict.confidence))}"
             f"{'' if verdict.is_sure else ', not sure'}<br>"
             f"{'as expected' if verdict.answer == expected else f'<b>instead of {expected}</b>'}</p></div>"

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from digits import pictures
-from digits.attribution import METHODS
-from panels import engine, page
+from digits.explanations.attribution import METHODS
+from digits.reporting import thumbnails
+from panels import cache, page
+from panels.cache import Model
 from panels.draw import Drawing
-from panels.engine import Model
 from panels.verdict import Verdict
 
 ANSWER, NOBODY = "the answer", "no other digit"
@@ -16,15 +16,15 @@ LOOK_ALIKES = 10
 
 def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
     """Show the heat map, the look-alikes and the fewest pixels that change the answer."""
-    methods = engine.methods_of(model)
+    methods = cache.methods_of(model)
     heat, choices = st.columns([0.345, 0.655], gap="medium")
     with choices:
         method, target, versus = _choose(methods, verdict)
         shown = method
-        if engine.needs_tensorflow(model, method) and not engine.tensorflow_is_ready():
-            shown = next(name for name in methods if not engine.needs_tensorflow(model, name))
+        if cache.needs_tensorflow(model, method) and not cache.tensorflow_is_ready():
+            shown = next(name for name in methods if not cache.needs_tensorflow(model, name))
             _wait_for_tensorflow(METHODS[method].title, METHODS[shown].title)
-        if not engine.sees_places(model):
+        if not cache.sees_places(model):
             titles = page.listing([METHODS[name].title for name in methods])
             st.info(
                 f"{model.name} has no layer that sees places on the page, so Grad-CAM and its kind can't look inside. "
@@ -53,18 +53,18 @@ def _choose(methods: list[str], verdict: Verdict) -> tuple[str, int, int | None]
 
 @st.fragment(run_every=1.5)
 def _wait_for_tensorflow(wanted: str, meanwhile: str) -> None:
-    if engine.tensorflow_is_ready():
+    if cache.tensorflow_is_ready():
         st.rerun()
     st.info(f"{wanted} needs TensorFlow, which is starting, once. Until then you see {meanwhile}.")
 
 
 def _show_heat(drawing: Drawing, model: Model, method: str, target: int, versus: int | None) -> None:
-    why = engine.explain(model, drawing.image, method, target, versus)
+    why = cache.explain(model, drawing.image, method, target, versus)
     rather = "" if versus is None else f" rather than {versus}"
     title = METHODS[method].title
     st.html(
         page.picture(
-            pictures.overlay(drawing.image, why.heat[0]), f"{title}: where the evidence for {target} lies", SIDE
+            thumbnails.overlay(drawing.image, why.heat[0]), f"{title}: where the evidence for {target} lies", SIDE
         )
     )
     if why.has_evidence[0]:
@@ -78,9 +78,9 @@ def _show_look_alikes(drawing: Drawing, model: Model) -> None:
     if "features" not in model.recogniser.outputs:
         st.caption(f"{model.name} has no layer in which digits could be compared.")
         return
-    alike = engine.nearest(model, drawing.image, LOOK_ALIKES)
+    alike = cache.nearest(model, drawing.image, LOOK_ALIKES)
     figures = "".join(
-        f"<figure>{page.picture(pictures.on_paper(image), f'a training digit {label}', 48)}"
+        f"<figure>{page.picture(thumbnails.on_paper(image), f'a training digit {label}', 48)}"
         f"<figcaption>{label}</figcaption></figure>"
         for image, label in zip(alike.images, alike.labels, strict=True)
     )
@@ -93,13 +93,13 @@ def _show_fewest_pixels(drawing: Drawing, verdict: Verdict, model: Model, versus
     other = verdict.ranked[1][0] if versus in (None, verdict.answer) else versus
     if not st.toggle(f"Find the fewest pixels that make it a {other}", key="fewest", persist_state="page"):
         return
-    found = engine.fewest_pixels(model, drawing.image, other)
+    found = cache.fewest_pixels(model, drawing.image, other)
     if not found.found:
         st.caption(f"Not even {int(found.changed.sum())} changed pixels make {model.name} answer {other}.")
         return
     before, after = st.columns([0.3, 0.7])
     before.html(
-        page.picture(pictures.mark_changes(drawing.image, found.image), f"the digit changed into a {other}", 150)
+        page.picture(thumbnails.mark_changes(drawing.image, found.image), f"the digit changed into a {other}", 150)
     )
     count = int(found.changed.sum())
     after.caption(

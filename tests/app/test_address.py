@@ -9,8 +9,8 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
-from conftest import wait_until
 from digits import paths
+from tests.support import wait_until
 
 STREAMLIT = [sys.executable, "-P", "-m", "streamlit", "run"]
 

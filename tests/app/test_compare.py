@@ -6,8 +6,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from digits import attribution, pictures, recognizer
-from workbench import SHIPPED, Page, borrow_models, calibrated, cells, in_percent, paths_in, pixels, rows, words
+from digits.checkpoints import recognizer
+from digits.explanations import attribution
+from digits.reporting import thumbnails
+from tests.app.apptest import SHIPPED, Page, borrow_models, calibrated, cells, in_percent, paths_in, pixels, rows, words
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def test_every_model_has_a_row_with_its_answer_confidence_next_and_heat(at, spli
         ]  # fmt: skip
         (heat,) = attribution.explain(attribution.TwinModel(recogniser), image[None], "occlusion", int(first)).heat
         (picture,) = row.iter("img")
-        np.testing.assert_array_equal(pixels(picture), (pictures.overlay(image, heat) * 255).round())
+        np.testing.assert_array_equal(pixels(picture), (thumbnails.overlay(image, heat) * 255).round())
         assert picture.get("alt") == f"where {name} sees the evidence for {first}"
 
 

@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from digits import data, metrics, paths, recognizer
-from panels import engine, model_cards
-from workbench import SHIPPED, Page, borrow_models, cells, chart, in_percent, paths_in, rows, words
+from digits import data, metrics, paths
+from digits.checkpoints import recognizer
+from panels import cache
+from panels.models import panel as models_panel
+from tests.app.apptest import SHIPPED, Page, borrow_models, cells, chart, in_percent, paths_in, rows, words
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def expected_card(name: str) -> list[str]:
 @pytest.mark.parametrize("names", [SHIPPED[:1], SHIPPED[:4], SHIPPED[3:7]])
 def test_cards_stand_side_by_side_as_they_are_written(at, names, splits, monkeypatch):
     # What else the panel shows is made from the test digits, all of which several models would read for long.
-    monkeypatch.setattr(engine, "test_digits", lambda: splits.test.first(500))
+    monkeypatch.setattr(cache, "test_digits", lambda: splits.test.first(500))
     at.set(compared_models=names)
     assert [cells(row) for row in rows(at.find("table", "cards"))] == [expected_card(name) for name in names]
     assert not at.errors
@@ -141,14 +143,14 @@ def test_confusion_matrix_is_shown_with_its_errors(at, mistakes):
 
 def test_clicked_cell_is_shown_until_another_is_chosen(at, mistakes, monkeypatch):
     rare = min(mistakes, key=lambda pair: (len(mistakes[pair]), pair))
-    original = model_cards.st.altair_chart
+    original = models_panel.st.altair_chart
     clicked = {"cell": [{"true": rare[0], "answer": rare[1]}]}
 
     def with_a_click(*arguments, **options):
         event = original(*arguments, **options)
         return {"selection": clicked} if options.get("key") == "confusion" else event
 
-    monkeypatch.setattr(model_cards.st, "altair_chart", with_a_click)
+    monkeypatch.setattr(models_panel.st, "altair_chart", with_a_click)
     at.run()
     assert at.app.selectbox(key="confused_pair").value == rare
     assert [place for place, _ in shown_errors(at)] == [f"test digit {place}" for _, place in mistakes[rare]]
@@ -174,12 +176,12 @@ def test_errors_of_each_compared_model_can_be_shown(at, splits):
     assert not at.errors
     # No more pictures than fit are shown.
     at.set(confused_pair=(true, answer))
-    assert len(shown_errors(at)) == min(count, model_cards.SHOWN_ERRORS)
+    assert len(shown_errors(at)) == min(count, models_panel.SHOWN_ERRORS)
 
 
 def test_model_without_errors_says_so(at, monkeypatch):
     perfect = np.eye(10, dtype=np.float32)[data.load_test().labels]
-    monkeypatch.setattr(engine, "own_probabilities", lambda model, images: perfect)
+    monkeypatch.setattr(cache, "own_probabilities", lambda model, images: perfect)
     at.set(compared_models=["mnist_mlp"])
     assert "It makes no errors." in at.captions
     assert not at.errors

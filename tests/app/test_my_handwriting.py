@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digits import collection, paths, preprocess, recognizer, statistics
-from panels import engine
-from workbench import SHIPPED, Page, borrow_models, cells, enlarged, paths_in, pixels, rows, words
+from digits import paths, preprocess
+from digits.checkpoints import recognizer
+from digits.handwriting import collection
+from digits.metrics import intervals
+from panels import cache
+from tests.app.apptest import SHIPPED, Page, borrow_models, cells, enlarged, paths_in, pixels, rows, words
 
 
 @pytest.fixture
@@ -134,7 +137,7 @@ def test_models_are_compared_on_the_collection(at, kept):
     images, labels = np.stack([image for image, _ in kept]), np.array([label for _, label in kept])
     for name, texts in found.items():
         right = int((recognizer.load(name).predict_proba(images).argmax(axis=1) == labels).sum())
-        low, high = statistics.wilson_interval(right, 30)
+        low, high = intervals.wilson_interval(right, 30)
         assert texts == [f"{right} of 30", f"{100 * right / 30:.1f}%", f"{100 * low:.0f}% – {100 * high:.0f}%"]
     assert len({texts[0] for texts in found.values()}) > 1
 
@@ -198,7 +201,7 @@ def test_folder_that_cannot_be_written_to_gets_a_sentence(at, folder, splits):
 
 
 def test_public_page_saves_and_shows_nothing(at, kept, monkeypatch, splits):
-    monkeypatch.setattr(engine, "IS_PUBLIC", True)
+    monkeypatch.setattr(cache, "IS_PUBLIC", True)
     at.draw(splits.test.images[0])
     assert any(each.startswith("On this public page nothing is saved.") for each in at.captions)
     assert not [each for each in at.app.button if "Save" in each.label]

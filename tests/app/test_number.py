@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from digits import recognizer
-from digits.preprocess.several import find_digits
-from panels import draw, engine
-from test_several import pasted
-from workbench import Page, bars, calibrated, in_percent, png, prepared, words
+from digits.checkpoints import recognizer
+from digits.preprocess.segmentation import find_digits
+from panels import cache, draw
+from tests.app.apptest import Page, bars, calibrated, in_percent, png, prepared, words
+from tests.preprocess.test_segmentation import pasted
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ def test_rest_of_the_page_is_about_the_digit_that_is_chosen(at, splits):
 
 def test_model_is_asked_once_for_all_digits(at, splits, monkeypatch):
     asked = []
-    ask = engine.probabilities
-    monkeypatch.setattr(engine, "probabilities", lambda model, images: asked.append(len(images)) or ask(model, images))
+    ask = cache.probabilities
+    monkeypatch.setattr(cache, "probabilities", lambda model, images: asked.append(len(images)) or ask(model, images))
     at.stroke(three(splits))
     assert asked == [3]
 

@@ -8,7 +8,7 @@ import pytest
 from digits import paths
 from panels import page
 from panels.verdict import LEAST_CONFIDENCE, Verdict
-from workbench import cells, in_percent, parse, pixels, rows, words
+from tests.app.apptest import cells, in_percent, parse, pixels, rows, words
 
 
 @pytest.mark.parametrize(

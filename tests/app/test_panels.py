@@ -5,9 +5,25 @@ import numpy as np
 import pytest
 from sklearn.metrics.pairwise import cosine_similarity
 
-from digits import examples, preprocess, recognizer
-from panels import compare, draw, engine, handwriting, model_cards, stress, why
-from workbench import PANELS, SHIPPED, Page, bars, calibrated, enlarged, in_percent, paths_in, png, prepared, words
+from digits import preprocess
+from digits.checkpoints import recognizer
+from digits.explanations import examples
+from panels import cache, compare, draw, stress, why
+from panels.handwriting import panel as handwriting_panel
+from panels.models import panel as models_panel
+from tests.app.apptest import (
+    PANELS,
+    SHIPPED,
+    Page,
+    bars,
+    calibrated,
+    enlarged,
+    in_percent,
+    paths_in,
+    png,
+    prepared,
+    words,
+)
 
 # Test digits that the default model reads rightly and finds familiar, one of each.
 ONE_OF_EACH = (3, 2, 1, 30, 4, 15, 11, 0, 61, 7)
@@ -22,7 +38,7 @@ def at(monkeypatch) -> Page:
 @pytest.fixture
 def few_test_digits(monkeypatch, splits) -> None:
     """What *Models* counts: all 10,000 test digits take the larger models seconds."""
-    monkeypatch.setattr(engine, "test_digits", lambda: splits.test.first(500))
+    monkeypatch.setattr(cache, "test_digits", lambda: splits.test.first(500))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +83,7 @@ def test_bars_are_as_long_as_the_probabilities(at, said):
 
 
 def test_familiar_answer_is_sure_from_the_threshold_on(at, advanced, said, monkeypatch):
-    monkeypatch.setattr(engine, "is_familiar", lambda _model, _image: True)
+    monkeypatch.setattr(cache, "is_familiar", lambda _model, _image: True)
     confidence, threshold = said.max(axis=1), advanced.card["sure"]["threshold"]
     below = np.where(confidence < threshold, confidence, -1).argmax()
     above = np.where(confidence >= threshold, confidence, 2).argmin()
@@ -100,8 +116,8 @@ def test_what_looks_unlike_all_digits_is_not_sure(at, advanced, splits):
 @pytest.mark.parametrize("name", ["mnist_advanced", "mnist_cnn"])
 def test_familiar_is_what_99_of_100_training_digits_are(name, splits, rng):
     """Scikit-learn's cosines, each digit of the sample without itself."""
-    model = engine.open_model(name)
-    sample = examples.features(model.recogniser, engine.training_sample().images)
+    model = cache.open_model(name)
+    sample = examples.features(model.recogniser, cache.training_sample().images)
     among = cosine_similarity(sample)
     np.fill_diagonal(among, -1)
     least = np.quantile(np.partition(among, -5)[:, -5:].mean(axis=1), 0.01)
@@ -111,7 +127,7 @@ def test_familiar_is_what_99_of_100_training_digits_are(name, splits, rng):
     expected = np.partition(cosines, -5)[:, -5:].mean(axis=1) >= least
     assert expected[:60].sum() > 50
     assert expected[60:].sum() < 10
-    assert [engine.is_familiar(model, image) for image in images] == list(expected)
+    assert [cache.is_familiar(model, image) for image in images] == list(expected)
 
 
 def test_labels_of_samples_say_whether_the_answer_is_right(at, said, splits):
@@ -152,7 +168,7 @@ def test_answer_comes_after_every_stroke(at, advanced, splits):
 @pytest.mark.usefixtures("few_test_digits")
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_panel_works_with_every_model(at, name, splits, monkeypatch):
-    monkeypatch.setattr(engine, "tensorflow_is_ready", lambda: False)
+    monkeypatch.setattr(cache, "tensorflow_is_ready", lambda: False)
     at.set(model=name).draw(splits.test.images[0])
     expected = calibrated(recognizer.load(name), prepared(at.drawing).image)
     assert bars(at) == {each: in_percent(value) for each, value in enumerate(expected)}
@@ -278,18 +294,18 @@ BREAKABLE = {
     "Why": (why, "show", "Why"),
     "Compare": (compare, "show", "Compare"),
     "Stress": (stress, "show", "Stress"),
-    "Models": (model_cards, "show", "Models"),
-    "My handwriting": (handwriting, "show", "My handwriting"),
+    "Models": (models_panel, "show", "Models"),
+    "My handwriting": (handwriting_panel, "show", "My handwriting"),
     "The heat map": (why, "_show_heat", "Why"),
     "The search for look-alikes": (why, "_show_look_alikes", "Why"),
     "The search for the fewest pixels": (why, "_show_fewest_pixels", "Why"),
-    "The robustness curves": (model_cards, "_show_robustness", "Models"),
-    "The calibration": (model_cards, "_show_calibration", "Models"),
-    "The training curves": (model_cards, "_show_training", "Models"),
-    "The errors": (model_cards, "_show_errors", "Models"),
-    "Saving": (handwriting, "_offer_to_save", "My handwriting"),
+    "The robustness curves": (models_panel, "_show_robustness", "Models"),
+    "The calibration": (models_panel, "_show_calibration", "Models"),
+    "The training curves": (models_panel, "_show_training", "Models"),
+    "The errors": (models_panel, "_show_errors", "Models"),
+    "Saving": (handwriting_panel, "_offer_to_save", "My handwriting"),
     "The canvas": (draw, "_from_canvas", "Why"),
-    "The model": (engine, "probabilities", "Why"),
+    "The model": (cache, "probabilities", "Why"),
 }
 
 

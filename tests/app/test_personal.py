@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from conftest import wait_until
-from digits import collection, handwriting, paths
-from digits.jobs import Queue
-from panels import engine, personal
-from workbench import FakeQueue, Page, borrow_models, cells, enlarged, paths_in, rows, words
+from digits import files, paths
+from digits.handwriting import collection, dataset
+from digits.jobs.queue import Queue
+from panels import cache
+from panels.handwriting import finetuning
+from tests.app.apptest import FakeQueue, Page, borrow_models, cells, enlarged, paths_in, rows, words
+from tests.support import wait_until
 
 BUTTON = "Fine-tune on my digits"
 OWN = {
@@ -47,7 +49,7 @@ def kept(folder, splits) -> None:
 @pytest.fixture
 def queue(monkeypatch) -> FakeQueue:
     made = FakeQueue()
-    monkeypatch.setattr(engine, "queue", lambda: made)
+    monkeypatch.setattr(cache, "queue", lambda: made)
     return made
 
 
@@ -62,9 +64,9 @@ def models(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def at(folder, queue, models, monkeypatch):
-    personal.runs.clear()
+    finetuning.runs.clear()
     yield Page(monkeypatch).show("My handwriting")
-    personal.runs.clear()
+    finetuning.runs.clear()
 
 
 def publish(models: Path, own: dict | None = None) -> None:
@@ -78,7 +80,7 @@ def publish(models: Path, own: dict | None = None) -> None:
         shutil.copyfile(file, models / card[kind]["file"])
     card |= {"name": "mnist_finetuned", "base": base, "own_digits": own or OWN}
     card["scores"]["test"] = test
-    paths.write_text(models / "mnist_finetuned.json", json.dumps(card))
+    files.write_text(models / "mnist_finetuned.json", json.dumps(card))
 
 
 def buttons(at: Page) -> dict[str, bool]:
@@ -115,12 +117,12 @@ def test_fine_tuning_is_queued_with_a_command_that_the_script_understands(at, ke
     )
     process = subprocess.run(
         [sys.executable, "-c", code, *options],
-        cwd=Path(personal.__file__).parents[1],
+        cwd=Path(finetuning.__file__).parents[1],
         capture_output=True,
         text=True,
         check=True,
     )
-    expected = [tmp_path / "my_digits", models / "mnist_logistic.keras", personal.NAME, models, report]
+    expected = [tmp_path / "my_digits", models / "mnist_logistic.keras", finetuning.NAME, models, report]
     assert process.stdout.strip() == "|".join(map(str, expected))
     assert "Fine-tuning mnist_logistic: 2 before it" in str(at.app.get("progress")[0].proto)
     # What an earlier one has written is gone.
@@ -198,7 +200,7 @@ def test_change_is_what_the_cards_say(at, kept, models):
 
 
 def test_change_speaks_of_these_digits_and_of_that_base_alone(at, kept, folder, models):
-    publish(models, OWN | {"sha256": handwriting.load(folder).sha256})
+    publish(models, OWN | {"sha256": dataset.load(folder).sha256})
     card = json.loads((models / "mnist_finetuned.json").read_text())
     card["base"]["sha256"] = "of a base that was trained anew"
     (models / "mnist_finetuned.json").write_text(json.dumps(card))
@@ -249,7 +251,7 @@ def test_what_should_be_looked_at_is_shown_before(at, kept, folder, splits):
 
 
 def test_sample_can_be_tried_while_the_collection_is_empty(at, folder, queue):
-    shutil.copytree(Path(personal.__file__).parents[2] / "my_digits" / "sample", folder / "sample")
+    shutil.copytree(Path(finetuning.__file__).parents[2] / "my_digits" / "sample", folder / "sample")
     at.run().click("Try it with the sample digits")
     arguments = queue.jobs[0].arguments
     assert arguments[arguments.index("--digits-dir") + 1] == str(folder)
@@ -269,16 +271,16 @@ def test_command_that_fails_is_told_by_its_last_line(at, kept, monkeypatch):
     script.parent.mkdir()
     script.write_text("import sys\nsys.exit('error: the base is broken')")
     real = Queue()
-    monkeypatch.setattr(engine, "queue", lambda: real)
+    monkeypatch.setattr(cache, "queue", lambda: real)
     at.run().click(BUTTON)
-    (run,) = personal.runs()
+    (run,) = finetuning.runs()
     wait_until(lambda: not run.is_under_way, seconds=20)
     real.close()
     assert at.run().errors == ["The fine-tuning failed: the base is broken"]
 
 
 def test_public_page_teaches_nothing(at, kept, monkeypatch):
-    monkeypatch.setattr(engine, "IS_PUBLIC", True)
+    monkeypatch.setattr(cache, "IS_PUBLIC", True)
     at.run()
     assert BUTTON not in buttons(at)
     assert "Teach a model" not in at.everything()

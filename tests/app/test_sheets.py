@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import streamlit as st
 
-from digits import collection, paths, sheet
-from panels import engine
-from test_sheet import boxes_of, filled
-from workbench import Page, paths_in, png, words
+from digits import paths
+from digits.handwriting import collection, sheet
+from panels import cache
+from tests.app.apptest import Page, paths_in, png, words
+from tests.handwriting.test_sheet import boxes_of, filled
 
 
 @pytest.fixture
@@ -117,7 +118,7 @@ def test_picture_of_something_else_gets_a_sentence(at, folder, content, sentence
 
 
 def test_public_page_takes_no_sheet(folder, monkeypatch):
-    monkeypatch.setattr(engine, "IS_PUBLIC", True)
+    monkeypatch.setattr(cache, "IS_PUBLIC", True)
     at = Page(monkeypatch).show("My handwriting")
     assert not at.app.file_uploader
     assert not at.app.get("download_button")

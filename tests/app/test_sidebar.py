@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 
-from digits import paths, pictures, preprocess, recognizer
-from panels import engine, sidebar
-from workbench import SHIPPED, Page, borrow_models, enlarged, in_percent, paths_in, pixels, prepared, words
+from digits import files, paths, preprocess
+from digits.checkpoints import recognizer
+from digits.reporting import thumbnails
+from panels import cache, sidebar
+from tests.app.apptest import SHIPPED, Page, borrow_models, enlarged, in_percent, paths_in, pixels, prepared, words
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def test_retrained_model_answers_anew(models, at, splits):
         (models / f"mnist_mlp.{suffix}").write_bytes(content)
     card = json.loads((models / "mnist_mlp.json").read_text()) | {"name": "mnist_mlp"}
     for kind in ("checkpoint", "twin"):
-        card[kind]["sha256"] = paths.sha256(models / card[kind]["file"])
+        card[kind]["sha256"] = files.sha256(models / card[kind]["file"])
     (models / "mnist_mlp.json").write_text(json.dumps(card))
     assert at.run().verdict != before
     assert at.verdict == at.set(model="mnist_logistic").verdict
@@ -122,7 +124,7 @@ def test_file_names_are_never_html(models, at, splits, monkeypatch):
 
 
 def test_file_names_are_never_html_in_my_handwriting(models, at, splits, monkeypatch, tmp_path):
-    from digits import collection
+    from digits.handwriting import collection
 
     name = "<img src=x onerror=alert(1)>"
     for suffix in ("keras", "onnx"):
@@ -140,7 +142,7 @@ def test_half_written_files_are_no_models(models, at):
 
 
 def test_public_page_takes_no_models(at, monkeypatch):
-    monkeypatch.setattr(engine, "IS_PUBLIC", True)
+    monkeypatch.setattr(cache, "IS_PUBLIC", True)
     at.run()
     assert not [each for each in at.app.file_uploader if each.key == "own_file"]
 
@@ -220,7 +222,7 @@ def test_history_keeps_the_last_twelve_drawings_the_newest_first(at, splits):
     found = history(at)
     assert len(found) == sidebar.LONGEST_HISTORY == 12
     for (caption, picture), place in zip(found, range(14, 2, -1), strict=True):
-        np.testing.assert_array_equal(picture, pictures.on_paper(splits.test.images[place]))
+        np.testing.assert_array_equal(picture, thumbnails.on_paper(splits.test.images[place]))
         assert caption.endswith(", mnist_advanced")
     at.sample(5)
     assert len(history(at)) == 12

@@ -5,11 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from digits import metrics, recognizer, worst_case
+from digits import metrics
+from digits.checkpoints import recognizer
 from digits.corruptions import CORRUPTIONS, geometry
+from digits.robustness import worst_case
 from panels import stress
 from panels.stress import mix
-from workbench import Page, calibrated, cells, in_percent, pixels, prepared, rows, words
+from tests.app.apptest import Page, calibrated, cells, in_percent, pixels, prepared, rows, words
 
 SLIDERS = {"noise": 0, "blur": 0.0, "stroke": 0.0, "rotation": 0, "across": 0, "down": 0}
 

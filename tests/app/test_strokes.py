@@ -5,7 +5,7 @@ import pytest
 
 from digits import preprocess
 from panels.draw import SIDE, Strokes
-from workbench import png
+from tests.app.apptest import png
 
 PAPER = np.full((SIDE, SIDE), 255, np.uint8)
 

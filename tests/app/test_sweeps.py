@@ -6,10 +6,12 @@ import sys
 import pandas as pd
 import pytest
 
-from digits import paths, recognizer
+from digits import paths
+from digits.checkpoints import recognizer
 from digits.corruptions import CORRUPTIONS
-from panels import engine, sweeps
-from workbench import FakeQueue, Page, borrow_models, chart, paths_in
+from panels import cache
+from panels.models import sweeps
+from tests.app.apptest import FakeQueue, Page, borrow_models, chart, paths_in
 
 SWEPT = pd.read_csv(paths.ROOT / "docs" / "robustness" / "results.csv")
 
@@ -22,7 +24,7 @@ def at(monkeypatch) -> Page:
 @pytest.fixture
 def queue(monkeypatch) -> FakeQueue:
     made = FakeQueue()
-    monkeypatch.setattr(engine, "queue", lambda: made)
+    monkeypatch.setattr(cache, "queue", lambda: made)
     return made
 
 
@@ -47,7 +49,7 @@ def test_robustness_curves_are_the_committed_results(at, kind):
 
 
 def test_every_corruption_has_its_curve():
-    curves = sweeps.known(engine.open_model("mnist_cnn")).curves
+    curves = sweeps.known(cache.open_model("mnist_cnn")).curves
     assert list(curves) == ["all damage", *CORRUPTIONS]
     assert all([point[0] for point in curve] == [0, 1, 2, 3, 4, 5] for curve in curves.values())
 
@@ -57,7 +59,7 @@ def test_sweep_of_another_file_of_that_name_does_not_count(tmp_path, monkeypatch
     (folder / "mnist_logistic.json").unlink()
     (folder / "mnist_logistic.keras").write_bytes(b"trained anew")
     monkeypatch.setattr(recognizer, "_cached_twin", lambda path: path.with_suffix(".onnx"))
-    assert sweeps.known(engine.open_model("mnist_logistic")) is None
+    assert sweeps.known(cache.open_model("mnist_logistic")) is None
 
 
 @pytest.mark.parametrize("summary", [None, "{", "{}", '{"models": {}}'])
@@ -66,7 +68,7 @@ def test_broken_report_counts_as_none(summary, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "REPORTS", tmp_path)
     if summary:
         (tmp_path / "summary.json").write_text(summary)
-    assert sweeps.known(engine.open_model("mnist_cnn")) is None
+    assert sweeps.known(cache.open_model("mnist_cnn")) is None
 
 
 @pytest.fixture
@@ -146,7 +148,7 @@ def test_full_queue_says_so(unswept, monkeypatch, queue):
 
 
 def test_public_page_starts_no_sweep(unswept, monkeypatch):
-    monkeypatch.setattr(engine, "IS_PUBLIC", True)
+    monkeypatch.setattr(cache, "IS_PUBLIC", True)
     unswept.run()
     assert "mnist_cnn hasn't been swept yet." in unswept.captions
     assert not [each for each in unswept.app.button if "sweep" in each.label]

@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from digits import attribution, counterfactual, pictures, preprocess, recognizer
-from digits.attribution import METHODS, TwinModel
-from panels import engine
+from digits.checkpoints import recognizer
+from digits.explanations import attribution, counterfactual
+from digits.explanations.attribution import METHODS, TwinModel
+from digits.images import to_input
+from digits.reporting import thumbnails
+from panels import cache
 from panels.why import ANSWER, NOBODY
-from workbench import SHIPPED, Page, pixels, prepared, words
+from tests.app.apptest import SHIPPED, Page, pixels, prepared, words
 
 # One of each kind.
 KINDS = ("mnist_advanced", "mnist_cnn", "mnist_mlp", "mnist_random_forest")
@@ -19,14 +22,14 @@ WITHOUT_GRADIENT = ["occlusion", "rise"]
 
 @pytest.fixture
 def at(monkeypatch) -> Page:
-    monkeypatch.setattr(engine, "tensorflow_is_ready", lambda: False)
+    monkeypatch.setattr(cache, "tensorflow_is_ready", lambda: False)
     return Page(monkeypatch).run()
 
 
 def expected_heat(name: str, image: np.ndarray, method: str, target: int, versus: int | None = None) -> np.ndarray:
     model = attribution.open_model(recognizer.load(name), method)
     (heat,) = attribution.explain(model, image[None], method, target, versus).heat
-    return (pictures.overlay(image, heat) * 255).round()
+    return (thumbnails.overlay(image, heat) * 255).round()
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -105,7 +108,7 @@ def test_methods_that_need_tensorflow_wait_for_it_behind_another(at, splits):
 
 
 def test_methods_that_need_tensorflow_show_their_heat_once_it_is_there(at, splits, monkeypatch):
-    monkeypatch.setattr(engine, "tensorflow_is_ready", lambda: True)
+    monkeypatch.setattr(cache, "tensorflow_is_ready", lambda: True)
     at.set(model="mnist_logistic").draw(splits.test.images[0]).set(method="saliency")
     image = prepared(at.drawing).image
     np.testing.assert_allclose(
@@ -125,9 +128,7 @@ def test_look_alikes_are_the_nearest_of_5000_training_digits(at, name, splits):
         return
     images, labels = splits.train.images[::11], splits.train.labels[::11]
     assert len(images) == 5000
-    seen = [
-        recogniser.run(preprocess.to_input(some), "features")[0] for some in (prepared(at.drawing).image[None], images)
-    ]
+    seen = [recogniser.run(to_input(some), "features")[0] for some in (prepared(at.drawing).image[None], images)]
     nearest = cdist(*seen)[0].argsort()[:10]
     assert [each.get("alt") for each in found] == [f"a training digit {label}" for label in labels[nearest]]
     for each, place in zip(found, nearest, strict=True):
@@ -170,8 +171,8 @@ def test_explanations_can_be_switched_off(at, splits):
 
 
 def test_public_page_offers_only_what_needs_no_tensorflow(at, splits, monkeypatch):
-    monkeypatch.setattr(engine, "IS_PUBLIC", True)
-    monkeypatch.setattr(engine, "tensorflow_is_ready", lambda: pytest.fail("it would load"))
+    monkeypatch.setattr(cache, "IS_PUBLIC", True)
+    monkeypatch.setattr(cache, "tensorflow_is_ready", lambda: pytest.fail("it would load"))
     at.draw(splits.test.images[0])
     for name in ("mnist_advanced", "mnist_mlp", "mnist_random_forest"):
         at.set(model=name)

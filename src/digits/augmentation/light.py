@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from digits.augmentation.shape import SIDE, bumps
+from digits.augmentation.shape import bumps
+from digits.images import SIDE
 
 FOCUS = 9
 OCTAVES = (2, 4, 7, 12)

@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from digits.augmentation.shape import SIDE, SUBPIXEL_BITS
+from digits.augmentation.shape import SUBPIXEL_BITS
+from digits.images import SIDE
 
 
 def draw_lines(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -5,7 +5,8 @@ from functools import cache
 import cv2
 import numpy as np
 
-SIDE = 28
+from digits.images import SIDE
+
 CENTRE = (SIDE - 1) / 2
 ELASTIC_KNOTS = 5
 SUBPIXEL_BITS = 4

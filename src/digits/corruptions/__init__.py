@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from digits.corruptions import blur, geometry, light, marks, noise, stroke
-from digits.corruptions.pixels import SIDE
 from digits.corruptions.streams import Streams
+from digits.images import SIDE
 
 SEVERITIES = (1, 2, 3, 4, 5)
 # Images worked on together: their float copies stay in the processor's cache.
@@ -166,3 +166,12 @@ def select(names: Iterable[str]) -> tuple[Corruption, ...]:
     if unknown := sorted(names - set(CORRUPTIONS)):
         raise ValueError(f"no corruption called {', '.join(unknown)}; there are: {', '.join(CORRUPTIONS)}")
     return tuple(corruption for name, corruption in CORRUPTIONS.items() if name in names)
+
+
+def damage(
+    images: np.ndarray, corruption: str, severity: int, seed: int, indices: Sequence[int] | None = None
+) -> np.ndarray:
+    """The images as this seed damages them, uint8 (N, 28, 28); image i depends on its index alone."""
+    if severity == 0:
+        return images.copy()
+    return CORRUPTIONS[corruption](images, severity, np.random.default_rng([seed, *corruption.encode()]), indices)

@@ -5,8 +5,9 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from digits.corruptions.pixels import SIDE, blurred_images
+from digits.corruptions.pixels import blurred_images
 from digits.corruptions.streams import Streams
+from digits.images import SIDE
 
 
 def gaussian_blur(images: np.ndarray, sigma: float, streams: Streams) -> np.ndarray:

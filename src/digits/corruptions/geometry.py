@@ -3,8 +3,9 @@
 import cv2
 import numpy as np
 
-from digits.corruptions.pixels import CENTRE, SIDE, blurred_deviation
+from digits.corruptions.pixels import CENTRE, blurred_deviation
 from digits.corruptions.streams import Streams
+from digits.images import SIDE
 
 
 def rotate(images: np.ndarray, degrees: float, streams: Streams) -> np.ndarray:

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from digits.corruptions.pixels import CENTRE, SIDE, as_grey, darken
+from digits.corruptions.pixels import CENTRE, as_grey, darken
 from digits.corruptions.streams import Streams
+from digits.images import SIDE
 
 
 def brightness(images: np.ndarray, percent: float, streams: Streams) -> np.ndarray:

@@ -5,8 +5,9 @@ from statistics import NormalDist
 import cv2
 import numpy as np
 
-from digits.corruptions.pixels import SIDE, as_grey, blurred_deviation, darken
+from digits.corruptions.pixels import as_grey, blurred_deviation, darken
 from digits.corruptions.streams import Streams
+from digits.images import SIDE
 
 
 def ruled_paper(images: np.ndarray, percent: float, streams: Streams) -> np.ndarray:

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from digits.corruptions.pixels import SIDE, as_grey
+from digits.corruptions.pixels import as_grey
 from digits.corruptions.streams import Streams
+from digits.images import SIDE
 
 
 def gaussian_noise(images: np.ndarray, sigma: float, streams: Streams) -> np.ndarray:

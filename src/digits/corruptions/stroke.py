@@ -5,8 +5,9 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from digits.corruptions.pixels import SIDE, as_grey
+from digits.corruptions.pixels import as_grey
 from digits.corruptions.streams import Streams
+from digits.images import SIDE
 
 # Fractions of a pixel can be asked for on an enlarged image.
 ENLARGEMENT = 4

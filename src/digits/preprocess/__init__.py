@@ -7,25 +7,22 @@ import cv2
 import numpy as np
 
 from digits.preprocess.files import FORMATS, LARGEST_PIXELS, SUFFIXES, WORKING_SIDE, at_working_size, read_grey
-from digits.preprocess.frame import SIDE, set_in_frame
-from digits.preprocess.paper import LEAST_CONTRAST, Recipe, find_ink
+from digits.preprocess.frame import set_in_frame
+from digits.preprocess.ink import LEAST_CONTRAST, Recipe, find_ink
 from digits.preprocess.parts import digit_parts
 
 __all__ = [
     "FORMATS",
     "LARGEST_PIXELS",
     "LEAST_CONTRAST",
-    "SIDE",
     "SUFFIXES",
     "WORKING_SIDE",
     "Prepared",
     "Recipe",
     "at_working_size",
-    "check_images",
     "prepare",
     "prepare_file",
     "read_grey",
-    "to_input",
 ]
 
 
@@ -40,18 +37,6 @@ class Prepared:
 
     image: np.ndarray
     steps: tuple[str, ...]
-
-
-def check_images(images: np.ndarray) -> None:
-    """Raise a ValueError unless `images` are what the library calls images: uint8 (N, 28, 28)."""
-    if not (isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.shape[1:] == (28, 28)):
-        came = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
-        raise ValueError(f"expected images as uint8 (N, 28, 28), got {came}")
-
-
-def to_input(images: np.ndarray) -> np.ndarray:
-    """The model's door: uint8 (N, 28, 28) to float32 (N, 28, 28, 1), ink 255 becoming 1."""
-    return images[..., None].astype(np.float32) / np.float32(255)
 
 
 def prepare_file(source: Path | bytes) -> Prepared:

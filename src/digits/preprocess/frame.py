@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-SIDE = 28
+from digits.images import SIDE
+
 # MNIST's digits are scaled to fit 20×20 and placed in 28×28 by their centre of mass (LeCun et al. 1998).
 BOX = 20
 # Mean centre of mass of the official 60,000 digits on either axis, in pixels from the centre of the first one.

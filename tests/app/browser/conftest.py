@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
-from conftest import NO_BROWSER
 from digits import paths
+from tests.support import NO_BROWSER
 
 from . import visitor
 

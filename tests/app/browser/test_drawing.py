@@ -5,7 +5,8 @@ import re
 import numpy as np
 from playwright.sync_api import expect
 
-from digits import preprocess, recognizer
+from digits import preprocess
+from digits.checkpoints import recognizer
 
 from . import visitor
 

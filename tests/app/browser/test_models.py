@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from digits import data, paths, recognizer
+from digits import data, paths
+from digits.checkpoints import recognizer
 
 from . import visitor
 

@@ -3,7 +3,8 @@
 import numpy as np
 from playwright.sync_api import expect
 
-from digits import cards, data, paths, recognizer
+from digits import data, paths
+from digits.checkpoints import cards, recognizer
 
 from . import visitor
 

@@ -1,0 +1,54 @@
+"""Published models beside each other, from their cards."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from digits import files
+from digits.checkpoints import cards, comparison
+from digits.reporting.figures import BLUE, save_figure, single
+from digits.reporting.tables import markdown_table
+
+
+def comparison_table(published: Sequence[dict]) -> str:
+    """The cards' test scores as a Markdown table, best first; a plain table on a terminal too."""
+    rows = []
+    for card in sorted(published, key=lambda card: -card["scores"]["test"]["accuracy"]):
+        test = card["scores"]["test"]
+        low, high = test["interval"]
+        trained = cards.duration(card["training"]["seconds"])
+        interval = f"{low:.2%} – {high:.2%}"
+        rows.append([f"`{card['name']}`", f"{test['accuracy']:.2%}", interval, f"{card['parameters']:,}", trained])
+    return markdown_table(["model", "test accuracy", "95 % interval", "parameters", "trained in"], rows)
+
+
+def write_comparison(published: Sequence[dict], folder: Path) -> Path:
+    """Write `comparison.png`: the cards' test errors."""
+    tests = [card["scores"]["test"] for card in published]
+    figure = comparison.error_rates(
+        [card["name"] for card in published], [test["accuracy"] for test in tests], [test["interval"] for test in tests]
+    )
+    return save_figure(figure, files.output_folder(folder) / "comparison.png")
+
+
+def error_rates(names: Sequence[str], accuracies: Sequence[float], intervals: Sequence[Sequence[float]]) -> Figure:
+    """Error rates of several models on one set with their 95 % intervals, the best on top, on a logarithmic scale."""
+    order = np.argsort(accuracies)
+    figure, axis = single(8, 0.42 * len(names) + 1.3)
+    for place, index in enumerate(order):
+        error = 100 * (1 - accuracies[index])
+        low, high = (100 * (1 - bound) for bound in reversed(intervals[index]))
+        axis.plot([low, high], [place, place], color=BLUE, linewidth=3, alpha=0.4, solid_capstyle="round")
+        axis.plot(error, place, "o", color=BLUE)
+        axis.annotate(f"{error:.2f} %", (high, place), (7, 0), textcoords="offset points", va="center", fontsize=9)
+    axis.set_yticks(range(len(names)), [names[index] for index in order])
+    axis.set(xscale="log", xlabel="misread test digits (%), with 95 % interval", ylim=(-0.6, len(names) - 0.4))
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.margins(x=0.12)
+    smallest, largest = axis.get_xlim()
+    if largest < 10 * smallest:
+        axis.xaxis.set_minor_formatter("{x:g}")
+    axis.grid(axis="x", which="both", alpha=0.15)
+    return figure

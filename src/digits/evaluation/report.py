@@ -1,0 +1,132 @@
+"""Files that people open: pictures, tables and self-contained HTML pages, made from results."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from digits import evaluation, metrics
+from digits.evaluation import plots
+from digits.files import output_folder, write_text
+from digits.reporting import figures
+from digits.reporting.figures import save_figure
+from digits.reporting.html import inline, render
+
+SHOWN_ERRORS = 40
+SHOWN_PAIRS = 6
+SHOWN_EXAMPLES = 6
+
+
+def write_evaluation(evaluations: Sequence[evaluation.Evaluation], source: str, folder: Path) -> Path:
+    """Write the whole evaluation of one or several models on the same digits.
+
+    Writes `report.html`, `results.json`, `summary.txt`, `label_map.txt`, and for each model a folder with its
+    `classification_report.txt` and pictures.
+
+    Returns:
+        The path of the HTML page.
+    """
+    comparisons = evaluation.compare_all(evaluations)
+    models = [_write_model(one, output_folder(folder / one.name)) for one in evaluations]
+    shared = save_figure(
+        plots.reliability_diagram({one.name: one.reliability for one in evaluations}), folder / "reliability.png"
+    )
+    results = {
+        "source": source,
+        "models": {one.name: _as_json(one) for one in evaluations},
+        "comparisons": [{"a": a, "b": b} | asdict(result) for (a, b), result in comparisons.items()],
+    }
+    write_text(folder / "results.json", json.dumps(results, indent=1))
+    write_text(folder / "summary.txt", evaluation_summary(evaluations, source) + "\n")
+    write_text(folder / "label_map.txt", "".join(f"{digit} {digit}\n" for digit in range(10)))
+    page = render(
+        "evaluation.html.j2",
+        source=source,
+        count=len(evaluations[0].digits),
+        models=models,
+        comparisons=comparisons,
+        reliability=inline(shared),
+    )
+    write_text(folder / "report.html", page)
+    return folder / "report.html"
+
+
+def evaluation_summary(evaluations: Sequence[evaluation.Evaluation], source: str) -> str:
+    """The evaluation in a few lines of plain text."""
+    lines = [f"{len(evaluations[0].digits):,} digits: {source}"]
+    for one in evaluations:
+        scores = one.scores()
+        low, high = scores["interval"]
+        lines.append(
+            f"{one.name}: {scores['accuracy']:.2%} right (95 % interval {low:.2%} to {high:.2%}), "
+            f"{scores['n'] - scores['correct']} wrong, ECE {scores['ece']:.2%}, NLL {scores['nll']:.4f}, "
+            f"Brier {scores['brier']:.4f}"
+        )
+        pairs = metrics.most_confused(one.confusion, SHOWN_PAIRS)
+        lines.append("  most confused: " + (", ".join(f"{t} as {p} ({n}×)" for t, p, n in pairs) or "none"))
+    for (a, b), result in evaluation.compare_all(evaluations).items():
+        low, high = result.interval
+        lines.append(
+            f"{a} minus {b}: {100 * result.difference:+.2f} points "
+            f"(95 % interval {100 * low:+.2f} to {100 * high:+.2f}), McNemar p = {result.p_value:.2g}; "
+            f"only {a} right {result.only_a}×, only {b} right {result.only_b}×"
+        )
+    return "\n".join(lines)
+
+
+def _write_model(one: evaluation.Evaluation, folder: Path) -> dict:
+    """Write a model's own files; give what the page's template shows of it."""
+    for earlier in folder.glob("confused_*.png"):
+        earlier.unlink()
+    write_text(folder / "classification_report.txt", one.classification_report())
+    errors = one.errors()[:SHOWN_ERRORS]
+    pictures = {
+        "confusion": plots.confusion(one.confusion, f"{one.name}: what was taken for what"),
+        "confidence": plots.confidence_histogram(one.confidence, one.correct, f"{one.name}: confidence"),
+        "reliability": plots.reliability_diagram({one.name: one.reliability}),
+    }
+    if len(errors):
+        pictures["errors"] = figures.digit_grid(one.digits.images[errors], _titles(one, errors))
+    files = {name: save_figure(figure, folder / f"{name}.png") for name, figure in pictures.items()}
+    pairs = []
+    for true, answer, count in metrics.most_confused(one.confusion, SHOWN_PAIRS):
+        examples = one.examples(true, answer)[:SHOWN_EXAMPLES]
+        grid = figures.digit_grid(one.digits.images[examples], _titles(one, examples), columns=SHOWN_EXAMPLES)
+        path = save_figure(grid, folder / f"confused_{true}_as_{answer}.png")
+        pairs.append({"true": true, "answer": answer, "count": count, "picture": inline(path)})
+    return {
+        "name": one.name,
+        "scores": one.scores(),
+        "report": one.classification_report(as_dict=True),
+        "pictures": {name: inline(path) for name, path in files.items()},
+        "pairs": pairs,
+        "shown_errors": len(errors),
+    }
+
+
+def _as_json(one: evaluation.Evaluation) -> dict:
+    return {
+        "scores": one.scores(),
+        "by_digit": one.classification_report(as_dict=True),
+        "confusion": one.confusion.tolist(),
+        "most_confused": metrics.most_confused(one.confusion, SHOWN_PAIRS),
+        "reliability": {
+            key: [None if np.isnan(number) else float(number) for number in numbers]
+            for key, numbers in asdict(one.reliability).items()
+        },
+        "errors": [
+            {
+                "index": int(index),
+                "true": int(one.digits.labels[index]),
+                "answer": int(one.predictions[index]),
+                "confidence": float(one.confidence[index]),
+            }
+            for index in one.errors()
+        ],
+    }
+
+
+def _titles(one: evaluation.Evaluation, indices: np.ndarray) -> list[str]:
+    return [f"{one.digits.labels[i]} as {one.predictions[i]}, {one.confidence[i]:.0%}" for i in indices]

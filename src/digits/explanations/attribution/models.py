@@ -1,0 +1,141 @@
+"""What attribution methods ask of a model: logits, feature maps and gradients, with TensorFlow or without.
+
+`TwinModel` answers through ONNX Runtime; behind a linear head the gradient with respect to the feature map is the
+head's kernel, so Grad-CAM needs no TensorFlow. `KerasModel` differentiates any Keras classifier at any layer.
+
+A score is chosen by `weights`, (N, classes): image i is explained by the sum of logits × weights[i]. One 1 gives a
+logit, a 1 and a -1 the contrast of two.
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+from threading import Lock
+
+import numpy as np
+
+from digits.checkpoints.recognizer import Recognizer, blocks_of
+
+
+class TwinModel:
+    """A recogniser under attribution, without TensorFlow."""
+
+    def __init__(self, recogniser: Recognizer):
+        self.name = recogniser.name
+        self.all_layers = tuple(recogniser.metadata.get("layers", "").split())
+        self.feature_layer = recogniser.metadata.get("feature_layer")
+        self.layers = (self.feature_layer,) if self.feature_layer else ()
+        self.has_linear_head = "head" in recogniser.outputs
+        self.has_gradient = recogniser.path.suffix == ".keras"
+        self._run = recogniser.run
+        # A forest has no logits; its probabilities are what can be explained.
+        self._score = "logits" if "logits" in recogniser.outputs else "probabilities"
+
+    def logits(self, ink: np.ndarray) -> np.ndarray:
+        """Logits, (N, classes), of ink, float32 (N, 28, 28, 1)."""
+        return np.concatenate([self._run(block, self._score)[0] for block in blocks_of(ink)])
+
+    def logits_and_maps(self, ink: np.ndarray, layer: str) -> tuple[np.ndarray, np.ndarray]:
+        """Logits, (N, classes), and the feature maps of a layer, (N, h, w, c)."""
+        blocks = [self._run(block, self._score, "feature_map") for block in blocks_of(ink)]
+        return tuple(np.concatenate(parts) for parts in zip(*blocks, strict=True))
+
+    def map_gradients(self, ink: np.ndarray, weights: np.ndarray, layer: str) -> np.ndarray:
+        """The gradient of the score with respect to the layer's feature maps, (N, h, w, c)."""
+        return (weights @ self._head.reshape(-1, self._head.shape[-1]).T).reshape(-1, *self._head.shape[:-1])
+
+    def gradients(self, ink: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Not to be had from a twin: a ValueError."""
+        raise ValueError(f"the gradient with respect to the ink needs TensorFlow: explain {self.name} as a KerasModel")
+
+    @cached_property
+    def _head(self) -> np.ndarray:
+        """The linear head, (h, w, c, classes), also where every place has the same weights."""
+        maps, head = self._run(np.zeros((1, 28, 28, 1), np.float32), "feature_map", "head")
+        return np.broadcast_to(head, (*maps.shape[1:], head.shape[-1]))
+
+
+class KerasModel:
+    """A Keras classifier under attribution, differentiated by TensorFlow; a copy, so later training doesn't show."""
+
+    def __init__(self, model):
+        """Take apart a Sequential or Functional `keras.Model` from (28, 28, 1) to several classes.
+
+        Raises:
+            ValueError: the model is of another kind or shape.
+        """
+        from digits.checkpoints import layer_graph
+
+        self.anatomy = layer_graph.dissect(model)
+        self.name = model.name
+        self.all_layers = self.anatomy.layers
+        self.has_gradient = True
+        self.has_linear_head = self.anatomy.head is not None
+        self.layers = tuple(self.anatomy.maps)
+        self.feature_layer = self.anatomy.feature_layer
+        self.dtype = self.anatomy.ink.dtype
+        self._functions: dict[object, Callable] = {}
+        self._lock = Lock()
+
+    def logits(self, ink: np.ndarray) -> np.ndarray:
+        """Logits, (N, classes), of ink, (N, 28, 28, 1)."""
+        return self._in_blocks(self._function("forward", None), ink)[1]
+
+    def logits_and_maps(self, ink: np.ndarray, layer: str) -> tuple[np.ndarray, np.ndarray]:
+        """Logits, (N, classes), and the feature maps of a layer, (N, h, w, c)."""
+        maps, logits = self._in_blocks(self._function("forward", layer), ink)
+        return logits, maps
+
+    def map_gradients(self, ink: np.ndarray, weights: np.ndarray, layer: str) -> np.ndarray:
+        """The gradient of the score with respect to the layer's feature maps, (N, h, w, c)."""
+        return self._in_blocks(self._function("backward", layer), ink, weights)[0]
+
+    def gradients(self, ink: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The gradient of the score with respect to the ink, (N, 28, 28)."""
+        return self._in_blocks(self._function("backward", None), ink, weights)[0][..., 0]
+
+    @cached_property
+    def network(self):
+        """The copy itself, flat, from ink to logits; a test that randomises weights sets them here."""
+        import keras
+
+        return keras.Model(self.anatomy.ink, self.anatomy.logits)
+
+    def _in_blocks(self, function: Callable, *arguments: np.ndarray) -> tuple[np.ndarray, ...]:
+        import tensorflow as tf
+
+        arguments = [np.asarray(argument, self.dtype) for argument in arguments]
+        blocks = [function(*map(tf.constant, block)) for block in zip(*map(blocks_of, arguments), strict=True)]
+        return tuple(np.concatenate([part.numpy() for part in parts]) for parts in zip(*blocks, strict=True))
+
+    def _function(self, direction: str, layer: str | None) -> Callable:
+        """A compiled function, made once, also when several threads ask for it."""
+        with self._lock:
+            if (direction, layer) not in self._functions:
+                self._functions[direction, layer] = self._compile(direction, layer)
+            return self._functions[direction, layer]
+
+    def _compile(self, direction: str, layer: str | None) -> Callable:
+        import keras
+        import tensorflow as tf
+
+        seen = self.anatomy.maps[layer] if layer else self.anatomy.ink
+        network = keras.Model(self.anatomy.ink, [seen, self.anatomy.logits])
+        ink_spec = tf.TensorSpec((None, 28, 28, 1), self.dtype)
+        weights_spec = tf.TensorSpec((None, self.anatomy.logits.shape[1]), self.dtype)
+
+        @tf.function(input_signature=[ink_spec])
+        def forward(ink):
+            return [tf.cast(part, self.dtype) for part in network(ink, training=False)]
+
+        @tf.function(input_signature=[ink_spec, weights_spec])
+        def backward(ink, weights):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(ink)
+                maps, logits = network(ink, training=False)
+                score = tf.reduce_sum(tf.cast(logits, weights.dtype) * weights)
+            # A model that ignores its input, or the layer, has a gradient of zero.
+            gradient = tape.gradient(score, maps if layer else ink, unconnected_gradients="zero")
+            return [tf.cast(gradient, self.dtype)]
+
+        # A concrete function isn't counted as traced anew, of which TensorFlow would warn where many models are opened.
+        return (forward if direction == "forward" else backward).get_concrete_function()

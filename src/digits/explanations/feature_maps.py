@@ -1,0 +1,45 @@
+"""What a network has learned to see: weights as images, filters, and feature maps."""
+
+from math import isqrt
+
+import numpy as np
+
+from digits.explanations.attribution import KerasModel
+from digits.images import to_input
+
+
+def input_weights(model: KerasModel) -> np.ndarray | None:
+    """The weights between the ink and each unit of the first dense layer, (units, side, side).
+
+    None where convolutions stand before it, or what it sees isn't a square.
+    """
+    import keras
+
+    dense = next((layer for layer in model.network.layers if isinstance(layer, keras.layers.Dense)), None)
+    if model.anatomy.convolutions or dense is None:
+        return None
+    kernel = dense.get_weights()[0]
+    side = isqrt(len(kernel))
+    return kernel.T.reshape(-1, side, side) if side**2 == len(kernel) else None
+
+
+def filters(model: KerasModel, layer: str) -> np.ndarray:
+    """A convolution's filters as images, (filters, rows, columns), those with the largest weights first.
+
+    A filter on several channels is shown by the slice that has the largest weights.
+    """
+    kernel = model.anatomy.convolution_kernels[layer]
+    strongest = np.linalg.norm(kernel, axis=(0, 1)).argmax(axis=0)
+    slices = np.stack([kernel[:, :, channel, unit] for unit, channel in enumerate(strongest)])
+    return slices[np.argsort(-np.linalg.norm(slices, axis=(1, 2)), kind="stable")]
+
+
+def feature_maps(model: KerasModel, images: np.ndarray, layer: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The strongest feature maps of a convolution, after its normalisation and activation.
+
+    Returns:
+        The maps, (N, count, h, w), and which channels they are, (count,): those with the greatest mean over the images.
+    """
+    _, maps = model.logits_and_maps(to_input(images), model.anatomy.convolutions[layer])
+    channels = np.argsort(-np.abs(maps).mean(axis=(0, 1, 2)), kind="stable")[:count]
+    return maps[..., channels].transpose(0, 3, 1, 2), channels

@@ -1,0 +1,238 @@
+"""Everything that the workbench can say about why one model answers some digits as it does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from digits import data, preprocess
+from digits.checkpoints.recognizer import Recognizer
+from digits.data import Digits
+from digits.explanations import attribution, counterfactual, examples, shapley, shift
+from digits.explanations import feature_maps as learned_features
+from digits.explanations.attribution import Attribution, KerasModel
+from digits.explanations.counterfactual import Counterfactual
+from digits.explanations.examples import Related
+from digits.explanations.shift import Drift
+from digits.images import to_input
+from digits.metrics import intervals
+from digits.recognition import batch
+
+SHOWN_MAPS = 12
+SHOWN_FILTERS = 32
+# For many damaged digits a method must be quick; of these, the first that works on a model.
+QUICK = ("hires_cam", "integrated_gradients", "occlusion")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The digits to explain, and which of their scores.
+
+    Attributes:
+        images: uint8 (N, 28, 28).
+        labels: the digits that they are, (N,); None if that isn't known.
+        names: what each is called.
+        target: the class to explain; None for the model's answers.
+        versus: the class to contrast with; None, or where it is the answer, the most probable other class.
+        layer: the layer of the class activation maps; None for the last.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    names: Sequence[str]
+    target: int | None = None
+    versus: int | None = None
+    layer: str | None = None
+
+
+@dataclass(frozen=True)
+class Background:
+    """The digits that an explanation goes back to.
+
+    Attributes:
+        training: those that the models learned from, for examples.
+        test: those to lay out on a plane.
+        drifting: those to damage.
+        corruptions: names of the corruptions to damage them by.
+    """
+
+    training: Digits
+    test: Digits
+    drifting: Digits
+    corruptions: Sequence[str]
+
+
+def typical_digits(digits: Digits) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Ten digits, one of each class and neither its most typical nor its most unusual: images, labels and names."""
+    chosen = [data.representative(digits, digit, 3)[1] for digit in range(10)]
+    return (
+        digits.images[chosen],
+        digits.labels[chosen],
+        [f"{'an' if digit == 8 else 'a'} {digit}" for digit in range(10)],
+    )
+
+
+def pictures(arguments: Sequence[str]) -> tuple[np.ndarray, None, list[str]]:
+    """People's pictures, prepared as the models see them: images, no labels, and the files' names.
+
+    Args:
+        arguments: files, folders or globs.
+
+    Raises:
+        FileNotFoundError: a file isn't there, or a folder or glob holds no picture.
+        ValueError: there are no arguments, or a picture can't be read.
+    """
+    files = list(batch.find_images(arguments))
+    if not files:
+        raise ValueError(f"no pictures in {', '.join(arguments)}")
+    return np.stack([preprocess.prepare_file(file).image for file in files]), None, [file.stem for file in files]
+
+
+@dataclass(frozen=True)
+class Explanations:
+    """What was found about one model.
+
+    Attributes:
+        name: the model's name.
+        labels: what the digits are; the model's answers where that isn't known, (N,).
+        answers: its answers, (N,).
+        attributions: by method.
+        contrast: why the target and not `versus`, by the default method.
+        effects: what flipping each pixel adds to the target's logit, (N, 28, 28).
+        shares: exact Shapley values of 4×4 patches, (N, 4, 4).
+        agreement: by method, Spearman's correlation of its patch sums with the Shapley values, (N,).
+        counterfactuals: each digit turned into `contrast.versus`; None where the model says that already.
+        related: its training digits; None for a model without a last dense layer.
+        plane: places of the test digits, (M, 2); None likewise.
+        misread: which of the test digits are misread, bool (M,).
+        drifts: under each corruption, by `drift_method`.
+        weights: of the first dense layer as images, (units, side, side); None behind convolutions.
+        filters: by convolution, (filters, rows, columns).
+        feature_maps: by convolution, (N, maps, h, w).
+    """
+
+    name: str
+    labels: np.ndarray
+    answers: np.ndarray
+    attributions: dict[str, Attribution]
+    contrast: Attribution
+    effects: np.ndarray
+    shares: np.ndarray
+    agreement: dict[str, np.ndarray]
+    counterfactuals: list[Counterfactual | None]
+    related: Related | None
+    plane: np.ndarray | None
+    misread: np.ndarray
+    drifts: list[Drift]
+    drift_method: str
+    weights: np.ndarray | None
+    filters: dict[str, np.ndarray]
+    feature_maps: dict[str, np.ndarray]
+
+
+def explain_model(
+    recogniser: Recognizer, subject: Subject, background: Background, methods: Sequence[str] = (), seed: int = 0
+) -> Explanations:
+    """Explain one model's answers in every way that works on it.
+
+    Args:
+        methods: attribution methods; those that don't work on the model are left out; all that do if empty.
+        seed: of all that draws.
+
+    Raises:
+        ValueError: there is no such class, method or layer.
+    """
+    quick = attribution.open_model(recogniser, "occlusion")
+    works = attribution.working_methods(quick)
+    for method in methods:
+        attribution.check_method(method)
+    chosen = [method for method in methods or works if method in works]
+    if not chosen:
+        raise ValueError(f"{', '.join(methods)} can't explain {recogniser.name}; it works with {', '.join(works)}")
+    images = subject.images
+    attributions = {
+        method: _explain(recogniser, method, subject, images, subject.target, None, seed) for method in chosen
+    }
+    default = attribution.default_method(quick)
+    quick_method = next(method for method in QUICK if method in works)
+    logits = quick.logits(to_input(images))
+    answers = logits.argmax(axis=1)
+    labels = answers if subject.labels is None else subject.labels
+    target, versus = _target_and_versus(subject, logits)
+    weights = np.eye(logits.shape[1], dtype=np.float32)[target]
+    shares = np.stack([shapley.exact_shapley(quick, *each) for each in zip(images, weights, strict=True)])
+
+    def explain_damaged(damaged: np.ndarray, classes: np.ndarray | None) -> Attribution:
+        return _explain(recogniser, quick_method, subject, damaged, classes, None, seed)
+
+    has_last_layer = "features" in recogniser.outputs
+    differentiable = attribution.open_keras(recogniser.path) if quick.has_gradient else None
+    return Explanations(
+        name=recogniser.name,
+        labels=labels,
+        answers=answers,
+        attributions=attributions,
+        contrast=_explain(recogniser, default, subject, images, target, versus, seed),
+        effects=np.stack([shapley.single_pixel_effects(quick, *each) for each in zip(images, weights, strict=True)]),
+        shares=shares,
+        agreement={
+            name: intervals.correlations(shapley.patch_sums(each.signed), shares, of_ranks=True)
+            for name, each in attributions.items()
+        },
+        counterfactuals=[
+            counterfactual.find(quick, image, other) if other != answer else None
+            for image, answer, other in zip(images, answers, versus, strict=True)
+        ],
+        related=examples.relate(recogniser, background.training, Digits(images, labels)) if has_last_layer else None,
+        plane=examples.plane(recogniser, background.test.images, seed) if has_last_layer else None,
+        misread=recogniser.predict_proba(background.test.images).argmax(axis=1) != background.test.labels,
+        drifts=[shift.measure(explain_damaged, background.drifting, name, seed) for name in background.corruptions],
+        drift_method=quick_method,
+        weights=learned_features.input_weights(differentiable) if differentiable else None,
+        **_convolutions(differentiable, images),
+    )
+
+
+def _target_and_versus(subject: Subject, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The classes to explain, and those to contrast them with, (N,) each."""
+    target = logits.argmax(axis=1) if subject.target is None else np.full(len(logits), subject.target)
+    others = logits.copy()
+    others[np.arange(len(logits)), target] = -np.inf
+    versus = others.argmax(axis=1)
+    if subject.versus is not None:
+        # What the model reads as `versus` itself is contrasted with the next best class.
+        versus = np.where((subject.target is None) & (target == subject.versus), versus, subject.versus)
+    return target, versus
+
+
+def _convolutions(model: KerasModel | None, images: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    """Filters with more than one weight a channel, and feature maps with more than one place."""
+    if not model:
+        return {"filters": {}, "feature_maps": {}}
+    kernels, maps = model.anatomy.convolution_kernels, model.anatomy.maps
+    return {
+        "filters": {
+            name: learned_features.filters(model, name)[:SHOWN_FILTERS]
+            for name, kernel in kernels.items()
+            if kernel[..., 0, 0].size > 1
+        },
+        "feature_maps": {
+            name: learned_features.feature_maps(model, images, name, SHOWN_MAPS)[0]
+            for name, shown in model.anatomy.convolutions.items()
+            if shown in maps
+        },
+    }
+
+
+def _explain(
+    recogniser: Recognizer,
+    method: str,
+    subject: Subject,
+    images: np.ndarray,
+    target: int | np.ndarray | None,
+    versus: np.ndarray | None,
+    seed: int,
+) -> Attribution:
+    layer = subject.layer if attribution.METHODS[method].needs_layer else None
+    model = attribution.open_model(recogniser, method, layer)
+    return attribution.explain(model, images, method, target, versus, layer, seed)

@@ -1,0 +1,102 @@
+"""A study of attribution methods as Markdown: what the README and `docs/explanations.md` show."""
+
+from collections.abc import Mapping
+
+from digits.explanations.attribution import METHODS
+from digits.explanations.benchmark import BASELINES
+from digits.explanations.faithfulness import FILLINGS
+from digits.reporting.tables import markdown_table
+
+TITLES = {name: method.title for name, method in METHODS.items()} | BASELINES
+
+
+def choice_text(study: Mapping) -> str:
+    """The method to use, and the faithfulness of every method on the models with convolutions."""
+    ranked = study["ranking"]["convolutional"]
+    best, dense = (study["ranking"][kind]["methods"][0]["method"] for kind in ("convolutional", "dense"))
+    models = {name: study["models"][name]["methods"] for name in ranked["models"]}
+    rows = [
+        [
+            TITLES[row["method"]],
+            f"{row['rank']:.1f}",
+            *(_with_margin(each[row["method"]]["faithfulness"]) for each in models.values()),
+            _verdict(row, models),
+            "yes" if row["beats"] else "no",
+        ]
+        for row in ranked["methods"]
+    ]
+    rows += [
+        [name, "", *(_with_margin(each[baseline]["faithfulness"]) for each in models.values()), "knows no model", ""]
+        for baseline, name in BASELINES.items()
+    ]
+    header = ["method", "mean rank", *(f"faithfulness, `{name}`" for name in models), "sanity check", "beats baselines"]
+    choice = (
+        f"The default is **{TITLES[best]}**; for models without convolutions, {TITLES[dense].lower()}. Of the methods "
+        "that pass the\nsanity check and are more faithful than both baselines, it has the best mean rank over "
+        "faithfulness,\nsensitivity-n, agreement with exact Shapley values, and stability."
+    )
+    return f"{choice}\n\n{markdown_table(header, rows)}"
+
+
+def study_text(study: Mapping) -> str:
+    """Every figure of every method, a table a model."""
+    return "\n\n".join(_model_text(name, found) for name, found in study["models"].items())
+
+
+def agreement_text(captum: Mapping) -> str:
+    """How far maps are from Captum's on the same weights, from the benchmark's result."""
+    rows = []
+    for model in ("mnist_advanced", "mnist_cnn"):
+        for name, double in captum[model]["float64"].items():
+            if name in METHODS:
+                row = [f"`{model}`", TITLES[name]]
+                for found in (double, captum[model]["float32"][name]):
+                    row += [f"{found['median']:.1e}", f"{found['largest']:.1e}", str(found["digits_beyond_1e-4"])]
+                rows.append(row)
+    columns = [
+        f"{precision}, {what}" for precision in ("float64", "float32") for what in ("median", "largest", "> 1e-4")
+    ]
+    return markdown_table(["model", "method", *columns], rows)
+
+
+def _model_text(name: str, found: Mapping) -> str:
+    kinds = [f"{way} {filling}" for way in ("deletion", "insertion") for filling in FILLINGS]
+    methods = sorted(found["methods"].items(), key=lambda item: -item[1]["faithfulness"]["value"])
+    rows = [
+        [
+            TITLES[method],
+            *(_with_margin(figures[each]) for each in ("faithfulness", *kinds, "sensitivity", "shapley", "stability")),
+            _with_margin(figures["sanity"][-1]) if "sanity" in figures else "–",
+            f"{figures['evidence']['value']:.1%}",
+        ]
+        for method, figures in methods
+    ]
+    header = ["method", "faithfulness", *kinds, "sensitivity-n", "Shapley", "stability", "randomised", "with a map"]
+    return f"### `{name}`\n\n{markdown_table(header, rows)}\n\n{counterfactual_text(found['counterfactuals'])}"
+
+
+def counterfactual_text(turned: Mapping) -> str:
+    """How many pixels turn a 4 into a 9, against random orders."""
+    if turned["random_reached"]:
+        chance = (
+            f"{turned['random_reached']} of {turned['random_orders']} tries got there at all, none with fewer than "
+            f"{turned['random_least']:g} pixels"
+        )
+    else:
+        chance = f"none of {turned['random_orders']} tries got there, though all 784 pixels were changed in the end"
+    if not turned["found"]:
+        return f"None of {turned['images']} fours could be turned into a nine. In random order, {chance}."
+    return (
+        f"Of {turned['images']} fours, {turned['found']} were turned into nines by {turned['least']} to "
+        f"{turned['most']} pixels (median {turned['median']:g}). In random order, {chance}."
+    )
+
+
+def _verdict(row: Mapping, models: Mapping) -> str:
+    """Whether a method passes the sanity check, and the most that it keeps of its map on any model."""
+    kept = max(abs(each[row["method"]]["sanity"][-1]["value"]) for each in models.values())
+    return f"{'passes' if row['passes'] else '**fails**'} ({kept:.2f})"
+
+
+def _with_margin(estimate: Mapping[str, float]) -> str:
+    return f"{estimate['value']:.3f} ± {(estimate['high'] - estimate['low']) / 2:.3f}"

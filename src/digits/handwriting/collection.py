@@ -1,0 +1,143 @@
+"""One's own handwriting: pictures in `my_digits/<digit>/`, saved, listed and removed; no typed text becomes a path."""
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+
+from digits import files, paths, preprocess
+
+# So that a loop can't fill the disk: at most about 1.6 GB of pictures.
+LARGEST_COUNT = 10_000
+# One change at a time, so that a drawing can't come under two digits at once.
+_changing = Lock()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A picture in the collection; its file is read, once, when its image is asked for.
+
+    Attributes:
+        path: of the file.
+        digit: what it shows.
+        saved: when, in nanoseconds since 1970.
+    """
+
+    path: Path
+    digit: int
+    saved: int
+
+    @property
+    def image(self) -> np.ndarray | None:
+        """The digit as recognisers see it, uint8 (28, 28), read-only; None if the file can't be read."""
+        return _read(self.path, self.saved)[0]
+
+    @property
+    def problem(self) -> str:
+        """Why the file can't be read; empty if it can."""
+        return _read(self.path, self.saved)[1]
+
+
+def save(drawing: np.ndarray, digit: int, folder: Path = paths.MY_DIGITS) -> Path:
+    """Keep a drawing as an example of `digit`; one that is kept already changes nothing.
+
+    Args:
+        drawing: uint8 (height, width), as drawn or uploaded; kept no larger than `preprocess` looks at it.
+
+    Returns:
+        Its file.
+
+    Raises:
+        ValueError: it isn't such an array, nothing is drawn on it, it is kept as another digit, the collection is full,
+            or the folder can't be written to.
+    """
+    if not (isinstance(drawing, np.ndarray) and drawing.dtype == np.uint8 and drawing.ndim == 2 and drawing.size):
+        came = f"{drawing.dtype} {drawing.shape}" if isinstance(drawing, np.ndarray) else type(drawing).__name__
+        raise ValueError(f"expected a drawing as uint8 (height, width), got {came}")
+    if digit not in range(10):
+        raise ValueError(f"expected a digit from 0 to 9, got {digit!r}")
+    drawing = preprocess.at_working_size(drawing)
+    preprocess.prepare(drawing)
+    # Of the pixels alone, so that nothing that anyone typed becomes a path.
+    name = hashlib.sha256(f"{drawing.shape}".encode() + drawing.tobytes()).hexdigest()[:16] + ".png"
+    path = folder / f"{int(digit)}" / name
+    with _changing:
+        kept = entries(folder)
+        kept_as = [entry.digit for entry in kept if entry.path.name == name]
+        if digit in kept_as:
+            return path
+        if kept_as:
+            raise ValueError(
+                f"this drawing is kept as a {kept_as[0]} already ({kept_as[0]}/{name}); remove it there first"
+            )
+        if len(kept) >= LARGEST_COUNT:
+            raise ValueError(f"the collection is full: it holds {len(kept):,} pictures; remove some first")
+        files.write_png(files.output_folder(path.parent) / name, drawing)
+    return path
+
+
+def entries(folder: Path = paths.MY_DIGITS) -> list[Entry]:
+    """What the collection holds, by digit and then from old to new: the files that `data.load_labelled` reads.
+
+    Files that can't be read are among them; without a folder there are none.
+    """
+    found = []
+    for digit in range(10):
+        # A name with a dot in front is a file that is just being written.
+        for path in (folder / str(digit)).glob("[!.]*"):
+            if path.suffix.lower() in preprocess.SUFFIXES:
+                # Another session may have removed it meanwhile.
+                with suppress(FileNotFoundError):
+                    found.append(Entry(path, digit, path.lstat().st_mtime_ns))
+    return sorted(found, key=lambda entry: (entry.digit, entry.saved, entry.path.name))
+
+
+def other_files(folder: Path = paths.MY_DIGITS) -> list[Path]:
+    """What lies in the digits' folders and is no picture by its name."""
+    return sorted(
+        path
+        for digit in range(10)
+        for path in (folder / str(digit)).glob("[!.]*")
+        if path.suffix.lower() not in preprocess.SUFFIXES
+    )
+
+
+def counts(folder: Path = paths.MY_DIGITS) -> list[int]:
+    """How many pictures of each digit there are, 0 to 9."""
+    digits = [entry.digit for entry in entries(folder)]
+    return [digits.count(digit) for digit in range(10)]
+
+
+def remove(name: str, digit: int, folder: Path = paths.MY_DIGITS) -> None:
+    """Delete the picture of `digit` whose file has this name.
+
+    Raises:
+        ValueError: there is none; nothing outside the collection can be meant.
+        OSError: it can't be deleted.
+    """
+    with _changing:
+        for entry in entries(folder):
+            if (entry.path.name, entry.digit) == (name, digit):
+                entry.path.unlink()
+                return
+    raise ValueError(f"there is no picture {name!r} of a {digit} in the collection")
+
+
+def _read(path: Path, saved: int) -> tuple[np.ndarray | None, str]:
+    try:
+        return _prepared(path, saved), ""
+    except (ValueError, OSError) as error:
+        return None, str(error)
+
+
+@lru_cache(maxsize=LARGEST_COUNT)
+def _prepared(path: Path, saved: int) -> np.ndarray:
+    """The image of a file as it was when `saved`."""
+    image = preprocess.prepare(preprocess.read_grey(path)).image
+    # All sessions get the same array.
+    image.flags.writeable = False
+    return image

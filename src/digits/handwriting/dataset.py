@@ -1,0 +1,111 @@
+"""One person's digits as fine-tuning takes them: what can be learnt from, and what somebody should look at first."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from digits import metrics, paths
+from digits.checkpoints.recognizer import Recognizer
+from digits.data import Digits
+from digits.handwriting import collection
+
+# What is sure of another digit than the label says is worth a second look.
+SURE = 0.95
+LEAST_A_CLASS = 3
+# A subfolder with somebody's digits, so that everything runs before there are own ones.
+SAMPLE = "sample"
+# A class with so many times fewer digits than another one is said to have few.
+UNBALANCED = 3
+
+
+@dataclass(frozen=True)
+class Handwriting:
+    """One person's digits.
+
+    Attributes:
+        folder: where they come from.
+        digits: those that can be learnt from.
+        names: their files, such as "3/a.png".
+        skipped: files that were left out, and why.
+    """
+
+    folder: Path
+    digits: Digits
+    names: tuple[str, ...]
+    skipped: dict[str, str]
+
+    @property
+    def counts(self) -> np.ndarray:
+        """How many there are of each digit, (10,)."""
+        return np.bincount(self.digits.labels, minlength=10)
+
+    @property
+    def sha256(self) -> str:
+        """Of the images with their labels, whatever their order."""
+        pairs = zip(self.digits.labels, self.digits.images, strict=True)
+        return hashlib.sha256(b"".join(sorted(bytes([label]) + image.tobytes() for label, image in pairs))).hexdigest()
+
+
+def load(folder: Path = paths.MY_DIGITS) -> Handwriting:
+    """Read the collection in a folder, or the sample in it while it is empty.
+
+    Files that aren't images, and pictures that came twice, are left out.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: there are fewer than three digits of a class.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no folder {folder}; collect digits with collect_digits.py or in the app")
+    if not collection.entries(folder) and (folder / SAMPLE).is_dir():
+        folder = folder / SAMPLE
+    images, labels, names, skipped = [], [], [], {}
+    kept: dict[bytes, str] = {}
+    for entry in collection.entries(folder):
+        name = f"{entry.digit}/{entry.path.name}"
+        if entry.image is None:
+            skipped[name] = entry.problem
+        elif (content := entry.image.tobytes()) in kept:
+            skipped[name] = f"looks exactly like {kept[content]}"
+        else:
+            kept[content] = name
+            images.append(entry.image)
+            labels.append(entry.digit)
+            names.append(name)
+    for other in collection.other_files(folder):
+        skipped[str(other.relative_to(folder))] = "no PNG, JPEG, BMP or WEBP image"
+    counts = np.bincount(labels, minlength=10) if labels else np.zeros(10, int)
+    if few := [f"{digit} ({counts[digit]})" for digit in range(10) if counts[digit] < LEAST_A_CLASS]:
+        raise ValueError(
+            f"expected at least {LEAST_A_CLASS} pictures of every digit in {folder}, there are too few of "
+            f"{', '.join(few)}; ten of each are a good start: draw them in the app, or fill in a sheet "
+            "(collect_digits.py --sheet)"
+        )
+    return Handwriting(folder, Digits(np.stack(images), np.array(labels, np.uint8)), tuple(names), skipped)
+
+
+def describe(mine: Handwriting) -> list[str]:
+    """What there is, in two lines, and what isn't as it should be, a line each."""
+    counts = mine.counts
+    lines = [f"{len(mine.digits)} digits in {mine.folder}"]
+    if mine.folder.name == SAMPLE:
+        lines[0] += ": the sample of an imagined writer, because there are none of your own yet"
+    lines.append("of each: " + ", ".join(f"{digit}: {count}" for digit, count in enumerate(counts)))
+    if few := [str(digit) for digit in range(10) if UNBALANCED * counts[digit] < counts.max()]:
+        lines.append(f"few of {', '.join(few)} beside the others: write some more of them")
+    return lines + [f"left out: {name}: {reason}" for name, reason in mine.skipped.items()]
+
+
+def suspects(mine: Handwriting, recogniser: Recognizer) -> dict[str, str]:
+    """Files whose digit a model is sure is another one than their folder says: to be looked at, nothing is left out."""
+    temperature = recogniser.card.get("temperature", 1)
+    probabilities = metrics.temper(recogniser.predict_proba(mine.digits.images), temperature)
+    answers, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    rows = zip(mine.names, mine.digits.labels, answers, confidences, strict=True)
+    return {
+        name: f"{recogniser.name} is {confidence:.0%} sure that it is a {answer}"
+        for name, label, answer, confidence in rows
+        if answer != label and confidence >= SURE
+    }

@@ -1,0 +1,164 @@
+"""A personal model, from one's digits to the published checkpoint, with what it gained and what it cost."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from digits import files
+from digits.checkpoints import cards, publishing, recognizer
+from digits.checkpoints.recognizer import Recognizer
+from digits.data import Digits
+from digits.handwriting import finetuning
+from digits.handwriting.dataset import Handwriting
+from digits.handwriting.finetuning import Assessment, FineTuner
+from digits.metrics import intervals
+
+CURVE_SIZES = (1, 3, 5, 10, 20)
+
+
+@dataclass(frozen=True)
+class Personal:
+    """What came of a fine-tuning.
+
+    Attributes:
+        assessment: how one's own digits are read that weren't learnt from, before and after.
+        card: of the published model; None where the base was kept.
+        forgetting: the new model against the base on MNIST's test digits; None where the base was kept.
+    """
+
+    assessment: Assessment
+    card: dict | None = None
+    forgetting: intervals.PairedComparison | None = None
+
+
+def make(
+    base: Recognizer,
+    tuner: FineTuner,
+    mine: Handwriting,
+    folds: int,
+    name: str,
+    folder: Path,
+    done: Callable[[], None],
+) -> Personal:
+    """Assess what fine-tuning gains, and if it gains anything fine-tune on all own digits and publish the model.
+
+    Args:
+        tuner: of the base.
+        folds: so many parts of one's digits are each read by a model that learnt the others.
+        name, folder: of the new checkpoint, twin and card.
+        done: called after each of the `folds + 1` fine-tunings.
+
+    Raises:
+        ValueError: the folder can't be written to.
+    """
+    circumstances = cards.circumstances()
+    assessment = finetuning.assess(tuner, mine.digits, folds, done)
+    if assessment.after.sum() <= assessment.before.sum():
+        return Personal(assessment)
+    started = time.perf_counter()
+    tuned = tuner.tune(mine.digits)
+    seconds = time.perf_counter() - started
+    done()
+    if not tuned.share:
+        return Personal(assessment)
+    card = publishing.publish(
+        tuned.model,
+        name,
+        folder,
+        tuner.splits,
+        description=f"{base.name}, fine-tuned on one person's handwriting",
+        architecture=tuned.model.name,
+        parameters=tuned.model.count_params(),
+        recipe=asdict(tuner.recipe),
+        training={"seconds": round(seconds, 1)},
+        base={"name": base.name, "sha256": files.sha256(base.path)},
+        own_digits=_own_digits(mine, assessment) | {"share": tuned.share, "rounds": tuned.rounds},
+        circumstances=circumstances,
+    )
+    published = recognizer.load(name, folder)
+    after, before = (_correct(model, tuner.splits.test) for model in (published, base))
+    return Personal(assessment, card, intervals.compare_paired(after, before))
+
+
+def curve_sizes(mine: Digits) -> list[int]:
+    """Samples of each digit that a learning curve is made of: two thirds at most, so that enough are left to read."""
+    return [size for size in CURVE_SIZES if 3 * size <= 2 * np.bincount(mine.labels, minlength=10).min()]
+
+
+def learning_curve(tuner: FineTuner, mine: Digits, done: Callable[[], None]) -> list[dict]:
+    """How the same own digits are read after fine-tuning on more and more of the others.
+
+    Args:
+        done: called after each fine-tuning.
+
+    Returns:
+        For each of `curve_sizes`: `samples` of each digit, and the accuracies `before` and `after`, with intervals.
+    """
+    sizes = curve_sizes(mine)
+    rng = np.random.default_rng([tuner.recipe.random_seed, 4])
+    order = [rng.permutation(np.flatnonzero(mine.labels == digit)) for digit in range(10)]
+    left = mine.at(np.concatenate([places[max(sizes, default=0) :] for places in order]))
+    before = _score(finetuning.predictions(finetuning.tunable(tuner.base), left) == left.labels)
+    curve = []
+    for size in sizes:
+        tuned = tuner.tune(mine.at(np.concatenate([places[:size] for places in order])))
+        after = _score(finetuning.predictions(tuned.model, left) == left.labels)
+        curve.append({"samples": size, "before": before, "after": after})
+        done()
+    return curve
+
+
+def describe(personal: Personal, mine: Handwriting, name: str) -> str:
+    """What a fine-tuning gained and cost, for the shell."""
+    before, after = personal.assessment.before, personal.assessment.after
+    comparison = intervals.compare_paired(after, before)
+    lines = [
+        "your digits, each read by a model that hadn't learnt it:",
+        f"  before  {_line(before)}",
+        f"  after   {_line(after)}",
+        f"  {100 * comparison.difference:+.1f} points (McNemar's p {comparison.p_value:.2g}); by class:",
+    ]
+    for digit in range(10):
+        of_digit = mine.digits.labels == digit
+        lines.append(f"    {digit}: {before[of_digit].sum()} -> {after[of_digit].sum()} of {of_digit.sum()}")
+    if personal.card is None:
+        return "\n".join([*lines, f"fine-tuning gains nothing here: the base is kept, and {name} stays as it was"])
+    test, cost = personal.card["scores"]["test"], personal.forgetting
+    low, high = (100 * bound for bound in cost.interval)
+    lines.append(
+        f"MNIST's test digits: {test['accuracy']:.2%}, {100 * cost.difference:+.2f} points from the base "
+        f"(95 % interval {low:+.2f} to {high:+.2f})"
+    )
+    return "\n".join(lines)
+
+
+def _own_digits(mine: Handwriting, assessment: Assessment) -> dict:
+    labels = mine.digits.labels
+    return {
+        "folder": mine.folder.name,
+        "sha256": mine.sha256,
+        "counts": mine.counts.tolist(),
+        "before": _score(assessment.before),
+        "after": _score(assessment.after),
+        "right_by_class": {
+            when: [int(correct[labels == digit].sum()) for digit in range(10)]
+            for when, correct in (("before", assessment.before), ("after", assessment.after))
+        },
+    }
+
+
+def _score(correct: np.ndarray) -> dict:
+    return intervals.accuracy_with_interval(int(correct.sum()), len(correct))
+
+
+def _line(correct: np.ndarray) -> str:
+    score = _score(correct)
+    low, high = score["interval"]
+    return f"{score['correct']} of {score['n']}, {score['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%})"
+
+
+def _correct(model: Recognizer, digits: Digits) -> np.ndarray:
+    return model.predict_proba(digits.images).argmax(axis=1) == digits.labels

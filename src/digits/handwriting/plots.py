@@ -1,0 +1,73 @@
+"""Figures of fine-tuning: arrays in, a `Figure` out, never a file."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from digits.reporting.figures import BLUE, GREY, save_figure, single, tidy
+
+
+def before_and_after(labels: np.ndarray, before: np.ndarray, after: np.ndarray) -> Figure:
+    """Accuracy by class before and after a fine-tuning, which answers were right being bool (N,)."""
+    figure, axis = single(8, 3.2)
+    for digit in range(10):
+        start, end = (100 * correct[labels == digit].mean() for correct in (before, after))
+        axis.plot([digit, digit], [start, end], color=GREY, linewidth=2, zorder=1)
+    for correct, colour, name in ((before, GREY, "before"), (after, BLUE, "after")):
+        shares = [100 * correct[labels == digit].mean() for digit in range(10)]
+        axis.scatter(range(10), shares, color=colour, s=60, zorder=2, label=f"{name}: {correct.mean():.1%} of all")
+    axis.set(xlabel="digit", ylabel="read rightly (%)", xticks=range(10))
+    axis.set_ylim(top=102)
+    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    tidy(axis)
+    return figure
+
+
+def learning_curve(points: Sequence[Mapping]) -> Figure:
+    """Accuracy on own digits by how many samples of each were learnt, from `personal.learning_curve`."""
+    figure, axis = single(8, 3.4)
+    samples = [point["samples"] for point in points]
+    for when, colour in (("before", GREY), ("after", BLUE)):
+        scores = [point[when] for point in points]
+        low, high = np.transpose([score["interval"] for score in scores]) * 100
+        axis.fill_between(samples, low, high, color=colour, alpha=0.15, linewidth=0)
+        axis.plot(samples, [100 * score["accuracy"] for score in scores], "o-", color=colour, label=when)
+    axis.set(xlabel="samples of each digit", ylabel="others of them read rightly (%)", xscale="log")
+    axis.set_xticks(samples, samples)
+    axis.minorticks_off()
+    axis.legend(frameon=False, loc="lower right")
+    tidy(axis)
+    return figure
+
+
+def errors_by_samples(writers: Mapping) -> Figure:
+    """Percent of their held-out digits misread, by how many samples of each digit were learnt: writers, and their mean.
+
+    Args:
+        writers: `imagined_writers` of the results of `benchmarks/finetuning.py`.
+    """
+    figure, axis = single(8, 3.6)
+    sizes = [0, *map(int, writers["by_samples"])]
+    wrong = []
+    for name in dict.fromkeys(run["writer"] for run in writers["runs"]):
+        runs = [run for run in writers["runs"] if run["writer"] == name]
+        wrong.append([runs[0]["wrong_before"], *(run["wrong_after"] for run in runs)])
+    wrong = 100 * np.array(wrong).T / writers["judged_digits"]
+    one, *_ = axis.plot(wrong, color=GREY, alpha=0.35, linewidth=1)
+    (mean,) = axis.plot(wrong.mean(axis=1), "o-", color=BLUE, linewidth=2)
+    axis.set(xlabel="samples of each digit", ylabel="held-out digits misread (%)", ylim=(0, None))
+    axis.set_xticks(range(len(sizes)), ["none: the base", *map(str, sizes[1:])])
+    axis.legend([mean, one], [f"mean of {wrong.shape[1]} writers", "one of them"], frameon=False)
+    return figure
+
+
+def write_finetuning(
+    labels: np.ndarray, before: np.ndarray, after: np.ndarray, curve: Sequence[Mapping], folder: Path
+) -> list[Path]:
+    """Write `before_and_after.png`, and `learning_curve.png` where there is one."""
+    written = [save_figure(before_and_after(labels, before, after), folder / "before_and_after.png")]
+    if curve:
+        written.append(save_figure(learning_curve(curve), folder / "learning_curve.png"))
+    return written

@@ -1,0 +1,4 @@
+"""Work outside this process: child processes, a queue of them, and parallel workers.
+
+In: commands or functions. Out: their outcome.
+"""

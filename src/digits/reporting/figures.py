@@ -1,0 +1,61 @@
+"""Pictures as matplotlib figures: arrays in, a `Figure` out, never a file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from digits.files import replacing
+
+INK = "#1b1f24"
+BLUE = "#2563a8"
+RED = "#c2452d"
+GREY = "#8a929c"
+# Okabe and Ito's palette (2008), told apart with any colour vision.
+PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#666666")
+
+
+def digit_grid(
+    images: np.ndarray,
+    titles: Sequence[str] | None = None,
+    columns: int = 10,
+    title: str = "",
+    wrong: Sequence[bool] | None = None,
+) -> Figure:
+    """Digits, uint8 (N, 28, 28), in rows as dark ink on white, with a line above each; red where `wrong`."""
+    rows = max(1, -(-len(images) // columns))
+    height = 1.25 if titles is not None else 1.0
+    figure = Figure((columns * 1.0, rows * height + (0.5 if title else 0.1)), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for index, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
+        axis.imshow(image, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+        if titles is not None:
+            colour = RED if wrong is not None and wrong[index] else INK
+            axis.set_title(titles[index], fontsize=8, color=colour, pad=2)
+    if title:
+        figure.suptitle(title, fontsize=12, color=INK)
+    return figure
+
+
+def single(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure with one tidy axis."""
+    figure = Figure((width, height), layout="constrained")
+    axis = figure.subplots()
+    tidy(axis)
+    return figure, axis
+
+
+def tidy(axis: Axes) -> None:
+    """Take away the lines above and to the right."""
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG, all of it or nothing."""
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=130)
+    return path

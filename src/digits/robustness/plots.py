@@ -1,0 +1,200 @@
+"""Pictures of a sweep as matplotlib figures: arrays in, a `Figure` out, never a file."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from digits.corruptions import Corruption
+from digits.reporting.figures import BLUE, GREY, INK, PALETTE, RED
+
+PANELS_A_ROW = 4
+EXPOSURE_MARKS = {"seen": "●", "related": "○", "unseen": "", "unknown": "?"}
+LINES = ("-", "--", "-.", ":")
+
+
+def sample_sheet(sheet: np.ndarray, corruptions: Sequence[Corruption], severities: Sequence[int]) -> Figure:
+    """One digit a corruption, clean and at each severity, dark ink on white, with the amounts below.
+
+    Args:
+        sheet: uint8 (corruptions, 1 + severities, 28, 28).
+        severities: without the clean 0.
+    """
+    figure, rows = _rows_in_two_blocks(corruptions, sheet)
+    for corruption, axes in zip(corruptions, rows, strict=True):
+        axes[0].text(1, 0.3, corruption.unit, ha="right", va="center", fontsize=6.5, color=GREY)
+        for severity, axis in zip((0, *severities), axes[1:], strict=True):
+            text = f"{corruption.amount(severity):g}" if severity else "clean"
+            mark = " = MNIST-C" if severity == corruption.mnist_c else ""
+            axis.set_title(text + mark, fontsize=6.5, pad=1, color=BLUE if mark else INK)
+    return figure
+
+
+def _rows_in_two_blocks(corruptions: Sequence[Corruption], images: np.ndarray) -> tuple[Figure, list[np.ndarray]]:
+    """A row of images a corruption behind its name, uint8 (corruptions, columns, 28, 28), in two blocks side by side.
+
+    Returns:
+        The figure, and the axes of each row: that of the name, then one an image.
+    """
+    columns, per_block = 1 + images.shape[1], -(-len(images) // 2)
+    figure = Figure((2 * (images.shape[1] * 0.72 + 1.5), per_block * 0.86 + 0.5), layout="constrained")
+    grid = figure.subplots(per_block, 2 * columns, squeeze=False)
+    for axis in grid.flat:
+        axis.set_axis_off()
+    rows = [row[side : side + columns] for side in (0, columns) for row in grid][: len(images)]
+    for corruption, row, axes in zip(corruptions, images, rows, strict=True):
+        axes[0].text(1, 0.6, corruption.name, ha="right", va="center", fontsize=9, color=INK)
+        for image, axis in zip(row, axes[1:], strict=True):
+            axis.imshow(image, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+    return figure, rows
+
+
+def accuracy_curves(
+    corruptions: Sequence[Corruption],
+    severities: Sequence[int],
+    names: Sequence[str],
+    accuracy: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    floor: float,
+) -> Figure:
+    """A panel a corruption: every model's accuracy over the amount of damage, with its 95 % interval as a band.
+
+    Args:
+        severities: with the clean 0.
+        accuracy, low, high: (corruptions, severities, models).
+        floor: the accuracy below which a model is said to fail.
+    """
+    rows = -(-len(corruptions) // PANELS_A_ROW)
+    figure = Figure((12, rows * 2.1 + 0.6), layout="constrained")
+    grid = figure.subplots(rows, PANELS_A_ROW, squeeze=False, sharey=True)
+    for axis in grid.flat[len(corruptions) :]:
+        axis.set_axis_off()
+    for axis, corruption, values, lows, highs in zip(grid.flat, corruptions, accuracy, low, high, strict=False):
+        axis.axhline(100 * floor, color=GREY, linewidth=0.8, linestyle=":")
+        if corruption.mnist_c in severities:
+            axis.axvline(corruption.mnist_c, color=BLUE, linewidth=6, alpha=0.12)
+        for model, name in enumerate(names):
+            _curve(axis, severities, 100 * values[:, model], 100 * lows[:, model], 100 * highs[:, model], model, name)
+        axis.set_title(corruption.name, fontsize=10, color=INK, pad=3)
+        amounts = ["clean" if not severity else f"{corruption.amount(severity):g}" for severity in severities]
+        axis.set_xticks(severities, amounts, fontsize=7)
+        axis.set_xlabel(corruption.unit, fontsize=8, labelpad=1)
+        axis.set_ylim(0, 101)
+        axis.tick_params(axis="y", labelsize=8)
+        axis.spines[["top", "right"]].set_visible(False)
+    for axis in grid[:, 0]:
+        axis.set_ylabel("accuracy (%)", fontsize=8)
+    handles, labels = grid.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
+def _curve(
+    axis: Axes, x: Sequence[int], middle: np.ndarray, low: np.ndarray, high: np.ndarray, model: int, name: str
+) -> None:
+    colour, line = PALETTE[model % len(PALETTE)], LINES[model // len(PALETTE) % len(LINES)]
+    axis.plot(x, middle, line, color=colour, label=name, linewidth=1.5)
+    axis.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+
+
+def heat_map(
+    corruptions: Sequence[Corruption], names: Sequence[str], accuracy: np.ndarray, exposures: np.ndarray
+) -> Figure:
+    """Mean accuracy over the severities, a row a model and a column a corruption, grouped by kind.
+
+    Args:
+        accuracy: (models, corruptions), fractions of one.
+        exposures: words (models, corruptions): what each model was trained on gets a mark.
+    """
+    figure = Figure((max(5.0, 2.6 + 0.42 * len(corruptions)), 2.6 + 0.42 * len(names)), layout="constrained")
+    axis = figure.subplots()
+    axis.imshow(accuracy, cmap="RdYlBu", vmin=0, vmax=1, aspect="auto")
+    for (model, column), value in np.ndenumerate(accuracy):
+        colour = "white" if value < 0.2 or value > 0.85 else INK
+        axis.text(column, model - 0.06, f"{100 * value:.0f}", ha="center", va="center", fontsize=8.5, color=colour)
+        mark = EXPOSURE_MARKS[exposures[model, column]]
+        axis.text(column, model + 0.33, mark, ha="center", va="center", fontsize=5, color=colour)
+    axis.set_xticks(range(len(corruptions)), [each.name for each in corruptions], rotation=55, ha="right", fontsize=9)
+    axis.set_yticks(range(len(names)), names, fontsize=9)
+    kinds = [each.kind for each in corruptions]
+    for column in range(1, len(kinds)):
+        if kinds[column] != kinds[column - 1]:
+            axis.axvline(column - 0.5, color="white", linewidth=4)
+    for kind in dict.fromkeys(kinds):
+        places = [column for column, each in enumerate(kinds) if each == kind]
+        axis.text(np.mean(places), -0.62, kind, ha="center", va="bottom", fontsize=9, color=GREY)
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=0)
+    axis.set_xlabel(
+        "mean accuracy (%) over the severities    ● trained on this kind of damage    ○ on a related one",
+        fontsize=9,
+        color=GREY,
+    )
+    return figure
+
+
+def calibration_under_shift(
+    severities: Sequence[int], names: Sequence[str], ece: np.ndarray, confidence: np.ndarray, accuracy: np.ndarray
+) -> Figure:
+    """Calibration by severity, means over the corruptions: its error, and confidence beside accuracy.
+
+    Args:
+        severities: with the clean 0.
+        ece, confidence, accuracy: (severities, models).
+    """
+    figure = Figure((11, 4), layout="constrained")
+    error, both = figure.subplots(1, 2)
+    for model, name in enumerate(names):
+        colour = PALETTE[model % len(PALETTE)]
+        error.plot(severities, 100 * ece[:, model], "o-", color=colour, label=name, markersize=4)
+        both.plot(severities, 100 * confidence[:, model], "--", color=colour)
+        both.plot(severities, 100 * accuracy[:, model], "-", color=colour)
+    error.set(xlabel="severity", ylabel="calibration error, ECE (%)", title="Is the confidence still honest?")
+    both.plot([], [], "--", color=GREY, label="mean confidence")
+    both.plot([], [], "-", color=GREY, label="accuracy")
+    both.set(xlabel="severity", ylabel="%", title="What they believe, and what they get right", ylim=(0, 101))
+    both.legend(frameon=False, loc="lower left")
+    for axis in (error, both):
+        axis.set_xticks(severities)
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.legend(*error.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
+def pair_map(corruptions: Sequence[str], accuracy: dict[tuple[str, str], float], title: str) -> Figure:
+    """Accuracy under every two corruptions, one applied after the other: row the first, column the second."""
+    square = np.full((len(corruptions), len(corruptions)), np.nan)
+    for (first, second), value in accuracy.items():
+        square[corruptions.index(first), corruptions.index(second)] = value
+    figure = Figure((9, 8), layout="constrained")
+    axis = figure.subplots()
+    picture = axis.imshow(100 * square, cmap="RdYlBu", vmin=0, vmax=100)
+    axis.set_xticks(range(len(corruptions)), corruptions, rotation=55, ha="right", fontsize=8)
+    axis.set_yticks(range(len(corruptions)), corruptions, fontsize=8)
+    axis.set(xlabel="then", ylabel="first")
+    axis.spines[:].set_visible(False)
+    figure.colorbar(picture, ax=axis, shrink=0.6, label="accuracy (%)")
+    figure.suptitle(title, color=INK)
+    return figure
+
+
+def damage_grid(
+    damaged: np.ndarray, probabilities: np.ndarray, corruptions: Sequence[Corruption], title: str
+) -> Figure:
+    """One image under every corruption and severity with a model's answers; red where the answer changed.
+
+    Args:
+        damaged: uint8 (corruptions, 6, 28, 28), severity 0 first.
+        probabilities: (corruptions, 6, 10).
+    """
+    answers, confidence = probabilities.argmax(axis=2), probabilities.max(axis=2)
+    figure, rows = _rows_in_two_blocks(corruptions, damaged)
+    for place, axes in enumerate(rows):
+        for severity, axis in enumerate(axes[1:]):
+            same = answers[place, severity] == answers[place, 0]
+            text = f"{answers[place, severity]} · {confidence[place, severity]:.0%}"
+            axis.set_title(text, fontsize=7, pad=1, color=INK if same else RED)
+    figure.suptitle(title, color=INK)
+    return figure

@@ -1,0 +1,225 @@
+"""The corruption sweep: every model on the same damaged digits, cell by cell, resumable, on one machine or a cluster.
+
+A cell is one corruption at one severity. Its images are damaged once, in batches, and shown to all models. What is kept
+of a cell is a file, so a killed sweep goes on where it stopped.
+"""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from time import perf_counter
+from zipfile import BadZipFile
+
+import numpy as np
+
+from digits import files, metrics
+from digits.corruptions import CORRUPTIONS, damage
+from digits.jobs import parallel
+from digits.metrics import intervals
+from digits.robustness.plan import Plan, open_model
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What all models made of the digits under one corruption at one severity.
+
+    Attributes:
+        corruption: its name; `clean` at severity 0.
+        severity: 0 to 5.
+        images_sha256: of the damaged images, in their order.
+        seconds: float (models + 1,): to damage the images, then each model's time to recognise them.
+        answers: uint8 (models, N).
+        confidence: float16 (models, N), the probability of each answer.
+        mean_confidence: float (models,).
+        nll, brier, ece: float (models,).
+    """
+
+    corruption: str
+    severity: int
+    images_sha256: str
+    seconds: np.ndarray
+    answers: np.ndarray
+    confidence: np.ndarray
+    mean_confidence: np.ndarray
+    nll: np.ndarray
+    brier: np.ndarray
+    ece: np.ndarray
+
+
+def run_cell(plan: Plan, corruption: str, severity: int, batch_size: int) -> Cell:
+    """Damage the digits and let every model answer; the unit of work that a worker gets."""
+    digits = plan.digits
+    recognisers = [open_model(model) for model in plan.models]
+    content = hashlib.sha256()
+    seconds = np.zeros(len(recognisers) + 1)
+    probabilities = np.empty((len(recognisers), len(digits), 10), np.float32)
+    for start in range(0, len(digits), batch_size):
+        part = slice(start, start + batch_size)
+        began = perf_counter()
+        damaged = damage(digits.images[part], corruption, severity, plan.seed, plan.indices[part])
+        content.update(damaged)
+        seconds[0] += perf_counter() - began
+        for place, recogniser in enumerate(recognisers):
+            began = perf_counter()
+            probabilities[place, part] = recogniser.predict_proba(damaged)
+            seconds[place + 1] += perf_counter() - began
+    return Cell(
+        corruption,
+        severity,
+        content.hexdigest(),
+        seconds,
+        probabilities.argmax(axis=2).astype(np.uint8),
+        probabilities.max(axis=2).astype(np.float16),
+        probabilities.max(axis=2).mean(axis=1),
+        np.array([metrics.negative_log_likelihood(each, digits.labels) for each in probabilities]),
+        np.array([metrics.brier_score(each, digits.labels) for each in probabilities]),
+        np.array([metrics.expected_calibration_error(each, digits.labels) for each in probabilities]),
+    )
+
+
+def run(plan: Plan, folder: Path, batch_size: int, workers: int = 1, scheduler: str | None = None) -> "Results":
+    """Do what is left to do of a plan, keep every cell in `folder`, and read them all back.
+
+    Args:
+        batch_size: images damaged and recognised together; changes no result.
+        workers: local processes; 1 works in this one.
+        scheduler: the address of a `dask.distributed` scheduler to work on instead.
+
+    Raises:
+        ValueError: `folder` holds cells of another plan.
+        OSError: the scheduler can't be reached.
+    """
+    from joblib import Parallel, delayed
+    from tqdm import tqdm
+
+    if batch_size < 1 or workers < 1:
+        raise ValueError(f"expected a batch size and workers of at least 1, got {batch_size} and {workers}")
+    cells = files.output_folder(folder / "cells")
+    _claim(folder, plan)
+    left = [cell for cell in plan.cells() if not _cell_path(cells, *cell).is_file()]
+    bar = tqdm(total=len(plan.cells()), initial=len(plan.cells()) - len(left), unit="cell", delay=0.1)
+
+    def units() -> Iterator:
+        for corruption, severity in left:
+            bar.set_postfix_str(f"{corruption} {severity}" if severity else corruption)
+            # The plan goes whole to every worker. Of a bare array joblib would keep one copy, with one worker, and the
+            # sweep would end with it.
+            yield delayed(run_cell)(plan, corruption, severity, batch_size)
+
+    with parallel.backend(workers, scheduler), bar:
+        for cell in Parallel(return_as="generator_unordered")(units()):
+            with files.replacing(_cell_path(cells, cell.corruption, cell.severity)) as temporary:
+                np.savez_compressed(temporary, **asdict(cell))
+            bar.update()
+    results = load(plan, folder)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    hashes = {f"{cell.corruption}-{cell.severity}": cell.images_sha256 for cell in results.cells}
+    manifest["damaged_images_sha256"] = manifest.get("damaged_images_sha256", {}) | hashes
+    files.write_text(folder / "manifest.json", json.dumps(manifest, indent=1))
+    return results
+
+
+def _claim(folder: Path, plan: Plan) -> None:
+    """Make the folder this plan's, or refuse it if it is another's."""
+    path = folder / "manifest.json"
+    wanted = plan.manifest()
+    if not path.is_file():
+        if any((folder / "cells").glob("[!.]*.npz")):
+            raise ValueError(f"{folder} holds cells of a sweep but no manifest.json; --restart deletes them")
+        files.write_text(path, json.dumps(wanted, indent=1))
+        return
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged; delete {folder} or choose another --output-dir") from error
+    if different := [name for name, value in wanted.items() if found.get(name) != value]:
+        raise ValueError(
+            f"{folder} holds a sweep with other {', '.join(different)}; --restart deletes its results, "
+            "another --output-dir keeps them"
+        )
+
+
+def clear(folder: Path) -> None:
+    """Delete the cells and the manifest of an earlier sweep."""
+    for cell in (folder / "cells").glob("*.npz"):
+        cell.unlink()
+    (folder / "manifest.json").unlink(missing_ok=True)
+
+
+def _cell_path(cells: Path, corruption: str, severity: int) -> Path:
+    return cells / f"{corruption}-{severity}.npz"
+
+
+@dataclass(frozen=True)
+class Results:
+    """A finished sweep: its plan, and its cells in the plan's order."""
+
+    plan: Plan
+    cells: list[Cell]
+
+    @cached_property
+    def correct(self) -> np.ndarray:
+        """What each model got right, bool (cells, models, N)."""
+        return np.stack([cell.answers for cell in self.cells]) == self.plan.digits.labels
+
+    def best_first(self) -> "Results":
+        """The same with the models in the order of their mean accuracy over all damage."""
+        order = np.argsort(-self.correct[1:].mean(axis=(0, 2)), kind="stable")
+        by_model = ("answers", "confidence", "mean_confidence", "nll", "brier", "ece")
+        cells = [
+            replace(
+                cell,
+                seconds=cell.seconds[np.concatenate([[0], order + 1])],
+                **{name: getattr(cell, name)[order] for name in by_model},
+            )
+            for cell in self.cells
+        ]
+        return Results(replace(self.plan, models=tuple(self.plan.models[place] for place in order)), cells)
+
+    def rows(self) -> list[dict]:
+        """One row a model and cell, as the long table holds them."""
+        rows = []
+        for cell, correct in zip(self.cells, self.correct, strict=True):
+            known = CORRUPTIONS.get(cell.corruption)
+            for place, model in enumerate(self.plan.models):
+                scores = intervals.accuracy_with_interval(int(correct[place].sum()), correct.shape[-1])
+                low, high = scores.pop("interval")
+                rows.append(
+                    {
+                        "model": model.name,
+                        "corruption": cell.corruption,
+                        "severity": cell.severity,
+                        "parameter": known.amount(cell.severity) if known else None,
+                        "unit": known.unit if known else None,
+                        "mnist_c": bool(known and known.mnist_c == cell.severity),
+                        **scores,
+                        "accuracy_low": low,
+                        "accuracy_high": high,
+                        "nll": float(cell.nll[place]),
+                        "brier": float(cell.brier[place]),
+                        "ece": float(cell.ece[place]),
+                        "mean_confidence": float(cell.mean_confidence[place]),
+                        "seconds": float(cell.seconds[place + 1]),
+                        "damage_seconds": float(cell.seconds[0]),
+                    }
+                )
+        return rows
+
+
+def load(plan: Plan, folder: Path) -> Results:
+    """Read the cells of a finished sweep."""
+    return Results(plan, [_read_cell(_cell_path(folder / "cells", *cell)) for cell in plan.cells()])
+
+
+def _read_cell(path: Path) -> Cell:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = {field.name: stored[field.name] for field in fields(Cell)}
+    except (BadZipFile, EOFError, KeyError, ValueError, zlib.error) as error:
+        raise ValueError(f"{path} is not a whole cell of a sweep; delete it and start again to have it anew") from error
+    plain = {"corruption": str, "severity": int, "images_sha256": str}
+    return Cell(**arrays | {name: kind(arrays[name]) for name, kind in plain.items()})

@@ -1,0 +1,193 @@
+"""What a study is to do: variants of a trainer's recipe, each from several seeds, as a TOML file declares them.
+
+description = "What each family of augmentation buys"
+scored_on = "validation"
+seeds = [0, 1]
+
+[shared]
+epochs = 10
+
+[variants.everything]
+trainer = "train_advanced"
+
+[variants.without_noise]
+trainer = "train_advanced"
+leave_out = ["noise"]
+"""
+
+import json
+import runpy
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from digits import errors, files, paths
+
+TRAINERS = ("train_mlp", "train_cnn", "train_advanced")
+# What a study sets for each run itself.
+RESERVED = ("name", "data_dir", "output_dir", "report_dir", "random_seed", "resume", "score_test")
+
+Options = dict[str, str | int | float | list]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: a variant from one seed.
+
+    Attributes:
+        variant: the variant's name, which the checkpoint gets too.
+        trainer: the script in `src` that trains it, without `.py`.
+        options: what the variant sets of the trainer's options, by their Python names.
+
+    Raises:
+        ValueError: the variant can't be called that.
+    """
+
+    variant: str
+    seed: int
+    trainer: str
+    options: Options
+
+    def __post_init__(self) -> None:
+        _check_variant(self.variant)
+
+    @property
+    def name(self) -> str:
+        """Of the run's folder."""
+        return f"{self.variant}-{self.seed}"
+
+    def arguments(self) -> list[str]:
+        """The trainer's command line for this variant and seed, but for the folders."""
+        given = ["--name", self.variant, "--random-seed", str(self.seed)]
+        for option, value in self.options.items():
+            given += [f"--{option.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value])]
+        return given
+
+
+@dataclass(frozen=True)
+class Study:
+    """The declaration of a study.
+
+    Attributes:
+        name: the file's, without suffix.
+        description: what it is about, in a line.
+        scored_on: `validation` for choices, `test` for what is chosen.
+        seeds: ascending.
+        variants: by name the trainer and the options; the first is what the others are compared with.
+        ensembles: by name the variant whose seeds make up the ensemble.
+    """
+
+    name: str
+    description: str
+    scored_on: str
+    seeds: tuple[int, ...]
+    variants: dict[str, tuple[str, Options]]
+    ensembles: dict[str, str]
+
+    def runs(self) -> list[Run]:
+        """Every run, all variants of a seed before the next seed, so that a stopped study can compare what it has."""
+        return [
+            Run(variant, seed, trainer, options)
+            for seed in self.seeds
+            for variant, (trainer, options) in self.variants.items()
+        ]
+
+
+def read(path: Path) -> Study:
+    """Read a study's declaration.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it isn't TOML, or something in it is missing, unknown or of another kind than expected; or a variant
+            sets what its trainer doesn't have, doesn't take, or gets from the study.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no study {path}; there are: {', '.join(map(str, known()))}")
+    try:
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not TOML: {error}") from error
+    try:
+        declared = _Declaration.model_validate(written)
+    except ValidationError as error:
+        raise ValueError(f"{path} is not a study: {errors.sentence(error)}") from error
+    variants = {}
+    for name, given in declared.variants.items():
+        try:
+            variants[name] = _checked(declared.shared | given)
+        except ValueError as error:
+            raise ValueError(f"variant {name} in {path}: {errors.sentence(error)}") from error
+    return Study(
+        files.check_name(path.stem, "a study's name"),
+        declared.description,
+        declared.scored_on,
+        tuple(sorted(declared.seeds)),
+        variants,
+        declared.ensembles,
+    )
+
+
+def known() -> list[Path]:
+    """The declarations that come with the project."""
+    return sorted(paths.STUDIES.glob("*.toml"))
+
+
+def _checked(given: dict) -> tuple[str, Options]:
+    """A variant's trainer and options, which the trainer's own dataclass has and takes."""
+    options = dict(given)
+    trainer = options.pop("trainer", None)
+    if trainer not in TRAINERS:
+        raise ValueError(f"expected as trainer one of {', '.join(TRAINERS)}, got {trainer!r}")
+    # The very file that trains: it is a script, not a module of the library.
+    expected = runpy.run_path(str(paths.ROOT / "src" / f"{trainer}.py"))["Options"]
+    if reserved := sorted(set(options) & set(RESERVED)):
+        raise ValueError(f"sets {', '.join(reserved)}, which the study does itself")
+    if unknown := sorted(set(options) - {field.name for field in fields(expected)}):
+        raise ValueError(f"sets {', '.join(map(repr, unknown))}, which {trainer} doesn't have")
+    # As JSON, because from Python's objects pydantic's strict mode takes no dictionary for a dataclass.
+    TypeAdapter(expected).validate_json(json.dumps(options, default=str), strict=True)
+    return trainer, options
+
+
+def _check_variant(name: str) -> str:
+    if files.check_name(name, "a variant's name").lower() == "run":
+        raise ValueError("expected a variant's name other than run, because each run has a file run.json")
+    return name
+
+
+def _with_underscores(options: dict) -> dict:
+    """Options by their Python names, as which both spellings of the command line count."""
+    renamed = {option.replace("-", "_"): value for option, value in options.items()}
+    if len(renamed) < len(options):
+        raise ValueError(f"expected each option once, got {list(options)}")
+    return renamed
+
+
+Table = Annotated[dict[str, object], AfterValidator(_with_underscores)]
+VariantName = Annotated[str, AfterValidator(_check_variant)]
+EnsembleName = Annotated[str, AfterValidator(lambda name: files.check_name(name, "an ensemble's name"))]
+
+
+class _Declaration(BaseModel):
+    """The file as it is."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    description: Annotated[str, Field(min_length=1)]
+    scored_on: Literal["validation", "test"]
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)]
+    shared: Table = {}
+    variants: Annotated[dict[VariantName, Table], Field(min_length=1)]
+    ensembles: dict[EnsembleName, str] = {}
+
+    @model_validator(mode="after")
+    def _fits(self) -> "_Declaration":
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"expected different seeds, got {self.seeds}")
+        for ensemble, of in self.ensembles.items():
+            if of not in self.variants or ensemble in self.variants:
+                raise ValueError(f"expected ensemble {ensemble} to be of a variant and not called as one, got {of!r}")
+        return self

@@ -1,0 +1,112 @@
+"""The files of a study: every run, means and tests as JSON, a table, a picture, a page; and the models it ships."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from digits import files
+from digits.reporting.figures import save_figure
+from digits.reporting.html import inline, render
+from digits.studies import plots, tables
+from digits.studies.results import Results, Variant
+from digits.studies.runner import MNIST_C, Finished
+
+
+def write_tables(results: Results, summary: dict, folder: Path) -> list[Path]:
+    """Write `results.json`, `runs.csv`, `study.png` and, if there is anything to compare, `differences.png`.
+
+    Args:
+        summary: as `summarise` gives it.
+
+    Returns:
+        The paths of the pictures.
+    """
+    import pandas
+
+    files.write_text(folder / "results.json", json.dumps(summary, indent=1) + "\n")
+    files.write_text(folder / "runs.csv", pandas.DataFrame(summary["runs"]).to_csv(index=False))
+    pictures = [save_figure(plots.seeds_and_means(results.variants), folder / "study.png")]
+    if results.comparisons:
+        pictures.append(save_figure(plots.differences(results), folder / "differences.png"))
+    return pictures
+
+
+def write(results: Results, summary: dict, folder: Path) -> Path:
+    """Write the tables and, with them on one page, `report.html`.
+
+    Returns:
+        The path of the HTML page.
+    """
+    pictures = write_tables(results, summary, folder)
+    page = render(
+        "study.html.j2",
+        summary=summary,
+        header=tables.HEADER,
+        rows=tables.rows(summary),
+        duels=tables.duels(summary),
+        pictures=[inline(picture) for picture in pictures],
+        measures=tables.MEASURES,
+    )
+    files.write_text(folder / "report.html", page)
+    return folder / "report.html"
+
+
+def summarise(results: Results) -> dict:
+    """Everything found, as JSON can hold it."""
+    study = results.study
+    return {
+        "name": study.name,
+        "description": study.description,
+        "scored_on": study.scored_on,
+        "seeds": list(study.seeds),
+        "variants": {each.name: summarise_variant(each) for each in results.variants},
+        "comparisons": [
+            {
+                "variant": each.variant,
+                "against": results.variants[0].name,
+                "measure": each.measure,
+                "difference": asdict(each.difference),
+                "p_value": each.p_value,
+            }
+            for each in results.comparisons
+        ],
+        "runs": [_run(each) for each in results.finished],
+    }
+
+
+def summarise_variant(variant: Variant) -> dict:
+    return {
+        "trainer": variant.runs[0].run.trainer,
+        "options": variant.runs[0].run.options,
+        "parameters": variant.runs[0].card["parameters"],
+        "accuracy": {
+            measure: asdict(estimate)
+            | {
+                "worst": float(variant.accuracy[measure].min()),
+                "deviation": float(variant.accuracy[measure].std(ddof=1)) if len(variant.runs) > 1 else None,
+            }
+            for measure, estimate in variant.estimates.items()
+        },
+        "ece": {"clean": variant.mean_ece(slice(0, 1)), "mnist_c": variant.mean_ece(slice(1, None))},
+        "by_corruption": variant.by_corruption,
+        "training_seconds": [run.card["training"]["seconds"] for run in variant.runs],
+        "median_seed": variant.median.run.seed,
+    }
+
+
+def _run(finished: Finished) -> dict:
+    """One row of `runs.csv`."""
+    card, accuracies = finished.card, finished.correct.mean(axis=1)
+    return {
+        "variant": finished.run.variant,
+        "seed": finished.run.seed,
+        "validation": card["scores"]["validation"]["accuracy"],
+        "validation_nll": card["scores"]["validation"]["nll"],
+        "clean": float(accuracies[0]),
+        "ece": float(finished.ece[0]),
+        "mnist_c": float(accuracies[1:].mean()),
+        "mnist_c_ece": float(finished.ece[1:].mean()),
+        "handwriting": float(finished.handwriting.mean()) if len(finished.handwriting) else None,
+        "seconds": card["training"]["seconds"],
+        "sha256": card["checkpoint"]["sha256"],
+    } | dict(zip(MNIST_C, accuracies[1:].tolist(), strict=True))

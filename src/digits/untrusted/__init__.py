@@ -1,0 +1,92 @@
+"""A stranger's `.keras` file becomes a recogniser: checked as data, converted in a confined child, then only its twin.
+
+A `.keras` file can name code to run, and sizes that no machine has. So the zip, the config and the weights are checked
+before Keras sees them, and Keras sees a copy without anything unknown, in a process with little memory and time.
+"""
+
+import json
+import os
+import re
+import tempfile
+from pathlib import Path, PureWindowsPath
+from threading import Lock
+
+from digits.checkpoints.recognizer import Recognizer, of_twin
+from digits.jobs import subprocesses
+from digits.untrusted import archive, config_copy, size_limits
+
+# An honest conversion takes 4 to 20 seconds and 1.0 GB, nearly all of them TensorFlow's.
+SECONDS = 90
+MEMORY_BYTES = 2_000_000_000
+REASON_LENGTH = 300
+INHERITED = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG")
+ENVIRONMENT = {
+    "KERAS_BACKEND": "tensorflow",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "CUDA_VISIBLE_DEVICES": "-1",
+    # On a machine of many cores each thread's own memory would count.
+    "MALLOC_ARENA_MAX": "2",
+    "OMP_NUM_THREADS": "2",
+    "TF_NUM_INTRAOP_THREADS": "2",
+    "TF_NUM_INTEROP_THREADS": "2",
+}
+
+# Two conversions at once would need twice the memory.
+_turn = Lock()
+
+
+def admit(content: bytes, name: str) -> Recognizer:
+    """A recogniser from the bytes of a stranger's `.keras` file; nothing of it stays on the disk.
+
+    Args:
+        name: the file's name, which is shown, and never used as a path.
+
+    Raises:
+        ValueError: the file can't be admitted, and why.
+    """
+    members = archive.unpack(content)
+    model = config_copy.copy(members[archive.CONFIG])
+    weights = size_limits.measure(model)
+    copy = {archive.CONFIG: json.dumps(model).encode(), archive.WEIGHTS: members[archive.WEIGHTS]}
+    if not _turn.acquire(timeout=SECONDS):
+        raise ValueError("other models are being converted; try again in a minute")
+    try:
+        twin = _convert(copy, weights)
+    finally:
+        _turn.release()
+    title = clean(name)
+    return of_twin(title, Path(f"{title}.onnx"), {}, twin)
+
+
+def clean(name: str) -> str:
+    """A file's name without its folders and ending, in letters and digits that a page can show."""
+    stem = PureWindowsPath(name).name.removesuffix(".keras")
+    return re.sub(r"[^\w.-]+", "_", stem).strip("._-")[:40] or "model"
+
+
+def _convert(members: dict[str, bytes], weights: int) -> bytes:
+    """The twin of a `.keras` file, made in a child process in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="digits-") as folder:
+        archive.pack(members, Path(folder, "model.keras"))
+        result = subprocesses.run_python(
+            ["-m", "digits.untrusted.worker", "model.keras", "model.onnx", MEMORY_BYTES, weights],
+            environment=_environment(folder),
+            folder=Path(folder),
+            time_limit=SECONDS,
+            low_priority=True,
+        )
+        twin = Path(folder, "model.onnx")
+        if result.outcome == "done" and twin.is_file() and twin.stat().st_size <= archive.FILE_BYTES:
+            return twin.read_bytes()
+    if result.status is None:
+        raise ValueError(f"the model's conversion took longer than {SECONDS} seconds and was ended")
+    if result.status != 2:
+        raise ValueError("the model needs more memory than it may have, or made the conversion fail")
+    reason = result.reason.replace("model.keras ", "it ").replace(folder, "")
+    raise ValueError(f"the model can't be admitted: {reason[:REASON_LENGTH]}")
+
+
+def _environment(folder: str) -> dict[str, str]:
+    """What a conversion needs of this process's environment, and nothing else of it."""
+    inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
+    return inherited | ENVIRONMENT | dict.fromkeys(("TMPDIR", "TEMP", "TMP", "KERAS_HOME"), folder)

@@ -1,0 +1,214 @@
+"""What the panels ask of the library, kept in memory so that the page answers at once.
+
+What is kept is found again by what it was made from, never by whose it was, so no session sees another's drawing.
+"""
+
+import ctypes
+import gc
+import glob
+import os
+import sys
+from dataclasses import dataclass
+from threading import Thread
+
+import numpy as np
+import streamlit as st
+
+from digits import backend, data, metrics, paths
+from digits.checkpoints import recognizer
+from digits.checkpoints.recognizer import Recognizer
+from digits.data import Digits
+from digits.explanations import attribution, counterfactual, examples
+from digits.explanations.attribution import Attribution, TwinModel
+from digits.jobs.queue import Queue
+from panels.verdict import LEAST_CONFIDENCE, Verdict
+
+DEFAULT_MODEL = "mnist_advanced"
+# For a page that strangers can open: no files of theirs, nothing written, no TensorFlow, which fills a small machine.
+IS_PUBLIC = os.environ.get("DIGITS_PUBLIC", "") not in ("", "0")
+# Every eleventh of the 55,000: enough to find a look-alike, and read through in a moment.
+SAMPLE_STEP = 11
+LOOK_ALIKES, UNLIKE_SHARE = 5, 0.01
+
+if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+    # Each run of the page is another thread, and for each glibc would come to keep ever bigger blocks that were freed.
+    # With a fixed M_MMAP_THRESHOLD (-3, in bytes) they go back to the system at once.
+    libc.mallopt(-3, 500_000)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A recogniser, and a key that changes when its files do."""
+
+    key: str
+    recogniser: Recognizer
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name."""
+        return self.recogniser.name
+
+
+def model_names() -> list[str]:
+    """Names of the checkpoints in `models/`, also of those that came without a card; the default one first."""
+    # A name with a dot in front is a file that is just being written.
+    found = {path.stem for kind in ("json", "keras") for path in paths.MODELS.glob(f"[!.]*.{kind}")}
+    return sorted(found, key=lambda name: (name != DEFAULT_MODEL, name))
+
+
+def open_model(name: str) -> Model:
+    """The checkpoint of that name as it is on the disk now.
+
+    Raises:
+        FileNotFoundError: it is gone.
+        ValueError: it, or its card, is broken.
+    """
+    files = sorted(paths.MODELS.glob(f"{glob.escape(name)}.*"))
+    key = " ".join(f"{file.name}:{file.stat().st_mtime_ns}" for file in files)
+    return Model(f"{name} {key}", _load(name, key))
+
+
+@st.cache_resource(max_entries=32, show_spinner="Opening the model")
+def _load(name: str, key: str) -> Recognizer:
+    has_card = (paths.MODELS / f"{name}.json").is_file()
+    return recognizer.load(name if has_card else paths.MODELS / f"{name}.keras", paths.MODELS)
+
+
+def probabilities(model: Model, images: np.ndarray) -> np.ndarray:
+    """Calibrated probabilities of the ten digits, (N, 10), of images, uint8 (N, 28, 28).
+
+    A temperature makes them as often right as they are sure, on digits like those of validation. A network's is in its
+    logits; a forest's is on its card.
+    """
+    return metrics.temper(model.recogniser.predict_proba(images), model.recogniser.card.get("temperature", 1))
+
+
+def verdicts(model: Model, images: np.ndarray) -> list[Verdict]:
+    """The answers to images, uint8 (N, 28, 28), sure from the confidence on that the card says."""
+    sure = model.recogniser.card.get("sure", {"threshold": LEAST_CONFIDENCE})
+    return [Verdict(each, sure["threshold"]) for each in probabilities(model, images)]
+
+
+@st.cache_resource(max_entries=16, show_spinner="Reading the digits")
+def _own_probabilities(key: str, _model: Model, images: np.ndarray) -> np.ndarray:
+    return _model.recogniser.predict_proba(images)
+
+
+def own_probabilities(model: Model, images: np.ndarray) -> np.ndarray:
+    """What a model itself says of many images, not calibrated, float32 (N, 10)."""
+    return _own_probabilities(model.key, model, images)
+
+
+@st.cache_resource(show_spinner=False)
+def test_digits() -> Digits:
+    """MNIST's 10,000 test digits."""
+    return data.load_test()
+
+
+@st.cache_resource(show_spinner=False)
+def training_sample() -> Digits:
+    """5,000 of the 55,000 digits that the models learnt from."""
+    arrays = data.load_mnist(names=("x_train", "y_train"))
+    places = data.split_places()[0][::SAMPLE_STEP]
+    return Digits(arrays["x_train"][places], arrays["y_train"][places])
+
+
+@st.cache_resource(max_entries=8, show_spinner="Looking through the training digits")
+def _features_of_sample(key: str, _model: Model) -> np.ndarray:
+    return examples.features(_model.recogniser, training_sample().images)
+
+
+def nearest(model: Model, image: np.ndarray, count: int) -> Digits:
+    """The digits of the training sample that look most alike to the model's last layer, the nearest first.
+
+    Raises:
+        ValueError: the model has no last dense layer.
+    """
+    seen = examples.features(model.recogniser, image[None])
+    distances = np.linalg.norm(_features_of_sample(model.key, model) - seen, axis=1)
+    places = np.argsort(distances, kind="stable")[:count]
+    return Digits(training_sample().images[places], training_sample().labels[places])
+
+
+def is_familiar(model: Model, image: np.ndarray) -> bool:
+    """Whether an image is as like its look-alikes, to a model with convolutions, as nearly all training digits are.
+
+    Other models tell nothing by it; to them everything is familiar.
+    """
+    if not sees_places(model) or "features" not in model.recogniser.outputs:
+        return True
+    seen = examples.features(model.recogniser, image[None])
+    likeness = examples.likeness(seen, _features_of_sample(model.key, model), LOOK_ALIKES)
+    return bool(likeness[0] >= _least_likeness(model.key, model))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _least_likeness(key: str, _model: Model) -> float:
+    """How like the others of the training sample 99 of 100 of its digits are at least."""
+    sample = _features_of_sample(key, _model)
+    # In parts, because all cosines of all with all would be 100 MB. Each digit is its own nearest, and left out.
+    parts = [examples.likeness(part, sample, LOOK_ALIKES, skip=1) for part in np.array_split(sample, 10)]
+    return float(np.quantile(np.concatenate(parts), UNLIKE_SHARE))
+
+
+def methods_of(model: Model) -> list[str]:
+    """Attribution methods that work on a model here, the default one first."""
+    twin = TwinModel(model.recogniser)
+    working = [name for name in attribution.working_methods(twin) if not IS_PUBLIC or attribution.is_quick(twin, name)]
+    return sorted(working, key=lambda name: name != attribution.DEFAULT)
+
+
+def sees_places(model: Model) -> bool:
+    """Whether a model has a layer that sees places on the page, as convolutions do."""
+    return TwinModel(model.recogniser).feature_layer is not None
+
+
+def needs_tensorflow(model: Model, method: str) -> bool:
+    """Whether a method needs the gradient, and so TensorFlow, on this model."""
+    return not attribution.is_quick(TwinModel(model.recogniser), method)
+
+
+def explain(model: Model, image: np.ndarray, method: str, target: int, versus: int | None = None) -> Attribution:
+    """Why a model gives `target` its score, rather than `versus`; of one image, uint8 (28, 28)."""
+    return _explain(model.key, model, image, method, target, versus)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _explain(key: str, _model: Model, image: np.ndarray, method: str, target: int, versus: int | None) -> Attribution:
+    opened = attribution.open_model(_model.recogniser, method)
+    return attribution.explain(opened, image[None], method, target, versus)
+
+
+@st.cache_resource(max_entries=64, show_spinner="Trying one pixel after the other")
+def _fewest_pixels(key: str, _model: Model, image: np.ndarray, target: int) -> counterfactual.Counterfactual:
+    return counterfactual.find(TwinModel(_model.recogniser), image, target)
+
+
+def fewest_pixels(model: Model, image: np.ndarray, target: int) -> counterfactual.Counterfactual:
+    """The fewest pixels found whose change makes a model answer `target`."""
+    return _fewest_pixels(model.key, model, image, target)
+
+
+def tensorflow_is_ready() -> bool:
+    """Whether TensorFlow is in memory; if not, it starts loading in the background."""
+    loader = _tensorflow_loader()
+    return not loader.is_alive() and "keras" in sys.modules
+
+
+@st.cache_resource(show_spinner=False)
+def _tensorflow_loader() -> Thread:
+    loader = Thread(target=_load_tensorflow, name="tensorflow", daemon=True)
+    loader.start()
+    return loader
+
+
+def _load_tensorflow() -> None:
+    backend.load_keras()
+    # Streamlit looks for garbage after every run of the page; among all that TensorFlow is made of, that takes 0.1 s.
+    gc.freeze()
+
+
+@st.cache_resource(show_spinner=False)
+def queue() -> Queue:
+    """The server's queue of heavy work, one job at a time for all sessions."""
+    return Queue()

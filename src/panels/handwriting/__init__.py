@@ -1,0 +1,1 @@
+"""My handwriting: one's own digits, sheets of them, and fine-tuning a model on them."""

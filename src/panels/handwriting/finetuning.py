@@ -1,0 +1,170 @@
+"""Fine-tuning a model on one's own digits, in the queue of heavy work."""
+
+import json
+from dataclasses import dataclass
+from html import escape
+
+import streamlit as st
+
+from digits import paths
+from digits.handwriting import dataset
+from digits.handwriting.dataset import Handwriting
+from digits.jobs.queue import Job
+from digits.reporting import thumbnails
+from panels import cache, page
+from panels.cache import Model
+from panels.handwriting import gains
+from panels.handwriting.gains import NAME
+
+SHOWN_REMARKS = 8
+
+
+@dataclass(frozen=True)
+class Run:
+    """A fine-tuning that was started.
+
+    Attributes:
+        job: in the queue.
+        base: the name of the model that it begins with.
+        card_before: when the personal model's card had been written, in nanoseconds; 0 without one.
+    """
+
+    job: Job
+    base: str
+    card_before: int
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it waits or runs."""
+        return self.job.state in ("waiting", "running")
+
+
+def show(model: Model | None) -> None:
+    """Offer to fine-tune a model, watch it being done, and show what the last fine-tuning has changed."""
+    st.html("<p class='heading'>Teach a model your handwriting</p>")
+    try:
+        mine, problem = dataset.load(paths.MY_DIGITS), ""
+    except (ValueError, OSError) as error:
+        mine, problem = None, page.sentence(error)
+    is_under_way = bool(runs()) and runs()[-1].is_under_way
+    with page.guarded("Fine-tuning"):
+        if is_under_way:
+            _watch()
+        elif runs():
+            _say_how_it_ended(runs()[-1])
+    with page.guarded("Before and after"):
+        gains.show(mine)
+    with page.guarded("Fine-tuning"):
+        if not is_under_way:
+            _offer(model, mine, problem)
+
+
+@st.cache_resource(show_spinner=False)
+def runs() -> list[Run]:
+    """The fine-tunings since the server began; all sessions share them, as they do the digits and the model."""
+    return []
+
+
+def start(base: Model) -> Run:
+    """Queue the fine-tuning of a checkpoint on the collection.
+
+    Raises:
+        ValueError: the queue is full.
+        OSError: the last one's progress can't be removed.
+    """
+    folder = paths.REPORTS / "app" / "finetuning"
+    progress = folder / "progress.json"
+    progress.unlink(missing_ok=True)
+    script = [paths.ROOT / "src" / "finetune_on_custom.py", "--digits-dir", paths.MY_DIGITS]
+    job = cache.queue().submit(
+        f"Fine-tuning {base.name}",
+        [*script, "--base", base.recogniser.path, "--output-dir", paths.MODELS, "--report-dir", folder],
+        progress=lambda: json.loads(progress.read_text(encoding="utf-8")),
+    )
+    runs().append(Run(job, base.name, _card_written()))
+    return runs()[-1]
+
+
+def _offer(model: Model | None, mine: Handwriting | None, problem: str) -> None:
+    if model is None:
+        st.caption("Choose a model at the side that can be opened.")
+        return
+    base = _base_of(model)
+    if base.recogniser.path.suffix != ".keras":
+        st.info(f"{base.name} can't be fine-tuned, only a network in models/ can: choose another model at the side.")
+        return
+    label = "Fine-tune on my digits"
+    if mine is None:
+        st.info(f"Not yet: {problem}.")
+    elif mine.folder.name == dataset.SAMPLE:
+        label = "Try it with the sample digits"
+        st.caption("As long as you have saved no digits, you can try it with those of an imagined writer.")
+    if mine:
+        _show_remarks(mine, base)
+        again = "" if base is model else f" {model.name} has learnt your digits already, so this begins with its base."
+        st.caption(
+            f"{base.name} learns from {len(mine.digits)} digits, in a minute or two, and stays as it is: the result is "
+            f"another model, {NAME}.{again}"
+        )
+    if st.button(label, icon=":material/school:", disabled=mine is None):
+        start(base)
+        st.rerun()
+
+
+def _base_of(model: Model) -> Model:
+    """The model to begin with: what a personal one was made from, which alone can tell before from after."""
+    card = model.recogniser.card
+    return cache.open_model(card["base"]["name"]) if "own_digits" in card else model
+
+
+def _show_remarks(mine: Handwriting, base: Model) -> None:
+    suspects = dataset.suspects(mine, base.recogniser)
+    # The first two lines count the digits.
+    if remarks := [page.sentence(line) for line in dataset.describe(mine)[2:]]:
+        st.warning("\n".join(f"- {line[0].upper()}{line[1:]}" for line in _shortened(remarks)))
+    if suspects:
+        figures = _shortened([_suspect(mine, name, reason) for name, reason in suspects.items()])
+        st.html(
+            "<p class='heading'>Please look at these first: are they what you meant?</p>"
+            f"<div class='digits doubts'>{''.join(figures)}</div>"
+        )
+
+
+def _shortened(remarks: list[str]) -> list[str]:
+    more = len(remarks) - SHOWN_REMARKS
+    return [*remarks[:SHOWN_REMARKS], *([f"and {more} more"] if more > 0 else [])]
+
+
+def _suspect(mine: Handwriting, name: str, reason: str) -> str:
+    place = mine.names.index(name)
+    picture = page.picture(thumbnails.on_paper(mine.digits.images[place]), name, 84)
+    words = f"saved as a {mine.digits.labels[place]}, but {reason}"
+    return f"<figure title='{escape(name)}'>{picture}<figcaption>{escape(words)}</figcaption></figure>"
+
+
+@st.fragment(run_every=1)
+def _watch() -> None:
+    run = runs()[-1]
+    if not run.is_under_way:
+        st.rerun()
+    job = run.job
+    told = f"{job.position} before it" if job.state == "waiting" else f"{job.progress:.0%}, {job.seconds:.0f} s so far"
+    st.progress(job.progress, f"{job.title}: {told}")
+    st.button("Cancel", on_click=job.cancel, key="cancel fine-tuning")
+
+
+def _say_how_it_ended(run: Run) -> None:
+    if run.job.state == "failed":
+        st.error(page.sentence(f"The fine-tuning failed: {run.job.error}"))
+    elif run.job.state == "cancelled":
+        st.info("The fine-tuning was cancelled; no model has changed.")
+    elif _card_written() == run.card_before:
+        earlier = f" The earlier {NAME} stays as it was." if run.card_before else ""
+        st.info(f"Fine-tuning {run.base} gains nothing on these digits, so no new model was kept.{earlier}")
+    elif _card_written():
+        st.success(f"{NAME} is ready: this is what it gains and what it costs.")
+
+
+def _card_written() -> int:
+    card = paths.MODELS / f"{NAME}.json"
+    return card.stat().st_mtime_ns if card.is_file() else 0

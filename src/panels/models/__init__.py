@@ -1,0 +1,1 @@
+"""Models: their cards side by side, and corruption sweeps of them."""

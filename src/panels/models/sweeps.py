@@ -1,0 +1,90 @@
+"""Corruption sweeps: what is known of a model from committed and earlier reports, and a quick one in the queue."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from digits import files, paths
+from digits.corruptions import CORRUPTIONS
+from digits.jobs.queue import Job
+from digits.robustness.plan import CLEAN
+from panels import cache
+from panels.cache import Model
+
+COMMITTED = paths.ROOT / "docs" / "robustness"
+ALL_DAMAGE = "all damage"
+QUICK_IMAGES = 1000
+QUICK_CELLS = 1 + 3 * len(CORRUPTIONS)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep says of a model.
+
+    Attributes:
+        images: how many digits were damaged.
+        curves: for each corruption, and for `ALL_DAMAGE`: severity, accuracy, and its 95 % interval. All damage has no
+            interval here, because its corruptions share their images.
+    """
+
+    images: int
+    curves: dict[str, list[tuple[int, float, float, float]]]
+
+
+def known(model: Model) -> Sweep | None:
+    """The committed sweep of a model, or else an earlier quick one; None if there was none of this very file."""
+    for folder in (COMMITTED, _folder(model)):
+        try:
+            summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if summary.get("models", {}).get(model.name) == _sha256(model.key, model.recogniser.path):
+            table = folder / "results.csv"
+            return Sweep(summary["images"], _read(table, table.stat().st_mtime_ns, model.name))
+    return None
+
+
+def start_quick(model: Model) -> Job:
+    """Queue a quick sweep of a checkpoint: 1,000 digits, three severities.
+
+    Raises:
+        ValueError: the queue is full.
+    """
+    folder = _folder(model)
+    script = [paths.ROOT / "src" / "evaluate_robustness.py", "--quick", "--no-worst-case", "--restart"]
+    return cache.queue().submit(
+        f"Quick sweep of {model.name}",
+        [*script, "--models", model.recogniser.path, "--output-dir", folder],
+        progress=lambda: len(list((folder / "cells").glob("[!.]*.npz"))) / QUICK_CELLS,
+    )
+
+
+def _folder(model: Model) -> Path:
+    return paths.REPORTS / "app" / "sweeps" / model.name
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _sha256(key: str, path: Path) -> str:
+    return files.sha256(path)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _read(path: Path, changed: int, name: str) -> dict[str, list[tuple[int, float, float, float]]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["model"] == name]
+    points = [
+        (row["corruption"], int(row["severity"]), *(float(row[f"accuracy{end}"]) for end in ("", "_low", "_high")))
+        for row in rows
+    ]
+    clean = [point[1:] for point in points if point[0] == CLEAN]
+    curves = {
+        corruption: clean + sorted(point[1:] for point in points if point[0] == corruption)
+        for corruption in CORRUPTIONS
+    }
+    severities = sorted({point[1] for point in points})
+    means = {severity: [point[2] for point in points if point[1] == severity] for severity in severities}
+    overall = [(severity, *3 * [sum(values) / len(values)]) for severity, values in means.items()]
+    return {ALL_DAMAGE: overall} | curves

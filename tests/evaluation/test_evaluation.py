@@ -1,0 +1,114 @@
+"""Evaluation and its report against counts made by hand on real digits."""
+
+import json
+
+import numpy as np
+import pytest
+import sklearn.metrics
+from PIL import Image
+
+from digits import evaluation, paths
+from digits.evaluation import report
+from digits.explanations import tables
+from digits.robustness import tables as robustness_tables
+from tools import readme
+
+
+@pytest.fixture
+def two(some_digits) -> list[evaluation.Evaluation]:
+    """Two models with known mistakes: `good` misreads every twentieth digit by one, `bad` every fifth."""
+
+    def answers(name: str, every: int) -> evaluation.Evaluation:
+        answered = some_digits.labels.astype(int).copy()
+        answered[::every] = (answered[::every] + 1) % 10
+        probabilities = np.full((1000, 10), 0.02, np.float32)
+        probabilities[np.arange(1000), answered] = 0.82
+        return evaluation.Evaluation(name, some_digits, probabilities)
+
+    return [answers("good", 20), answers("bad", 5)]
+
+
+def test_figures_are_those_counted(two, some_digits):
+    good, bad = two
+    assert good.scores()["correct"] == 950
+    assert bad.scores()["correct"] == 800
+    assert good.scores()["ece"] == pytest.approx(0.95 - 0.82, abs=1e-6)
+    assert good.scores()["mean_confidence"] == pytest.approx(0.82)
+    np.testing.assert_array_equal(
+        bad.confusion, sklearn.metrics.confusion_matrix(some_digits.labels, bad.predictions, labels=range(10))
+    )
+    comparison = evaluation.compare_all(two)["good", "bad"]
+    # Every twentieth is also a fifth: bad alone misreads 150, good alone none.
+    assert (comparison.only_a, comparison.only_b) == (150, 0)
+    assert comparison.difference == pytest.approx(0.15)
+
+
+def test_errors_are_ordered_by_confidence(some_digits, rng):
+    probabilities = rng.dirichlet(np.ones(10), 1000).astype(np.float32)
+    one = evaluation.Evaluation("random", some_digits, probabilities)
+    errors = one.errors()
+    assert set(errors) == set(np.flatnonzero(one.predictions != some_digits.labels))
+    assert np.all(np.diff(one.confidence[errors]) <= 0)
+    fours_as_nines = one.examples(4, 9)
+    assert (some_digits.labels[fours_as_nines] == 4).all()
+    assert (one.predictions[fours_as_nines] == 9).all()
+    assert len(fours_as_nines) == one.confusion[4, 9]
+
+
+def test_report_is_whole_and_self_contained(two, tmp_path):
+    page = report.write_evaluation(two, "a thousand digits", tmp_path)
+    html = page.read_text(encoding="utf-8")
+    assert "95.00 %" in html
+    assert "80.00 %" in html
+    assert 'src="data:image/png' in html
+    assert "http" not in html
+
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["models"]["good"]["scores"]["accuracy"] == 0.95
+    assert len(results["models"]["bad"]["errors"]) == 200
+    assert results["comparisons"][0]["only_a"] == 150
+    assert np.array(results["models"]["good"]["confusion"]).sum() == 1000
+    assert sum(results["models"]["good"]["reliability"]["counts"]) == 1000
+
+    for name in ("summary.txt", "label_map.txt", "reliability.png", "good/classification_report.txt"):
+        assert (tmp_path / name).stat().st_size > 0
+    for picture in tmp_path.rglob("*.png"):
+        with Image.open(picture) as opened:
+            opened.verify()
+    assert "95.00%" in (tmp_path / "summary.txt").read_text()
+
+
+def test_perfect_answers_and_absent_digits_make_a_report_too(some_digits, tmp_path):
+    threes = type(some_digits)(some_digits.images[some_digits.labels == 3], some_digits.labels[some_digits.labels == 3])
+    one = evaluation.Evaluation("perfect", threes, np.eye(10, dtype=np.float32)[threes.labels])
+    report.write_evaluation([one], "only threes", tmp_path)
+    assert "Not one mistake" in (tmp_path / "report.html").read_text()
+    assert one.scores()["accuracy"] == 1.0
+
+
+def test_readme_says_what_the_cards_and_the_benchmarks_say():
+    text = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.models(readme.shipped_cards(paths.MODELS)) in text
+    assert readme.speed(paths.ROOT / "benchmarks" / "results") in text
+    summary = json.loads((paths.ROOT / "docs" / "robustness" / "summary.json").read_text(encoding="utf-8"))
+    assert robustness_tables.summary_text(summary) in text
+    study = json.loads((paths.ROOT / "docs" / "explanations" / "study.json").read_text(encoding="utf-8"))
+    assert tables.choice_text(study) in text
+    page = (paths.ROOT / "docs" / "explanations.md").read_text(encoding="utf-8")
+    assert tables.study_text(study) in page
+    captum = json.loads((paths.ROOT / "benchmarks" / "results" / "captum.json").read_text(encoding="utf-8"))
+    assert tables.agreement_text(captum) in page
+    assert robustness_tables.results_text(summary) == (paths.ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+
+
+def test_a_report_that_fails_leaves_the_earlier_page(two, tmp_path, monkeypatch):
+    (tmp_path / "report.html").write_text("the earlier page")
+
+    def broken(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(report, "render", broken)
+    with pytest.raises(OSError, match="No space left"):
+        report.write_evaluation(two[:1], "later", tmp_path)
+    assert (tmp_path / "report.html").read_text() == "the earlier page"
+    assert not list(tmp_path.glob(".*"))

@@ -1,0 +1,99 @@
+"""What the benchmarks measured on handwriting, as tables."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from digits.reporting.tables import markdown_table
+
+
+def preprocessing(results: Mapping) -> str:
+    """What each way of preprocessing misreads on each source, and what the shipped one costs.
+
+    Args:
+        results: of `benchmarks/preprocessing.py`.
+    """
+    sizes = results["n"]
+    rows = [
+        [way, *(_errors(wrong[source], sizes[source]) for source in sizes)] for way, wrong in results["wrong"].items()
+    ]
+    round_trip = {name: wrong for name, wrong in results["round_trip"].items() if name != "n"}
+    all_digits = [[name, _errors(wrong, results["round_trip"]["n"])] for name, wrong in round_trip.items()]
+    kinds = list(next(iter(results["mock_pages_wrong"].values())))
+    by_kind = [
+        [
+            kind,
+            *(
+                _errors(wrong[kind], sizes["mock pages"] // len(kinds))
+                for wrong in results["mock_pages_wrong"].values()
+            ),
+        ]
+        for kind in kinds
+    ]
+    milliseconds = results["milliseconds"]
+    return "\n\n".join(
+        [
+            markdown_table(
+                ["way", *(f"{source} ({size:,})" for source, size in sizes.items())],
+                rows,
+            ),
+            "Percent read wrongly by `mnist_advanced` / by `mnist_cnn`. By kind of mock page:",
+            markdown_table(["mock pages", *results["mock_pages_wrong"]], by_kind),
+            f"The shipped way on all {results['round_trip']['n']:,} of MNIST's test digits:",
+            markdown_table(["test digits", "wrong"], all_digits),
+            f"The shipped way takes {milliseconds['canvas_280']:.1f} ms for a canvas of 280×280 pixels, and "
+            f"{milliseconds['photo_12_megapixels']:.0f} ms for a photo of 12 megapixels, from its JPEG file.",
+        ]
+    )
+
+
+def finetuning(results: Mapping) -> str:
+    """What fine-tuning gains on a writer's held-out digits, and what it costs on MNIST, by samples of each digit.
+
+    Args:
+        results: of `benchmarks/finetuning.py`; without people's own handwriting, nothing is said of people.
+    """
+    writers = results["imagined_writers"]
+    judged, names = writers["judged_digits"], len(writers["runs"]) // len(writers["by_samples"])
+    header = [
+        "samples of each digit",
+        "misread before, %",
+        "after, %",
+        "errors left",
+        f"of {names} writers: halved / worse",
+        "points lost on MNIST (at most)",
+        "seconds (at most)",
+    ]
+    rows = [
+        [
+            samples,
+            f"{100 * row['wrong_before'] / judged:.1f}",
+            f"{100 * row['wrong_after'] / judged:.1f}",
+            f"{row['ratio_of_errors']:.0%}",
+            f"{row['writers_halved']} / {row['writers_worse']}",
+            f"{row['mnist_points_lost']:z.2f} ({row['mnist_points_lost_at_most']:.2f})",
+            f"{row['seconds']:.0f} ({row['seconds_at_most']:.0f})",
+        ]
+        for samples, row in writers["by_samples"].items()
+    ]
+    table = markdown_table(header, rows)
+    if "people" not in results:
+        return table
+    return f"{table}\n\n{_people(results['people'], writers['mnist_test_wrong_before'])}"
+
+
+def _people(rows: Sequence[Mapping], mnist_wrong_before: int) -> str:
+    learnt, judged, before, after = (
+        sum(row[name] for row in rows) for name in ("learnt", "judged", "wrong_before", "wrong_after")
+    )
+    lost = (np.array([row["mnist_wrong_after"] for row in rows]) - mnist_wrong_before) / 100
+    return (
+        f"{len(rows)} people, of whom about one sample of each digit was learnt ({learnt} in all): of their {judged} "
+        f"other digits {before} were misread before and {after} after, and MNIST's test digits lost "
+        f"{lost.mean():z.2f} points, {lost.max():z.2f} at most."
+    )
+
+
+def _errors(wrong: Mapping[str, int], count: int) -> str:
+    decimals = 2 if count >= 1000 else 1
+    return " / ".join(f"{100 * errors / count:.{decimals}f}" for errors in wrong.values())
