@@ -45,7 +45,7 @@ def milliseconds(work: Callable[[np.ndarray], object], images: np.ndarray) -> di
 
 def one_drawing(name: str, images: np.ndarray, with_tensorflow: bool) -> dict:
     recogniser = recognizer.load(name)
-    model = attribution.open_keras(recogniser.path) if with_tensorflow else attribution.TwinModel(recogniser)
+    model = attribution.open_keras(recogniser.path) if with_tensorflow else attribution.ExportedModel(recogniser)
     ways = {
         method: partial(attribution.explain, model, method=method)
         for method, about in attribution.METHODS.items()
@@ -60,7 +60,7 @@ def many_digits(name: str, images: np.ndarray, folder: Path) -> dict:
     targets = recogniser.predict_proba(images).argmax(axis=1)
     explain = partial(attribution.explain, images=images, method="grad_cam", target=targets)
     models = {
-        "without_tensorflow": attribution.TwinModel(recogniser),
+        "without_tensorflow": attribution.ExportedModel(recogniser),
         "with_tensorflow": attribution.open_keras(recogniser.path),
     }
     explained = explain(models["without_tensorflow"])

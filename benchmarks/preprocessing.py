@@ -21,7 +21,7 @@ from PIL import Image
 
 from digits import data, preprocess
 from digits.checkpoints import recognizer
-from digits.preprocess import Recipe
+from digits.preprocess import EnabledSteps
 
 MODELS = ("mnist_advanced", "mnist_cnn")
 PAGES_A_KIND = 200
@@ -39,8 +39,8 @@ def pasted(grey: np.ndarray) -> np.ndarray:
     return 255 - small if np.median(border) > 127 else small
 
 
-def by(recipe: Recipe) -> Way:
-    return lambda grey: preprocess.prepare(grey, recipe).image
+def by(enabled: EnabledSteps) -> Way:
+    return lambda grey: preprocess.prepare(grey, enabled).image
 
 
 def deskewed(grey: np.ndarray) -> np.ndarray:
@@ -58,12 +58,12 @@ NOTHING = {"frame": False, "shadows": False, "lines": False, "parts": False, "st
 SHIPPED = "… with MNIST's width of stroke (shipped)"
 WAYS: dict[str, Way] = {
     "the whole picture pasted into 28×28": pasted,
-    "cropped and centred": by(Recipe(**NOTHING)),
-    "… with the local paper": by(Recipe(**NOTHING | {"shadows": True})),
-    "… without frames and desks": by(Recipe(**NOTHING | {"shadows": True, "frame": True})),
-    "… and parts that don't belong": by(Recipe(stroke=False, lines=False)),
-    "… and the paper's lines": by(Recipe(stroke=False)),
-    SHIPPED: by(Recipe()),
+    "cropped and centred": by(EnabledSteps(**NOTHING)),
+    "… with the local paper": by(EnabledSteps(**NOTHING | {"shadows": True})),
+    "… without frames and desks": by(EnabledSteps(**NOTHING | {"shadows": True, "frame": True})),
+    "… and parts that don't belong": by(EnabledSteps(stroke=False, lines=False)),
+    "… and the paper's lines": by(EnabledSteps(stroke=False)),
+    SHIPPED: by(EnabledSteps()),
     "… and deskewed": deskewed,
 }
 

@@ -19,7 +19,7 @@ class Options:
     models_dir: Path = paths.MODELS
     """Folder in which the base is looked up by name."""
     output_dir: Path = paths.MODELS
-    """Folder for the personal model, its twin and its card."""
+    """Folder for the personal model, its export and its card."""
     data_dir: Path = paths.DATA
     """Folder with mnist.npz."""
     report_dir: Path = paths.REPORTS / "finetuning"

@@ -20,7 +20,7 @@ class Options:
     data_dir: Path = paths.DATA
     """Folder with mnist.npz."""
     output_dir: Path = paths.MODELS
-    """Folder for the checkpoints, their twins and their cards."""
+    """Folder for the checkpoints, their exports and their cards."""
     report_dir: Path = paths.REPORTS
     """Folder for the comparison chart."""
     logistic_8x8_c: float = 0.01

@@ -1,4 +1,4 @@
-"""Keras and its backend TensorFlow, loaded without their notices."""
+"""Import Keras and its backend TensorFlow without their start-up messages."""
 
 import importlib
 import os
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def load_keras() -> None:
-    """Import Keras with its backend, without the notices that TensorFlow's libraries print while they load."""
+    """Import Keras and its backend, discarding what TensorFlow's libraries print while they load."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     stderr = os.dup(2)
     with Path(os.devnull).open("w") as nowhere:

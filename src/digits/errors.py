@@ -1,4 +1,4 @@
-"""Errors that a user can cause, as sentences: what pydantic found wrong with a file, and what a script prints."""
+"""One-line messages for errors that a user can cause."""
 
 import os
 import reprlib
@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 
 def sentence(error: ValueError) -> str:
-    """Of pydantic's errors the first, in one line: where, what was expected, and what came; others as they are."""
-    # Importing it takes a tenth of a second, which --help needn't wait for.
+    """The message of an error; of a pydantic validation error, its first problem in one line."""
+    # Importing pydantic takes 0.1 s, which --help shouldn't wait for.
     from pydantic import ValidationError
 
     if not isinstance(error, ValidationError):
@@ -18,7 +18,7 @@ def sentence(error: ValueError) -> str:
     where = ".".join(str(part) if str(part).isidentifier() else repr(part) for part in first["loc"] if part != "[key]")
     what = first["msg"][0].lower() + first["msg"][1:]
     if first["type"] == "value_error":
-        what = str(first["ctx"]["error"])
+        what = str(first.get("ctx", {})["error"])
     elif first["type"] != "missing":
         what += f", got {reprlib.repr(first['input'])}"
     return f"{where}: {what}" if where else what
@@ -26,11 +26,11 @@ def sentence(error: ValueError) -> str:
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Print a ValueError or OSError in one line and exit with status 2; DIGITS_TRACEBACK=1 shows where it arose."""
+    """Print a ValueError or OSError in one line and exit with status 2; DIGITS_TRACEBACK=1 shows the traceback."""
     try:
         yield
     except BrokenPipeError:
-        # Whoever read the output, `head` for one, has had enough; Python must not flush into the closed pipe either.
+        # The reader of the output, `head` for example, has closed the pipe; Python must not flush into it on exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (ValueError, OSError) as error:

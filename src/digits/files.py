@@ -1,4 +1,4 @@
-"""Files that are never seen half-written, and folders and names that are checked before anything is written."""
+"""Atomic writes, locks on folders, and checks of names and folders before anything is written."""
 
 import hashlib
 import re
@@ -18,13 +18,13 @@ CHECKPOINT_SUFFIXES = (".keras", ".onnx", ".skops", ".npz")
 
 
 def check_name(name: str, what: str) -> str:
-    """Return `name` if a model, a variant or an ensemble may be called that; files and folders take its name.
+    """Return `name` if it is a valid name of a model, a variant or an ensemble, which files and folders are named after.
 
     Args:
-        what: the name is, for the error message.
+        what: what is named, for the error message.
 
     Raises:
-        ValueError: it has other characters than expected, is too long, or would be taken for the path of a checkpoint.
+        ValueError: the name contains unexpected characters, is too long, or looks like the path of a checkpoint.
     """
     if not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", name) or name.endswith(CHECKPOINT_SUFFIXES):
         raise ValueError(
@@ -35,10 +35,10 @@ def check_name(name: str, what: str) -> str:
 
 
 def output_folder(folder: Path) -> Path:
-    """Make `folder` and check that files can be created in it.
+    """Create `folder` if needed, check that files can be created in it, and return it.
 
     Raises:
-        ValueError: the folder can't be made or written to.
+        ValueError: the folder can't be created or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -50,19 +50,19 @@ def output_folder(folder: Path) -> Path:
 
 @contextmanager
 def locked(folder: Path, option: str, name: str = "") -> Iterator[Path]:
-    """Make `folder` and keep other processes from writing to it, or only to its checkpoint `name`, during the block.
+    """Create `folder` and lock it, or one checkpoint in it, against other writing processes for the block.
 
-    The operating system releases the lock when the process ends, even by a kill; the empty lock file stays. A thread
-    may take a lock again that it already holds. Reading takes no lock.
+    The operating system releases the lock when the process ends, even if it is killed; the empty lock file stays. A
+    thread may acquire a lock that it already holds. Reading needs no lock.
 
     Args:
-        option: what the user can choose otherwise, for the error message.
-        name: of a checkpoint. Without it the lock is the folder's, which doesn't affect those of checkpoints in it.
+        option: the command-line option that changes the folder or the name, for the error message.
+        name: the checkpoint to lock; without it, the folder is locked, but not the checkpoints in it.
 
     Raises:
-        ValueError: another process holds the lock, or the folder can't be made, written to or locked.
+        ValueError: another process holds the lock, or the folder can't be created, written to or locked.
     """
-    # Importing it takes a tenth of a second, which --help needn't wait for.
+    # Importing filelock takes 0.1 s, which --help shouldn't wait for.
     from filelock import FileLock, Timeout
 
     lock = FileLock(output_folder(folder) / (f".{name}.lock" if name else ".lock"), blocking=False, is_singleton=True)
@@ -70,7 +70,7 @@ def locked(folder: Path, option: str, name: str = "") -> Iterator[Path]:
         held = lock.acquire()
     except Timeout as error:
         raise ValueError(
-            f"another process is writing to {folder / name}; wait until it has finished, or choose another {option}"
+            f"another process is writing to {folder / name}; wait until it finishes, or choose another {option}"
         ) from error
     except OSError as error:
         raise ValueError(f"can't lock {folder / name}: {error.strerror}; choose another {option}") from error
@@ -80,9 +80,9 @@ def locked(folder: Path, option: str, name: str = "") -> Iterator[Path]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` that takes its place when the block ends well, and is deleted when it fails.
+    """Yield a temporary path that replaces `path` if the block succeeds, and is deleted if it fails.
 
-    The temporary name keeps the suffix, because Keras and Pillow choose the format by it.
+    The temporary name keeps the suffix, from which Keras and Pillow infer the format.
     """
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
     try:
@@ -93,13 +93,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, all of it or nothing."""
+    """Write `text` to `path` as UTF-8, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_png(path: Path, image: "np.ndarray") -> None:
-    """Write a grey image, uint8 (height, width), as PNG, all of it or nothing."""
+    """Write a greyscale image, uint8 (height, width), to `path` as PNG, atomically."""
     from PIL import Image
 
     with replacing(path) as temporary:
@@ -107,6 +107,10 @@ def write_png(path: Path, image: "np.ndarray") -> None:
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """SHA-256 of a file's content, in hexadecimal.
+
+    Raises:
+        OSError: the file can't be read.
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,7 +19,7 @@ from digits.checkpoints import recognizer
 from digits.checkpoints.recognizer import Recognizer
 from digits.data import Digits
 from digits.explanations import attribution, counterfactual, examples
-from digits.explanations.attribution import Attribution, TwinModel
+from digits.explanations.attribution import Attribution, ExportedModel
 from digits.jobs.queue import Queue
 from panels.verdict import LEAST_CONFIDENCE, Verdict
 
@@ -153,19 +153,21 @@ def _least_likeness(key: str, _model: Model) -> float:
 
 def methods_of(model: Model) -> list[str]:
     """Attribution methods that work on a model here, the default one first."""
-    twin = TwinModel(model.recogniser)
-    working = [name for name in attribution.working_methods(twin) if not IS_PUBLIC or attribution.is_quick(twin, name)]
+    export = ExportedModel(model.recogniser)
+    working = [
+        name for name in attribution.working_methods(export) if not IS_PUBLIC or attribution.is_quick(export, name)
+    ]
     return sorted(working, key=lambda name: name != attribution.DEFAULT)
 
 
 def sees_places(model: Model) -> bool:
     """Whether a model has a layer that sees places on the page, as convolutions do."""
-    return TwinModel(model.recogniser).feature_layer is not None
+    return ExportedModel(model.recogniser).feature_layer is not None
 
 
 def needs_tensorflow(model: Model, method: str) -> bool:
     """Whether a method needs the gradient, and so TensorFlow, on this model."""
-    return not attribution.is_quick(TwinModel(model.recogniser), method)
+    return not attribution.is_quick(ExportedModel(model.recogniser), method)
 
 
 def explain(model: Model, image: np.ndarray, method: str, target: int, versus: int | None = None) -> Attribution:
@@ -181,7 +183,7 @@ def _explain(key: str, _model: Model, image: np.ndarray, method: str, target: in
 
 @st.cache_resource(max_entries=64, show_spinner="Trying one pixel after the other")
 def _fewest_pixels(key: str, _model: Model, image: np.ndarray, target: int) -> counterfactual.Counterfactual:
-    return counterfactual.find(TwinModel(_model.recogniser), image, target)
+    return counterfactual.find(ExportedModel(_model.recogniser), image, target)
 
 
 def fewest_pixels(model: Model, image: np.ndarray, target: int) -> counterfactual.Counterfactual:

@@ -42,7 +42,7 @@ def test_every_model_has_a_row_with_its_answer_confidence_next_and_heat(at, spli
         assert cells(row)[1:4] == [
             f"{first}", f"{in_percent(expected[first])}{unsure}", f"{second} ({in_percent(expected[second])})"
         ]  # fmt: skip
-        (heat,) = attribution.explain(attribution.TwinModel(recogniser), image[None], "occlusion", int(first)).heat
+        (heat,) = attribution.explain(attribution.ExportedModel(recogniser), image[None], "occlusion", int(first)).heat
         (picture,) = row.iter("img")
         np.testing.assert_array_equal(pixels(picture), (thumbnails.overlay(image, heat) * 255).round())
         assert picture.get("alt") == f"where {name} sees the evidence for {first}"
@@ -82,7 +82,7 @@ def break_card(folder):
     (folder / "mnist_mlp.json").write_text("{")
 
 
-def break_twin(folder):
+def break_export(folder):
     (folder / "mnist_mlp.onnx").write_bytes(b"no network")
 
 
@@ -94,7 +94,7 @@ def swap_checkpoint(folder):
     (folder / "mnist_mlp.keras").write_bytes(b"another file")
 
 
-@pytest.mark.parametrize("damage", [break_card, break_twin, lose_checkpoint, swap_checkpoint])
+@pytest.mark.parametrize("damage", [break_card, break_export, lose_checkpoint, swap_checkpoint])
 def test_broken_checkpoints_are_left_out_with_a_sentence_and_the_others_stay(at, damage, tmp_path, monkeypatch):
     folder = borrow_models(monkeypatch, tmp_path, "mnist_cnn", "mnist_mlp", "mnist_logistic")
     at.set(model="mnist_cnn").sample(0)

@@ -48,7 +48,7 @@ def test_without_a_choice_it_asks_for_one(at):
 def test_checkpoint_without_a_card_has_dashes(at, tmp_path, monkeypatch):
     folder = borrow_models(monkeypatch, tmp_path, "mnist_logistic")
     (folder / "mnist_logistic.json").unlink()
-    monkeypatch.setattr(recognizer, "_cached_twin", lambda path: path.with_suffix(".onnx"))
+    monkeypatch.setattr(recognizer, "_cached_export", lambda path: path.with_suffix(".onnx"))
     at.set(compared_models=["mnist_logistic"])
     assert [cells(row) for row in rows(at.find("table", "cards"))] == [["mnist_logistic No card", *"–––––"]]
     assert not at.errors

@@ -232,9 +232,9 @@ WHITE = np.full((280, 280), 255, np.uint8)
     [
         (png(WHITE), "nothing is drawn on it"),
         (png(WHITE[:1, :1]), "nothing is drawn on it"),
-        (png(WHITE, "GIF"), "not a whole PNG, JPEG, BMP or WEBP image"),
-        (png(np.arange(256, dtype=np.uint8).repeat(300).reshape(256, 300), "JPEG")[:900], "not a whole PNG"),
-        (b"", "not a whole PNG"),
+        (png(WHITE, "GIF"), "not a valid PNG, JPEG, BMP or WEBP image"),
+        (png(np.arange(256, dtype=np.uint8).repeat(300).reshape(256, 300), "JPEG")[:900], "not a valid PNG"),
+        (b"", "not a valid PNG"),
         (png(np.zeros((5000, 4001), np.uint8)), "4001×5000 is over 20 million pixels; scale it down"),
     ],
     ids=["blank", "one pixel", "GIF renamed", "truncated", "empty", "too large"],

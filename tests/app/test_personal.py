@@ -74,7 +74,7 @@ def publish(models: Path, own: dict | None = None) -> None:
     card = json.loads((models / "mnist_logistic.json").read_text())
     base = {"name": "mnist_logistic", "sha256": card["checkpoint"]["sha256"]}
     test = card["scores"]["test"] | {"correct": 9190, "accuracy": 0.919, "interval": [0.9135, 0.9242]}
-    for kind in ("checkpoint", "twin"):
+    for kind in ("checkpoint", "export"):
         file = models / card[kind]["file"]
         card[kind]["file"] = f"mnist_finetuned{file.suffix}"
         shutil.copyfile(file, models / card[kind]["file"])

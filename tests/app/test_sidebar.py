@@ -43,7 +43,7 @@ def test_new_files_appear(models, at, monkeypatch):
     assert options(at) == ["mnist_logistic", "mnist_mlp"]
     for suffix in ("keras", "onnx"):
         shutil.copy(models / f"mnist_mlp.{suffix}", models / f"tuned.{suffix}")
-    monkeypatch.setattr(recognizer, "_cached_twin", lambda path: path.with_suffix(".onnx"))
+    monkeypatch.setattr(recognizer, "_cached_export", lambda path: path.with_suffix(".onnx"))
     assert options(at.run()) == ["mnist_logistic", "mnist_mlp", "tuned"]
     at.set(model="tuned")
     assert "A checkpoint without a card." in at.captions
@@ -57,7 +57,7 @@ def test_retrained_model_answers_anew(models, at, splits):
         content = (models / f"mnist_logistic.{suffix}").read_bytes().replace(b"mnist_logistic.", b"mnist_mlp.")
         (models / f"mnist_mlp.{suffix}").write_bytes(content)
     card = json.loads((models / "mnist_mlp.json").read_text()) | {"name": "mnist_mlp"}
-    for kind in ("checkpoint", "twin"):
+    for kind in ("checkpoint", "export"):
         card[kind]["sha256"] = files.sha256(models / card[kind]["file"])
     (models / "mnist_mlp.json").write_text(json.dumps(card))
     assert at.run().verdict != before
@@ -115,7 +115,7 @@ def test_file_names_are_never_html(models, at, splits, monkeypatch):
     name = "<img src=x onerror=alert(1)>"
     for suffix in ("keras", "onnx"):
         shutil.copy(models / f"mnist_mlp.{suffix}", models / f"{name}.{suffix}")
-    monkeypatch.setattr(recognizer, "_cached_twin", lambda path: path.with_suffix(".onnx"))
+    monkeypatch.setattr(recognizer, "_cached_export", lambda path: path.with_suffix(".onnx"))
     at.run().set(model=name).draw(splits.test.images[0])
     for panel in ("Why", "Compare", "Stress", "Models"):
         at.show(panel)
@@ -129,7 +129,7 @@ def test_file_names_are_never_html_in_my_handwriting(models, at, splits, monkeyp
     name = "<img src=x onerror=alert(1)>"
     for suffix in ("keras", "onnx"):
         shutil.copy(models / f"mnist_mlp.{suffix}", models / f"{name}.{suffix}")
-    monkeypatch.setattr(recognizer, "_cached_twin", lambda path: path.with_suffix(".onnx"))
+    monkeypatch.setattr(recognizer, "_cached_export", lambda path: path.with_suffix(".onnx"))
     monkeypatch.setattr(paths, "MY_DIGITS", tmp_path / "mine")
     collection.save(255 - enlarged(splits.test.images[0]), 7, tmp_path / "mine")
     at.show("My handwriting")

@@ -58,7 +58,7 @@ def test_sweep_of_another_file_of_that_name_does_not_count(tmp_path, monkeypatch
     folder = borrow_models(monkeypatch, tmp_path, "mnist_logistic")
     (folder / "mnist_logistic.json").unlink()
     (folder / "mnist_logistic.keras").write_bytes(b"trained anew")
-    monkeypatch.setattr(recognizer, "_cached_twin", lambda path: path.with_suffix(".onnx"))
+    monkeypatch.setattr(recognizer, "_cached_export", lambda path: path.with_suffix(".onnx"))
     assert sweeps.known(cache.open_model("mnist_logistic")) is None
 
 

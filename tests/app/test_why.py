@@ -6,7 +6,7 @@ from scipy.spatial.distance import cdist
 
 from digits.checkpoints import recognizer
 from digits.explanations import attribution, counterfactual
-from digits.explanations.attribution import METHODS, TwinModel
+from digits.explanations.attribution import METHODS, ExportedModel
 from digits.images import to_input
 from digits.reporting import thumbnails
 from panels import cache
@@ -143,7 +143,7 @@ def test_fewest_pixels_are_those_that_the_search_finds_and_change_the_answer(at,
         other = versus if versus != NOBODY else int(np.argsort(recogniser.predict_proba(image[None])[0])[-2])
         (toggle,) = [each for each in at.app.toggle if each.key == "fewest"]
         assert toggle.label == f"Find the fewest pixels that make it a {other}"
-        found = counterfactual.find(TwinModel(recogniser), image, other)
+        found = counterfactual.find(ExportedModel(recogniser), image, other)
         count = int((found.image != image).sum())
         (caption,) = [each for each in at.captions if "of 784 pixels changed" in each]
         assert caption.startswith(f"{count} of 784 pixels changed, and mnist_cnn answers {other}.")

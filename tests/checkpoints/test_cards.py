@@ -59,7 +59,7 @@ def test_there_are_kept_runs():
     "keys",
     [
         *("name", "description", "parameters", "recipe", "training", "training.seconds", "scores", "sure.threshold"),
-        *("checkpoint", "checkpoint.file", "checkpoint.sha256", "twin", "scores.validation", "scores.validation.nll"),
+        *("checkpoint", "checkpoint.file", "checkpoint.sha256", "export", "scores.validation", "scores.validation.nll"),
         *("scores.test.n", "scores.test.accuracy", "scores.test.interval", "training.history.val_accuracy"),
     ],
 )
@@ -89,9 +89,9 @@ def test_what_readers_take_must_be_there(damaged, keys):
         ("checkpoint.file", "/etc/passwd", "expected mnist_cnn.keras or mnist_cnn.skops as checkpoint.file"),
         ("checkpoint.file", "../models/mnist_cnn.keras", "expected mnist_cnn.keras"),
         ("checkpoint.file", "mnist_cnn.onnx", "expected mnist_cnn.keras"),
-        ("twin.file", "../mnist_cnn.onnx", "expected mnist_cnn.onnx or mnist_cnn.npz as twin.file"),
-        ("twin.file", "mnist_mlp.onnx", "expected mnist_cnn.onnx"),
-        ("twin", None, "twin: input should be a valid dictionary"),
+        ("export.file", "../mnist_cnn.onnx", "expected mnist_cnn.onnx or mnist_cnn.npz as export.file"),
+        ("export.file", "mnist_mlp.onnx", "expected mnist_cnn.onnx"),
+        ("export", None, "export: input should be a valid dictionary"),
         ("scores", {"test": {"accuracy": 0.9}}, "scores.validation: field required"),
         ("scores.test.accuracy", 0.1, "scores.test: expected an accuracy within its interval, got 0.1"),
         ("scores.test.accuracy", "0.99", "scores.test.accuracy: input should be a valid number, got '0.99'"),

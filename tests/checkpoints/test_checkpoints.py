@@ -92,8 +92,8 @@ def test_published_card_tells_the_truth(forest, tmp_path, splits):
     assert card["scores"]["test"]["correct"] == right
     assert card["scores"]["test"]["n"] == 10_000
     assert card["checkpoint"]["sha256"] == files.sha256(tmp_path / "forest.skops")
-    assert card["twin"]["sha256"] == files.sha256(tmp_path / "forest.npz")
-    assert card["twin"]["largest_difference"] <= scikit_learn.TOLERANCE
+    assert card["export"]["sha256"] == files.sha256(tmp_path / "forest.npz")
+    assert card["export"]["largest_difference"] <= scikit_learn.TOLERANCE
     assert card["recipe"] == {"trees": 5}
     assert card["split"]["train"] == 55_000
     assert card["circumstances"]["versions"]["scikit-learn"]
@@ -164,7 +164,7 @@ def test_a_dot_in_a_name_stays_part_of_it(models_dir):
     for file in list(models_dir.iterdir()):
         file.rename(models_dir / f"cnn_v1.5{file.suffix}")
     card = json.loads((models_dir / "cnn_v1.5.json").read_text())
-    card["name"], card["checkpoint"]["file"], card["twin"]["file"] = "cnn_v1.5", "cnn_v1.5.keras", "cnn_v1.5.onnx"
+    card["name"], card["checkpoint"]["file"], card["export"]["file"] = "cnn_v1.5", "cnn_v1.5.keras", "cnn_v1.5.onnx"
     cards.write(models_dir / "cnn_v1.5.json", card)
     assert recognizer.load("cnn_v1.5", models_dir).name == "cnn_v1.5"
 
@@ -208,7 +208,7 @@ def test_images_of_another_kind_are_refused(models_dir, images):
         recognizer.load("mnist_cnn", models_dir).predict_proba(images)
 
 
-def test_stray_keras_file_gets_a_twin_once(tmp_path, some_digits, monkeypatch):
+def test_stray_keras_file_is_exported_once(tmp_path, some_digits, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     # A model as a stranger would write it: no layer called logits, softmax fused into the last one.
     model = keras.Sequential(

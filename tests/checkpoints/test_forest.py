@@ -25,7 +25,7 @@ def assert_same_answers(fitted, ink: np.ndarray, folder) -> None:
     np.testing.assert_array_equal(forest.load(folder / "forest.npz").predict_proba(ink), fitted.predict_proba(ink))
 
 
-def test_shipped_twin_answers_as_scikit_learn_does(some_digits, rng):
+def test_shipped_export_answers_as_scikit_learn_does(some_digits, rng):
     fitted = scikit_learn.load_forest(SHIPPED.with_suffix(".skops"))
     shipped = forest.load(SHIPPED)
     # Explanations ask about ink between the 256 levels, too.
@@ -98,12 +98,12 @@ def test_every_way_to_open_a_forest_gives_the_same_answers(some_digits, tmp_path
     assert recognise.predict_proba(images[:0]).shape == (0, 10)
 
 
-def test_twin_that_differs_is_not_kept(some_digits, tmp_path, monkeypatch):
+def test_export_that_differs_is_not_kept(some_digits, tmp_path, monkeypatch):
     fitted = RandomForestClassifier(5, random_state=0).fit(flat_ink(some_digits.images), some_digits.labels)
     arrays = forest.flatten(fitted)
     arrays["probabilities"] = arrays["probabilities"][:, ::-1]
     monkeypatch.setattr(forest, "flatten", lambda fitted: arrays)
-    with pytest.raises(ValueError, match=r"the twin of the forest differs by .*, more than 1e-07"):
+    with pytest.raises(ValueError, match=r"the export of the forest differs by .*, more than 1e-07"):
         scikit_learn.save_forest(fitted, tmp_path / "mine.skops", some_digits.images[:10])
     assert not (tmp_path / "mine.npz").exists()
 

@@ -1,4 +1,4 @@
-"""Twins: ONNX files that answer as their Keras models do, and say what explanations need."""
+"""ONNX exports: files that answer as their Keras models do, and say what explanations need."""
 
 import subprocess
 import sys
@@ -16,9 +16,9 @@ from tests.checkpoints.test_layer_graph import EXPECTED, answers, convolution, f
 
 
 def exported(model: keras.Model, tmp_path, some_digits) -> recognizer.Recognizer:
-    """The twin of a model, opened as any checkpoint is."""
-    onnx_export.export(model, tmp_path / "twin.onnx", some_digits.images[:10])
-    return recognizer.load(tmp_path / "twin.onnx")
+    """The export of a model, opened as any checkpoint is."""
+    onnx_export.export(model, tmp_path / "export.onnx", some_digits.images[:10])
+    return recognizer.load(tmp_path / "export.onnx")
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def ink(some_digits) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", architectures.ARCHITECTURES)
-def test_architectures_keep_the_contract_and_have_equal_twins(name, tmp_path, some_digits):
+def test_architectures_keep_the_contract_and_have_equal_exports(name, tmp_path, some_digits):
     model = architectures.ARCHITECTURES[name]()
     assert model.input_shape == (None, 28, 28, 1)
     assert [layer.name for layer in model.layers[-2:]] == ["logits", "probabilities"]
@@ -37,7 +37,7 @@ def test_architectures_keep_the_contract_and_have_equal_twins(name, tmp_path, so
     difference = onnx_export.save(model, path, some_digits.images[:200])
     assert difference <= 1e-5
 
-    # The file opens without the project's code, and the twin agrees on digits that the export never saw.
+    # The file opens without the project's code, and its export agrees on digits that it was not checked on.
     reopened = keras.saving.load_model(path)
     expected = reopened.predict(to_input(some_digits.images[200:]), verbose=0)
     answers = recognizer.load(path.with_suffix(".onnx")).predict_proba(some_digits.images[200:])
@@ -84,7 +84,7 @@ WITHOUT = {
 
 
 @pytest.mark.parametrize(("calls", "more"), WITHOUT.values(), ids=WITHOUT)
-def test_twin_leaves_out_what_the_model_does_not_have(calls, more, tmp_path, some_digits):
+def test_export_leaves_out_what_the_model_does_not_have(calls, more, tmp_path, some_digits):
     recogniser = exported(functional(*calls), tmp_path, some_digits)
     assert set(recogniser.outputs) == {"probabilities", "logits"} | more
     assert ("feature_layer" in recogniser.metadata) == ("feature_map" in more)
@@ -106,7 +106,7 @@ def test_model_of_another_shape_is_refused(tmp_path, some_digits):
     assert not list(tmp_path.iterdir())
 
 
-def test_twin_that_differs_is_refused_and_not_kept(tmp_path, some_digits, monkeypatch):
+def test_export_that_differs_is_refused_and_not_kept(tmp_path, some_digits, monkeypatch):
     monkeypatch.setattr(onnx_export, "TOLERANCE", -1.0)
     with pytest.raises(ValueError, match="differs by"):
         onnx_export.export(architectures.mlp(), tmp_path / "mlp.onnx", some_digits.images[:10])
@@ -123,13 +123,15 @@ def test_model_of_other_than_ten_classes_is_refused(tmp_path, some_digits):
 LIMITED_SAVE = """
 import resource, signal, sys
 from pathlib import Path
-from digits import architectures, command, twin
 import numpy as np
+from digits import errors
+from digits.checkpoints import onnx_export
+from digits.training import architectures
 model = architectures.mlp()
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-with command.one_line_errors():
-    twin.save(model, Path(sys.argv[1]), np.zeros((1, 28, 28), np.uint8))
+with errors.one_line_errors():
+    onnx_export.save(model, Path(sys.argv[1]), np.zeros((1, 28, 28), np.uint8))
 """
 
 

@@ -45,7 +45,7 @@ def test_card_matches_the_file_and_the_answers(name, splits):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if (paths.MODELS / f"{name}.keras").is_file()])
-def test_twin_answers_as_the_checkpoint_does(name, some_digits):
+def test_export_answers_as_the_checkpoint_does(name, some_digits):
     model = keras.saving.load_model(paths.MODELS / f"{name}.keras")
     card = cards.read(paths.MODELS / f"{name}.json")
     assert model.count_params() == card["parameters"] <= 500_000 * len(card.get("members", [name]))
@@ -90,7 +90,9 @@ def test_the_committed_study_is_of_the_shipped_checkpoints_and_decides_the_defau
         ("dense", ("mnist_mlp", "mnist_logistic")),
     ):
         best = study["ranking"][kind]["methods"][0]["method"]
-        assert {attribution.default_method(attribution.TwinModel(recognizer.load(name))) for name in models} == {best}
+        assert {attribution.default_method(attribution.ExportedModel(recognizer.load(name))) for name in models} == {
+            best
+        }
 
 
 def test_the_committed_study_can_be_repeated(study, splits):

@@ -17,8 +17,8 @@ from digits import paths
 from digits.checkpoints import cards, recognizer
 from digits.explanations.attribution import (
     METHODS,
+    ExportedModel,
     KerasModel,
-    TwinModel,
     choose_layer,
     default_method,
     explain,
@@ -50,8 +50,8 @@ def opened(name: str) -> KerasModel:
 
 
 @cache
-def twin_of(name: str) -> TwinModel:
-    return TwinModel(recognizer.load(name))
+def export_of(name: str) -> ExportedModel:
+    return ExportedModel(recognizer.load(name))
 
 
 @cache
@@ -149,7 +149,7 @@ def test_contrast_is_the_difference_of_two_maps_where_the_method_says_so(name, m
 
 
 @pytest.mark.parametrize(
-    ("model", "method"), [(opened, each) for each in METHODS] + [(twin_of, each) for each in WITHOUT_TENSORFLOW]
+    ("model", "method"), [(opened, each) for each in METHODS] + [(export_of, each) for each in WITHOUT_TENSORFLOW]
 )
 def test_batch_gives_what_its_images_give_one_by_one(model, method, images):
     model, targets, versus = model("mnist_cnn"), np.array([0, 9, 4, 4]), [1, 1, 9, 2]
@@ -161,7 +161,7 @@ def test_batch_gives_what_its_images_give_one_by_one(model, method, images):
         assert batch.has_evidence[i] == alone.has_evidence[0]
 
 
-@pytest.mark.parametrize("model", [opened, twin_of])
+@pytest.mark.parametrize("model", [opened, export_of])
 def test_images_of_many_blocks_come_back_in_their_order(model, some_digits):
     targets = np.arange(600) % 10
     many = explain(model("mnist_cnn"), some_digits.images[:600], "hires_cam", target=targets)
@@ -205,13 +205,13 @@ def test_later_training_does_not_show(images):
     np.testing.assert_array_equal(explain(attributed, images, "grad_cam").raw, before.raw)
 
 
-@pytest.mark.parametrize("name", ["two_dense", "mnist_cnn", "twin"])
+@pytest.mark.parametrize("name", ["two_dense", "mnist_cnn", "export"])
 def test_eight_threads_give_what_one_gives(name, images):
     """On a model that has compiled nothing yet, so that all threads ask for the same functions at once."""
-    methods = WITHOUT_TENSORFLOW if name == "twin" else METHODS
+    methods = WITHOUT_TENSORFLOW if name == "export" else METHODS
     jobs = [(method, target) for method in methods for target in (0, 3, 6, 9)]
-    one = twin_of("mnist_cnn") if name == "twin" else opened(name)
-    shared = TwinModel(recognizer.load("mnist_cnn")) if name == "twin" else KerasModel(model_called(name))
+    one = export_of("mnist_cnn") if name == "export" else opened(name)
+    shared = ExportedModel(recognizer.load("mnist_cnn")) if name == "export" else KerasModel(model_called(name))
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda job: quickly(shared, images[:1], job[0], target=job[1]), jobs))
     for (method, target), each in zip(jobs, found, strict=True):
@@ -252,7 +252,7 @@ def test_model_without_a_layer_names_the_methods_that_then_work(name, images):
     recogniser = recognizer.load(name)
     has = "it is no network" if name == "mnist_random_forest" else "it has .*logits"
     with pytest.raises(ValueError, match=f"convolution, and {name} has none .{has}") as raised:
-        explain(TwinModel(recogniser), images, "grad_cam")
+        explain(ExportedModel(recogniser), images, "grad_cam")
     named = str(raised.value).split("work on it: ")[1].split(", ")
     assert named == (["occlusion", "rise"] if name == "mnist_random_forest" else ON_INK)
     for method in named:
@@ -494,8 +494,10 @@ def test_rise_ranks_blocks_as_a_linear_model_weighs_them(images, ink):
 
 @pytest.mark.parametrize("method", WITHOUT_TENSORFLOW)
 @pytest.mark.parametrize("name", SHIPPED)
-def test_twin_and_keras_agree(name, method, images):
-    with_keras, quick = (quickly(model, images, method, target=[3, 8, 1, 5]) for model in (opened(name), twin_of(name)))
+def test_export_and_keras_agree(name, method, images):
+    with_keras, quick = (
+        quickly(model, images, method, target=[3, 8, 1, 5]) for model in (opened(name), export_of(name))
+    )
     assert with_keras.layer == quick.layer
     close(quick.logits, with_keras.logits, 1e-5)
     close(quick.raw, with_keras.raw, 1e-5)
@@ -508,7 +510,7 @@ def test_quick_methods_import_no_tensorflow():
         "recogniser, image = recognizer.load('mnist_cnn'), np.full((1, 28, 28), 9, np.uint8)\n"
         f"for method in {WITHOUT_TENSORFLOW}:\n"
         "    model = attribution.open_model(recogniser, method)\n"
-        "    assert isinstance(model, attribution.TwinModel)\n"
+        "    assert isinstance(model, attribution.ExportedModel)\n"
         "    assert attribution.explain(model, image, method).raw.any()\n"
         "assert not {'tensorflow', 'keras', 'sklearn', 'matplotlib'} & set(sys.modules)"
     )
@@ -525,13 +527,13 @@ def test_tensorflow_is_taken_for_another_layer_or_the_inks_gradient(method, laye
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in paths.MODELS.glob("*.json")))
-def test_quick_methods_are_those_that_a_lone_twin_can_do(name, images):
+def test_quick_methods_are_those_that_a_lone_export_can_do(name, images):
     """Asked of each method that works on the model, and tried on a recogniser without its Keras file."""
     recogniser = recognizer.load(name)
-    twin = TwinModel(recogniser)
+    export = ExportedModel(recogniser)
     lone = replace(recogniser, path=recogniser.path.with_suffix(".onnx"))
-    for method in working_methods(twin):
-        if is_quick(twin, method):
+    for method in working_methods(export):
+        if is_quick(export, method):
             assert explain(open_model(lone, method), images[:1], method, **QUICK.get(method, {})).heat.shape == (
                 1,
                 28,
@@ -547,9 +549,9 @@ def test_quick_methods_are_those_that_a_lone_twin_can_do(name, images):
     (False, "ink", False), (False, "map", False), (False, "", True),
 ])  # fmt: skip
 def test_gradient_decides_with_the_head_what_is_quick(has_linear_head, gradient, quick):
-    twin = twin_of("mnist_cnn" if has_linear_head else "mnist_mlp")
-    assert twin.has_linear_head is has_linear_head
-    assert {is_quick(twin, name) for name, method in METHODS.items() if method.needs_gradient == gradient} == {quick}
+    export = export_of("mnist_cnn" if has_linear_head else "mnist_mlp")
+    assert export.has_linear_head is has_linear_head
+    assert {is_quick(export, name) for name, method in METHODS.items() if method.needs_gradient == gradient} == {quick}
 
 
 @pytest.mark.parametrize("name", [*SHIPPED, "mnist_mlp"])
@@ -562,13 +564,13 @@ def test_every_model_has_a_default_method(name, images):
     assert found.has_evidence.all()
 
 
-def test_twin_says_what_can_give_the_gradient_that_it_lacks(images):
+def test_export_says_what_can_give_the_gradient_that_it_lacks(images):
     with pytest.raises(ValueError, match="explain mnist_cnn as a KerasModel"):
-        explain(twin_of("mnist_cnn"), images, "saliency")
+        explain(export_of("mnist_cnn"), images, "saliency")
 
 
 @pytest.mark.parametrize(("method", "layer"), [("saliency", None), ("grad_cam", "relu_2"), ("score_cam", "relu_2")])
-def test_twin_alone_says_what_it_lacks(method, layer):
+def test_export_alone_says_what_it_lacks(method, layer):
     lone = replace(recognizer.load("mnist_cnn"), path=paths.MODELS / "mnist_cnn.onnx")
     with pytest.raises(ValueError, match=layer or f"needs the gradient.*: {', '.join(WITHOUT_TENSORFLOW)}"):
         open_model(lone, method, layer)

@@ -15,7 +15,7 @@ from digits import files, paths
 from digits.checkpoints import recognizer
 from digits.data import Digits
 from digits.explanations import benchmark, counterfactual, faithfulness, randomisation, shapley
-from digits.explanations.attribution import METHODS, Method, TwinModel, explain, open_keras
+from digits.explanations.attribution import METHODS, ExportedModel, Method, explain, open_keras
 
 WORKING = ("grad_cam", "saliency", "occlusion", "dice", "against")
 SEED = 6
@@ -164,7 +164,7 @@ def test_curves_are_those_of_the_models_own_answers(found, maps, cnn, few, answe
     assert len(np.unique(maps["dice"][0])) == 784
     places = faithfulness.ranks(maps["dice"], rng)
     for filling in faithfulness.FILLINGS:
-        both = faithfulness.curves(TwinModel(cnn), few.images, answers, places, filling)
+        both = faithfulness.curves(ExportedModel(cnn), few.images, answers, places, filling)
         for way, curves in zip(("deletion", "insertion"), both, strict=True):
             np.testing.assert_allclose(found["curves"]["dice"][filling][way], curves.mean(axis=0), atol=1e-5)
             close(found["methods"]["dice"][f"{way} {filling}"], faithfulness.area(curves), 1e-5)
@@ -188,7 +188,7 @@ def test_stability_and_agreement_with_shapley_values_are_those_of_the_maps(name,
     close(found["methods"][name]["stability"], stability, 1e-3)
     agreement = []
     for image, each, answer in zip(few.images[:2], maps[name], answers, strict=False):
-        exact = shapley.exact_shapley(TwinModel(cnn), image, np.eye(10)[answer])
+        exact = shapley.exact_shapley(ExportedModel(cnn), image, np.eye(10)[answer])
         sums = each.reshape(4, 7, 4, 7).sum(axis=(1, 3))
         # Sums of float32 may be zero in one order and nearly zero in another, which changes their ranks.
         agreement.append(spearmanr(np.round(sums, 6).ravel(), exact.ravel()).statistic)
@@ -196,7 +196,7 @@ def test_stability_and_agreement_with_shapley_values_are_those_of_the_maps(name,
 
 
 def test_sensitivity_is_near_that_over_other_sets(found, maps, cnn, few, answers, rng):
-    near = faithfulness.sensitivity(TwinModel(cnn), few.images, answers, maps, rng)
+    near = faithfulness.sensitivity(ExportedModel(cnn), few.images, answers, maps, rng)
     for name, values in near.items():
         # Each of 12 correlations, averaged over 3 sizes, spreads by less than 0.1.
         assert found["methods"][name]["sensitivity"]["value"] == pytest.approx(values.mean(), abs=0.1)
@@ -228,7 +228,7 @@ def test_sanity_is_that_of_the_first_digits_and_the_methods_own_parameters(found
 
 def test_fours_that_are_read_as_fours_are_turned_into_nines(found, cnn, few):
     # Of those labelled 4 the first isn't read so, and one isn't labelled so; two of the others are enough.
-    pixels = [int(counterfactual.find(TwinModel(cnn), image, 9).changed.sum()) for image in few.images[4:6]]
+    pixels = [int(counterfactual.find(ExportedModel(cnn), image, 9).changed.sum()) for image in few.images[4:6]]
     told = found["counterfactuals"]
     assert (told["target"], told["images"], told["found"]) == (9, 2, 2)
     assert (told["least"], told["median"], told["most"]) == (min(pixels), np.mean(pixels), max(pixels))

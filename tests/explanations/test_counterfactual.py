@@ -8,7 +8,7 @@ import pytest
 
 from digits.checkpoints import recognizer
 from digits.explanations import counterfactual
-from digits.explanations.attribution import TwinModel
+from digits.explanations.attribution import ExportedModel
 from tests.explanations.test_faithfulness import Linear
 
 FAR_BELOW = -1e6
@@ -61,8 +61,8 @@ def four(some_digits) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def logistic() -> TwinModel:
-    return TwinModel(recognizer.load("mnist_logistic"))
+def logistic() -> ExportedModel:
+    return ExportedModel(recognizer.load("mnist_logistic"))
 
 
 @pytest.mark.parametrize("short_by", [0.01, 2.0, 9.0])
@@ -137,7 +137,7 @@ def test_greed_agrees_with_a_loop(label, target, logistic, some_digits):
 @pytest.mark.parametrize("name", ["mnist_cnn", "mnist_logistic"])
 def test_a_found_image_is_answered_so_and_none_of_its_pixels_is_needless(name, some_digits):
     asked = recognizer.load(name)
-    model = TwinModel(asked)
+    model = ExportedModel(asked)
     digits = some_digits.first(60)
     for image, target in ((digits.images[digits.labels == 4][0], 9), (digits.images[digits.labels == 7][0], 2)):
         found = counterfactual.find(model, image, target)

@@ -8,7 +8,7 @@ import pytest
 
 from digits.checkpoints import recognizer
 from digits.explanations import shapley
-from digits.explanations.attribution import TwinModel
+from digits.explanations.attribution import ExportedModel
 from tests.explanations.test_faithfulness import Linear, random_model
 
 CLASSES = np.eye(10)
@@ -37,8 +37,8 @@ def with_patches(image: np.ndarray, numbers) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def cnn() -> TwinModel:
-    return TwinModel(recognizer.load("mnist_cnn"))
+def cnn() -> ExportedModel:
+    return ExportedModel(recognizer.load("mnist_cnn"))
 
 
 @pytest.fixture(scope="module")

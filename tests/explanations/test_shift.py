@@ -124,10 +124,10 @@ def test_damaged_digits_are_asked_for_the_class_first_answered(digits):
 @pytest.mark.parametrize("corruption", ["zigzag", "rotate"])
 def test_figures_are_those_of_the_model_asked_again(corruption, digits):
     model = recognizer.load("mnist_logistic")
-    twin = attribution.open_model(model, "occlusion")
+    export = attribution.open_model(model, "occlusion")
 
     def explain(images: np.ndarray, classes: np.ndarray | None) -> Attribution:
-        return attribution.explain(twin, images, "occlusion", classes)
+        return attribution.explain(export, images, "occlusion", classes)
 
     before = digits.images.copy()
     found = shift.measure(explain, digits, corruption, seed=2)

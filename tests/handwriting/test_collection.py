@@ -148,7 +148,7 @@ def test_files_that_cannot_be_read_are_listed_with_the_reason(drawing, tmp_path)
     assert found.pop(good.name).problem == ""
     assert found["blank.PNG"].problem == "nothing is drawn on it"
     for name in ("half.png", "text.jpg", "empty.png"):
-        assert found[name].problem.startswith("not a whole PNG")
+        assert found[name].problem.startswith("not a valid PNG")
     assert "no image" in found["gone.png"].problem
     for name, entry in found.items():
         assert entry.image is None

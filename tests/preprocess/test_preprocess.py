@@ -321,11 +321,11 @@ def test_two_far_faint_dots_do_not_round_to_nothing():
 def test_what_is_no_image_is_refused(digit, tmp_path):
     whole = as_png(Image.fromarray(large(digit)))
     for content in (b"", b"hello", whole[: len(whole) // 2], whole[:40]):
-        with pytest.raises(ValueError, match="not a whole PNG"):
+        with pytest.raises(ValueError, match="not a valid PNG"):
             preprocess.prepare_file(content)
     gif = io.BytesIO()
     Image.fromarray(large(digit)).save(gif, "GIF")
-    with pytest.raises(ValueError, match="not a whole PNG"):
+    with pytest.raises(ValueError, match="not a valid PNG"):
         preprocess.prepare_file(gif.getvalue())
     with pytest.raises(FileNotFoundError, match="no image"):
         preprocess.prepare_file(tmp_path / "missing.png")

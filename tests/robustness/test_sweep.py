@@ -141,7 +141,7 @@ def test_cells_without_a_manifest_are_refused(plan, tmp_path):
 def test_a_damaged_cell_is_named(plan, tmp_path):
     sweep.run(plan, tmp_path, 500)
     (tmp_path / "cells" / "fog-4.npz").write_bytes(b"PK\x03\x04 torn")
-    with pytest.raises(ValueError, match=r"fog-4\.npz is not a whole cell"):
+    with pytest.raises(ValueError, match=r"fog-4\.npz is not a valid cell"):
         sweep.run(plan, tmp_path, 500)
 
 

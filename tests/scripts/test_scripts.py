@@ -226,7 +226,7 @@ def test_baselines_need_all_ten_classes(run_script):
 def test_trainers_explain_a_damaged_mnist_in_one_line(run_script, tmp_path):
     (tmp_path / "mnist.npz").write_bytes((paths.DATA / "mnist.npz").read_bytes()[:100_000])
     process = run_script("train_baseline", "--data-dir", tmp_path, "--output-dir", "out", check=False)
-    assert_one_line_error(process, "mnist.npz is not a whole .npz file")
+    assert_one_line_error(process, "mnist.npz is not a valid .npz file")
     assert not (tmp_path / "out").exists()
 
 

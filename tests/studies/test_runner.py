@@ -54,7 +54,7 @@ def trained(monkeypatch, splits) -> list[str]:
     def train(run: Run, scored_on: str, place: Place) -> None:
         source = "mnist_mlp" if run.seed else "mnist_logistic"
         card = cards.read(paths.MODELS / f"{source}.json")
-        for kind in ("checkpoint", "twin"):
+        for kind in ("checkpoint", "export"):
             suffix = card[kind]["file"].removeprefix(source)
             shutil.copy(paths.MODELS / card[kind]["file"], place.of(run) / f"{run.variant}{suffix}")
             card[kind]["file"] = run.variant + suffix
@@ -122,7 +122,7 @@ def test_the_report_and_the_shipped_model(declare, trained, tmp_path):
     assert card["study"]["seeds"] == [0, 1]
     # The better of two, as there is none in the middle.
     assert card["checkpoint"]["sha256"] == cards.read(paths.MODELS / "mnist_mlp.json")["checkpoint"]["sha256"]
-    # A run that was kept without its twin gets one, once.
+    # A run that was kept without its export gets one, once.
     (place.of(results.variants[0].median.run) / "plain.onnx").unlink()
     again, once_more = (
         cards.read(release.ship(Results(results.study, runner.run(results.study, place)).variants[0], place, folder))
@@ -131,7 +131,7 @@ def test_the_report_and_the_shipped_model(declare, trained, tmp_path):
     cards.verify(again, tmp_path / "again")
     cards.verify(once_more, tmp_path / "once_more")
     assert again["checkpoint"] == card["checkpoint"]
-    assert 0 <= again["twin"]["largest_difference"] <= 1e-5
+    assert 0 <= again["export"]["largest_difference"] <= 1e-5
 
 
 def test_a_study_from_the_shell(run_script, tmp_path):

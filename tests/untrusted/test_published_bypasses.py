@@ -56,8 +56,6 @@ BYPASSES = {
         "config": [],
     },
 }
-
-
 # Where in a layer's config Keras would make an object from what stands there.
 SLOTS = {
     "activation": "activation",

@@ -140,7 +140,7 @@ class Card(TypedDict):
     recipe: Recipe
     training: Training
     checkpoint: File
-    twin: File
+    export: File
     scores: Scores
     sure: Sure
     temperature: NotRequired[Annotated[float, Field(gt=0, allow_inf_nan=False)]]
@@ -150,7 +150,7 @@ class Card(TypedDict):
 
 
 def _check_card(card: Card) -> Card:
-    for kind, suffixes in (("checkpoint", (".keras", ".skops")), ("twin", (".onnx", ".npz"))):
+    for kind, suffixes in (("checkpoint", (".keras", ".skops")), ("export", (".onnx", ".npz"))):
         expected = [card["name"] + suffix for suffix in suffixes]
         if card[kind]["file"] not in expected:
             raise ValueError(f"expected {' or '.join(expected)} as {kind}.file, got {reprlib.repr(card[kind]['file'])}")
@@ -205,13 +205,13 @@ def available(models_dir: Path) -> list[str]:
 
 
 def verify(card: dict, folder: Path) -> None:
-    """Check that the checkpoint, and the twin if there is one, are the files that the card speaks of.
+    """Check that the checkpoint, and the export if there is one, are the files that the card speaks of.
 
     Raises:
         FileNotFoundError: a file that the card names is missing.
         ValueError: a file differs.
     """
-    for kind in ("checkpoint", "twin"):
+    for kind in ("checkpoint", "export"):
         if kind not in card:
             continue
         path = folder / card[kind]["file"]

@@ -11,7 +11,7 @@ from digits.checkpoints import onnx_export
 
 
 def convert(source: Path, target: Path) -> None:
-    """Open a `.keras` file and write its ONNX twin to `target`.
+    """Open a `.keras` file and write its ONNX export to `target`.
 
     Raises:
         ValueError: the file can't be opened, or isn't a digit classifier.

@@ -1,6 +1,6 @@
-"""The ONNX twin of a Keras model: the same function, and what explanations need, without TensorFlow.
+"""The ONNX export of a Keras model: the same function, and what explanations need, without TensorFlow.
 
-A twin is what recognises: ONNX Runtime starts in a fraction of a second where TensorFlow takes many.
+An export is what recognises: ONNX Runtime starts in a fraction of a second where TensorFlow takes many.
 """
 
 import logging
@@ -18,16 +18,16 @@ TOLERANCE = 1e-5
 
 
 def save(model, path: Path, probe: np.ndarray) -> float:
-    """Save a Keras model at `path` (`NAME.keras`) and its twin beside it (`NAME.onnx`).
+    """Save a Keras model at `path` (`NAME.keras`) and its export beside it (`NAME.onnx`).
 
     Args:
-        probe: real digits, uint8 (N, 28, 28), on which the twin is checked.
+        probe: real digits, uint8 (N, 28, 28), on which the export is checked.
 
     Returns:
-        The largest difference between the probabilities of the model and of its twin on `probe`.
+        The largest difference between the probabilities of the model and of its export on `probe`.
 
     Raises:
-        ValueError: the model isn't a digit classifier, or its twin differs by more than 1e-5.
+        ValueError: the model isn't a digit classifier, or its export differs by more than 1e-5.
     """
     with files.replacing(path) as temporary:
         model.save(temporary)
@@ -43,10 +43,10 @@ def export(model, path: Path, probe: np.ndarray) -> float:
     `feature_layer`.
 
     Returns:
-        The largest difference between the probabilities of the model and of its twin on `probe`, uint8 (N, 28, 28).
+        The largest difference between the probabilities of the model and of its export on `probe`, uint8 (N, 28, 28).
 
     Raises:
-        ValueError: the model isn't a digit classifier, or its twin differs by more than 1e-5.
+        ValueError: the model isn't a digit classifier, or its export differs by more than 1e-5.
     """
     import keras
     import onnxruntime
@@ -80,7 +80,7 @@ def export(model, path: Path, probe: np.ndarray) -> float:
         (probabilities,) = session.run(["probabilities"], {session.get_inputs()[0].name: ink})
         difference = float(np.abs(probabilities - expected).max())
         if not difference <= TOLERANCE:
-            raise ValueError(f"the ONNX twin of {model.name} differs by {difference:.1e}, more than {TOLERANCE}")
+            raise ValueError(f"the ONNX export of {model.name} differs by {difference:.1e}, more than {TOLERANCE}")
     return difference
 
 

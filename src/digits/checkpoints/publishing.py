@@ -19,7 +19,7 @@ SURE_ERROR_RATE = 0.001
 
 
 def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = True, **facts) -> dict:
-    """Save a Keras model or a scikit-learn forest with its twin and card, moved into `folder` when all are ready.
+    """Save a Keras model or a scikit-learn forest with its export and card, moved into `folder` when all are ready.
 
     A temperature is fitted on the validation digits (Guo et al. 2017). A Keras model's logits are divided by it, so
     that whoever loads the checkpoint gets calibrated probabilities. A forest has no logits; readers apply the
@@ -28,7 +28,7 @@ def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = T
 
     Args:
         model: changed by that division.
-        splits: the validation digits check the twin and give the temperature; they and the test digits are scored
+        splits: the validation digits check the export and give the temperature; they and the test digits are scored
             through the recogniser.
         score_test: False leaves the test digits alone.
         facts: what the card says besides: `description`, `parameters`, `recipe` and `training`, without which it is
@@ -40,7 +40,7 @@ def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = T
 
     Raises:
         ValueError: it can't be called that, the folder can't be written to, another process is publishing the same
-            name there, or the twin differs from the model.
+            name there, or the export differs from the model.
     """
     card = {"name": files.check_name(name, "the name of a checkpoint")} | facts
     probe = probe_of(splits)
@@ -57,7 +57,7 @@ def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = T
             path, answering = stage / f"{name}.skops", stage / f"{name}.npz"
             difference = scikit_learn.save_forest(model, path, probe)
         card["checkpoint"] = cards.file_entry(path)
-        card["twin"] = cards.file_entry(answering) | {"largest_difference": difference}
+        card["export"] = cards.file_entry(answering) | {"largest_difference": difference}
         recognise = recognizer.load(answering)
         answers, labels = recognise.predict_proba(splits.validation.images), splits.validation.labels
         scores = {"validation": _score(answers, labels)}
@@ -90,7 +90,7 @@ def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = T
 
 
 def probe_of(splits: Splits) -> np.ndarray:
-    """The digits on which a twin is held against its model, uint8 (1000, 28, 28)."""
+    """The digits on which an export is held against its model, uint8 (1000, 28, 28)."""
     return splits.validation.images[:PROBE_SIZE]
 
 

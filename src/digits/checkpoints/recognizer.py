@@ -14,8 +14,8 @@ from digits.jobs import subprocesses
 
 # Bounds the memory of one call; larger blocks are hardly faster.
 BLOCK = 100
-# Counts what twins are written to hold, so that one cached by an earlier release isn't taken for a new one.
-TWIN_VERSION = 2
+# Counts what exports are written to hold, so that one cached by an earlier release isn't taken for a new one.
+EXPORT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Recognizer:
         path: the checkpoint's file.
         card: its card; empty for a file that came without one.
         function: float32 (N, 28, 28, 1), ink 0 to 1, and names of outputs, to those outputs.
-        outputs: names of the outputs that there are; `twin.export` says what they are.
-        metadata: what the twin says of itself: the names of its `layers`, and its `feature_layer` if it has one.
+        outputs: names of the outputs that there are; `onnx_export.export` says what they are.
+        metadata: what the export says of itself: the names of its `layers`, and its `feature_layer` if it has one.
     """
 
     name: str
@@ -96,18 +96,20 @@ def load(model: str | Path, models_dir: Path = paths.MODELS) -> Recognizer:
         card = cards.read(card_path)
         cards.verify(card, path.parent)
     if path.suffix in (".skops", ".npz"):
-        return Recognizer(path.stem, path, card, _forest_function(path.with_suffix(".npz") if "twin" in card else path))
-    twin = path if path.suffix == ".onnx" else path.with_suffix(".onnx") if "twin" in card else _cached_twin(path)
-    return of_twin(path.stem, path, card, twin)
+        return Recognizer(
+            path.stem, path, card, _forest_function(path.with_suffix(".npz") if "export" in card else path)
+        )
+    export = path if path.suffix == ".onnx" else path.with_suffix(".onnx") if "export" in card else _cached_export(path)
+    return from_export(path.stem, path, card, export)
 
 
-def of_twin(name: str, path: Path, card: dict, twin: Path | bytes) -> Recognizer:
-    """A recogniser that answers through a twin, from its file or from the bytes of one.
+def from_export(name: str, path: Path, card: dict, export: Path | bytes) -> Recognizer:
+    """A recogniser that answers through an export, from its file or from the bytes of one.
 
     Raises:
-        ValueError: the twin is damaged or isn't a digit classifier.
+        ValueError: the export is damaged or isn't a digit classifier.
     """
-    session = _open_twin(twin, twin if isinstance(twin, Path) else path)
+    session = _open_export(export, export if isinstance(export, Path) else path)
     (input_,) = session.get_inputs()
     return Recognizer(
         name,
@@ -125,7 +127,7 @@ def check_names(names: list[str]) -> None:
         raise ValueError(f"two of the models are called {', '.join(twice)}; rename one, or name each once")
 
 
-def _open_twin(twin: Path | bytes, path: Path):
+def _open_export(export: Path | bytes, path: Path):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -134,7 +136,7 @@ def _open_twin(twin: Path | bytes, path: Path):
     # A thread that spins while it waits for work takes a core from whoever else draws.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = onnxruntime.InferenceSession(twin, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(export, options, providers=["CPUExecutionProvider"])
         input_name = session.get_inputs()[0].name
         shape = session.run(["probabilities"], {input_name: np.zeros((1, 28, 28, 1), np.float32)})[0].shape
     # ONNX Runtime raises exceptions of its own, without a common base.
@@ -155,14 +157,14 @@ def _forest_function(path: Path) -> Callable[[np.ndarray, tuple[str, ...]], list
     return lambda ink, names: [trees.predict_proba(ink.reshape(len(ink), -1))]
 
 
-def _cached_twin(source: Path) -> Path:
-    """The twin of a `.keras` file that came without one, made once in a child process and found again by its hash."""
+def _cached_export(source: Path) -> Path:
+    """The export of a `.keras` file that came without one, made once in a child process and found again by its hash."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "digit-workbench"
-    twin = cache / f"{files.sha256(source)}-{TWIN_VERSION}.onnx"
-    if not twin.is_file():
+    export = cache / f"{files.sha256(source)}-{EXPORT_VERSION}.onnx"
+    if not export.is_file():
         files.output_folder(cache)
-        result = subprocesses.run_python(["-m", "digits.checkpoints.convert", source, twin])
+        result = subprocesses.run_python(["-m", "digits.checkpoints.convert", source, export])
         if result.outcome != "done":
             # With status 2 the reason is a sentence that names the file.
             raise ValueError(result.reason if result.status == 2 else f"can't convert {source}: {result.reason}")
-    return twin
+    return export

@@ -1,4 +1,4 @@
-"""Scikit-learn's models as checkpoints: a linear one carried over into Keras, a forest as `.skops` with its twin."""
+"""Scikit-learn's models as checkpoints: a linear one carried over into Keras, a forest as `.skops` with its export."""
 
 from pathlib import Path
 
@@ -46,16 +46,16 @@ def eight_by_eight() -> tuple:
 
 
 def save_forest(fitted, path: Path, probe: np.ndarray) -> float:
-    """Save a scikit-learn forest at `path` (`NAME.skops`), compressed, and its twin beside it (`NAME.npz`).
+    """Save a scikit-learn forest at `path` (`NAME.skops`), compressed, and its export beside it (`NAME.npz`).
 
     Args:
-        probe: real digits, uint8 (N, 28, 28), on which the twin is checked.
+        probe: real digits, uint8 (N, 28, 28), on which the export is checked.
 
     Returns:
-        The largest difference between the probabilities of the forest and of its twin on `probe`.
+        The largest difference between the probabilities of the forest and of its export on `probe`.
 
     Raises:
-        ValueError: the twin differs by more than 1e-7.
+        ValueError: the export differs by more than 1e-7.
     """
     from zipfile import ZIP_DEFLATED
 
@@ -69,7 +69,7 @@ def save_forest(fitted, path: Path, probe: np.ndarray) -> float:
         answers = forest.load(temporary).predict_proba(ink)
         difference = float(np.abs(answers - fitted.predict_proba(ink)).max())
         if not difference <= TOLERANCE:
-            raise ValueError(f"the twin of the forest differs by {difference:.1e}, more than {TOLERANCE}")
+            raise ValueError(f"the export of the forest differs by {difference:.1e}, more than {TOLERANCE}")
     return difference
 
 

@@ -11,7 +11,7 @@ def read_npy(path: Path) -> np.ndarray:
     try:
         return np.load(path, allow_pickle=False)
     except (EOFError, ValueError) as error:
-        raise ValueError(f"{path} is not a whole .npy file") from error
+        raise ValueError(f"{path} is not a valid .npy file") from error
 
 
 def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -22,4 +22,4 @@ def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     except KeyError as error:
         raise ValueError(f"expected the arrays {', '.join(names)} in {path}") from error
     except (BadZipFile, EOFError, OSError, ValueError, zlib.error) as error:
-        raise ValueError(f"{path} is not a whole .npz file") from error
+        raise ValueError(f"{path} is not a valid .npz file") from error

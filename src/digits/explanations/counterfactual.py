@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from digits.explanations.attribution import KerasModel, TwinModel
+from digits.explanations.attribution import ExportedModel, KerasModel
 from digits.explanations.shapley import flip, single_pixel_changes
 from digits.images import to_input
 
@@ -33,7 +33,7 @@ class Counterfactual:
         return self.answer == self.target
 
 
-def find(model: KerasModel | TwinModel, image: np.ndarray, target: int, limit: int = 100) -> Counterfactual:
+def find(model: KerasModel | ExportedModel, image: np.ndarray, target: int, limit: int = 100) -> Counterfactual:
     """Flip pixels, each time the one that brings `target` furthest ahead of every other class, then prune.
 
     Pruning puts back pixels, each time the one whose loss leaves the target furthest ahead, while it stays ahead.
@@ -71,7 +71,7 @@ def find(model: KerasModel | TwinModel, image: np.ndarray, target: int, limit: i
 
 
 def pixels_in_random_order(
-    model: KerasModel | TwinModel, image: np.ndarray, target: int, rng: np.random.Generator, orders: int = 20
+    model: KerasModel | ExportedModel, image: np.ndarray, target: int, rng: np.random.Generator, orders: int = 20
 ) -> np.ndarray:
     """How many pixels must be flipped in random orders until the model answers `target`.
 
@@ -89,7 +89,7 @@ def pixels_in_random_order(
 
 
 def compare_with_random_order(
-    model: KerasModel | TwinModel, images: np.ndarray, target: int, rng: np.random.Generator, orders: int = 5
+    model: KerasModel | ExportedModel, images: np.ndarray, target: int, rng: np.random.Generator, orders: int = 5
 ) -> dict:
     """How many pixels it takes to turn images into `target`, and how many in random order.
 
@@ -115,11 +115,11 @@ def compare_with_random_order(
     }
 
 
-def _answer(model: KerasModel | TwinModel, image: np.ndarray) -> int:
+def _answer(model: KerasModel | ExportedModel, image: np.ndarray) -> int:
     return int(model.logits(to_input(image[None]))[0].argmax())
 
 
-def _leads(model: KerasModel | TwinModel, images: np.ndarray, target: int) -> np.ndarray:
+def _leads(model: KerasModel | ExportedModel, images: np.ndarray, target: int) -> np.ndarray:
     """By how much the target's logit is ahead of the highest other, (N,)."""
     logits = model.logits(to_input(images))
     return logits[:, target] - np.delete(logits, target, axis=1).max(axis=1)

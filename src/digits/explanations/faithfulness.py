@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import softmax
 
-from digits.explanations.attribution import KerasModel, TwinModel
+from digits.explanations.attribution import ExportedModel, KerasModel
 from digits.images import to_input
 from digits.metrics import intervals
 
@@ -47,7 +47,7 @@ def ink_maps(images: np.ndarray) -> np.ndarray:
 
 
 def curves(
-    model: KerasModel | TwinModel,
+    model: KerasModel | ExportedModel,
     images: np.ndarray,
     targets: np.ndarray,
     places: np.ndarray,
@@ -84,7 +84,7 @@ def area(curve: np.ndarray) -> np.ndarray:
 
 
 def sensitivity(
-    model: KerasModel | TwinModel,
+    model: KerasModel | ExportedModel,
     images: np.ndarray,
     targets: np.ndarray,
     maps: dict[str, np.ndarray],

@@ -4,7 +4,7 @@ from math import factorial
 
 import numpy as np
 
-from digits.explanations.attribution import KerasModel, TwinModel
+from digits.explanations.attribution import ExportedModel, KerasModel
 from digits.images import to_input
 
 # Coalitions recognised together.
@@ -26,7 +26,7 @@ def single_pixel_changes(image: np.ndarray) -> np.ndarray:
     return changed.reshape(-1, *image.shape)
 
 
-def single_pixel_effects(model: KerasModel | TwinModel, image: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def single_pixel_effects(model: KerasModel | ExportedModel, image: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """What flipping each pixel adds to a score, (28, 28).
 
     Args:
@@ -44,7 +44,7 @@ def patch_sums(maps: np.ndarray) -> np.ndarray:
     return maps.reshape(len(maps), GRID, side, GRID, side).sum(axis=(2, 4))
 
 
-def exact_shapley(model: KerasModel | TwinModel, image: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def exact_shapley(model: KerasModel | ExportedModel, image: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Shapley values (1953) of a 4×4 grid of patches, (4, 4): their fair shares in a score.
 
     A patch takes part with its ink, or is paper. All 65,536 coalitions are recognised, but for those

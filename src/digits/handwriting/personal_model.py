@@ -48,7 +48,7 @@ def make(
     Args:
         tuner: of the base.
         folds: so many parts of one's digits are each read by a model that learnt the others.
-        name, folder: of the new checkpoint, twin and card.
+        name, folder: of the new checkpoint, export and card.
         done: called after each of the `folds + 1` fine-tunings.
 
     Raises:

@@ -8,7 +8,7 @@ import numpy as np
 
 from digits.preprocess.files import FORMATS, LARGEST_PIXELS, SUFFIXES, WORKING_SIDE, at_working_size, read_grey
 from digits.preprocess.frame import set_in_frame
-from digits.preprocess.ink import LEAST_CONTRAST, Recipe, find_ink
+from digits.preprocess.ink import LEAST_CONTRAST, EnabledSteps, find_ink
 from digits.preprocess.parts import digit_parts
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
     "SUFFIXES",
     "WORKING_SIDE",
     "Prepared",
-    "Recipe",
+    "EnabledSteps",
     "at_working_size",
     "prepare",
     "prepare_file",
@@ -54,28 +54,28 @@ def prepare_file(source: Path | bytes) -> Prepared:
         raise ValueError(f"{name}: {error}") from error
 
 
-def prepare(grey: np.ndarray, recipe: Recipe | None = None) -> Prepared:
+def prepare(grey: np.ndarray, enabled: EnabledSteps | None = None) -> Prepared:
     """Find the digit on a grey picture, uint8 (height, width), and set it in 28×28 as MNIST does.
 
     Args:
-        recipe: the steps to take; all of them unless it is said.
+        enabled: the steps to take; all of them unless it is said.
 
     Raises:
         ValueError: nothing is drawn on it.
     """
-    recipe = recipe or Recipe()
+    enabled = enabled or EnabledSteps()
     steps = []
     if (smaller := at_working_size(grey)) is not grey:
         grey = smaller
         steps.append(f"scaled the picture down to {grey.shape[1]}×{grey.shape[0]}")
-    ink = find_ink(grey, recipe)
+    ink = find_ink(grey, enabled)
     steps += ink.steps
     mask = ink.mask
-    if recipe.parts:
-        mask, dropped = digit_parts(mask, ink.amount)
+    if enabled.parts:
+        mask, dropped = digit_parts(mask, ink.darkness)
         if dropped:
             steps.append(f"left out {dropped} {'part' if dropped == 1 else 'parts'} that didn't belong to the digit")
     left, top, width, height = cv2.boundingRect(mask)
     steps.append(f"found ink in {width}×{height} pixels at ({left + ink.origin[0]}, {top + ink.origin[1]})")
-    image, setting = set_in_frame(ink.amount, mask, recipe.stroke)
+    image, setting = set_in_frame(ink.darkness, mask, enabled.stroke)
     return Prepared(image, (*steps, *setting))

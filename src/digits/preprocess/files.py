@@ -42,7 +42,7 @@ def read_grey(source: Path | bytes, side: int = WORKING_SIDE) -> np.ndarray:
     except Image.DecompressionBombError as error:
         raise ValueError(too_large) from error
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise ValueError(f"not a whole {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image") from error
+        raise ValueError(f"not a valid {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image") from error
 
 
 def at_working_size(grey: np.ndarray, side: int = WORKING_SIDE) -> np.ndarray:

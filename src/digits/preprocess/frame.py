@@ -15,11 +15,11 @@ FINE = 8
 THINNEST, WIDENED, THICKEST, THINNED = 1.9, 2.4, 4.4, 3.4
 
 
-def set_in_frame(amount: np.ndarray, mask: np.ndarray, normalise_stroke: bool = True) -> tuple[np.ndarray, list[str]]:
+def set_in_frame(darkness: np.ndarray, mask: np.ndarray, normalise_stroke: bool = True) -> tuple[np.ndarray, list[str]]:
     """Scale the ink under a mask to 20×20 and put its centre of mass in the middle of 28×28.
 
     Args:
-        amount: uint8 (height, width), how dark the ink is.
+        darkness: uint8 (height, width), how dark the ink is.
         mask: uint8 (height, width), 1 where there is ink of the digit.
         normalise_stroke: bring the width of strokes that are unusual in MNIST near to what is usual.
 
@@ -30,10 +30,10 @@ def set_in_frame(amount: np.ndarray, mask: np.ndarray, normalise_stroke: bool = 
     # Faint ink around the strokes is their smooth edge; further away it is paper.
     near = cv2.dilate(mask, np.ones((3, 3), np.uint8))
     # In floating point, because thin faint strokes would round to nothing before their ink is made full again.
-    digit = np.where(near, amount, 0)[y : y + height, x : x + width].astype(np.float32)
+    digit = np.where(near, darkness, 0)[y : y + height, x : x + width].astype(np.float32)
     steps = []
     if normalise_stroke:
-        full = float(np.percentile(amount[mask > 0], 75))
+        full = float(np.percentile(darkness[mask > 0], 75))
         solid = _solid(digit, full)
         stroke = _stroke_width(solid)
         wanted = WIDENED if stroke < THINNEST else THINNED if stroke > THICKEST else stroke

@@ -31,20 +31,20 @@ class Ink:
     """What is written on a picture.
 
     Attributes:
-        amount: uint8 (height, width), how much of the paper's light the ink takes, 255 all of it.
+        darkness: uint8 (height, width), how much of the paper's light the ink takes, 255 all of it.
         mask: uint8 (height, width), 1 where there is ink.
         origin: (x, y) on the picture of its first pixel, for a frame is left out.
         steps: how it was found, one phrase each, in order.
     """
 
-    amount: np.ndarray
+    darkness: np.ndarray
     mask: np.ndarray
     origin: tuple[int, int]
     steps: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class EnabledSteps:
     """Which steps are taken: all of them, unless somebody asks what one is worth."""
 
     frame: bool = True
@@ -54,36 +54,36 @@ class Recipe:
     stroke: bool = True
 
 
-def find_ink(grey: np.ndarray, recipe: Recipe) -> Ink:
+def find_ink(grey: np.ndarray, enabled: EnabledSteps) -> Ink:
     """Find the ink on a grey picture, uint8 (height, width).
 
     Raises:
         ValueError: nothing is drawn on it.
     """
     steps = []
-    (left, top), inside = _without_frame(grey) if recipe.frame else ((0, 0), grey)
+    (left, top), inside = _without_frame(grey) if enabled.frame else ((0, 0), grey)
     if inside.shape != grey.shape:
         steps.append(f"left out a frame; {inside.shape[1]}×{inside.shape[0]} pixels remain")
     is_light = _has_light_ink(inside)
     steps.append("light ink on dark paper" if is_light else "dark ink on light paper")
     light_paper = 255 - inside if is_light else inside
-    if recipe.frame and (without_desk := _without_desk(light_paper)) is not None:
+    if enabled.frame and (without_desk := _without_desk(light_paper)) is not None:
         light_paper = without_desk
         steps.append("left out what lies beyond the paper's edge")
-    amount = _darkness(light_paper, recipe.shadows)
-    if amount.max() < LEAST_CONTRAST:
+    darkness = _darkness(light_paper, enabled.shadows)
+    if darkness.max() < LEAST_CONTRAST:
         raise ValueError("nothing is drawn on it")
 
-    pale, dark = _thresholds(amount)
-    mask, is_cluttered = _mask(amount, pale, dark)
-    if is_cluttered and recipe.lines and min(amount.shape) > LEAST_SIDE:
-        cleared = _without_lines(amount, pale / 2)
+    pale, dark = _thresholds(darkness)
+    mask, is_cluttered = _mask(darkness, pale, dark)
+    if is_cluttered and enabled.lines and min(darkness.shape) > LEAST_SIDE:
+        cleared = _without_lines(darkness, pale / 2)
         # A digit that is cut out tightly can be one straight line from edge to edge itself.
         if cleared is not None and np.count_nonzero(cleared[mask > 0]) > mask.sum() / 10:
-            amount = cleared
-            mask, _ = _mask(amount, *_thresholds(amount))
+            darkness = cleared
+            mask, _ = _mask(darkness, *_thresholds(darkness))
             steps.append("took away the paper's own lines")
-    return Ink(amount, mask, (left, top), tuple(steps))
+    return Ink(darkness, mask, (left, top), tuple(steps))
 
 
 def _without_frame(grey: np.ndarray) -> tuple[tuple[int, int], np.ndarray]:
@@ -189,22 +189,22 @@ def _evenly_lit(light_paper: np.ndarray) -> np.ndarray:
     return cv2.convertScaleAbs(light_paper * np.exp(-down)[:, None] * np.exp(-across))
 
 
-def _thresholds(amount: np.ndarray) -> tuple[float, float]:
-    """The least amounts of pale and of dark ink, by the darkest strokes and by what divides ink from paper best."""
-    otsu, stroke = cv2.threshold(amount, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    darkest = float(np.percentile(amount[stroke > 0], 99))
+def _thresholds(darkness: np.ndarray) -> tuple[float, float]:
+    """The least darkness of pale and of dark ink, by the darkest strokes and by what divides ink from paper best."""
+    otsu, stroke = cv2.threshold(darkness, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    darkest = float(np.percentile(darkness[stroke > 0], 99))
     return min(max(otsu, PALE_SHARE * darkest), DARK_SHARE * darkest), max(otsu, DARK_SHARE * darkest)
 
 
-def _mask(amount: np.ndarray, least_pale: float, least_dark: float) -> tuple[np.ndarray, bool]:
+def _mask(darkness: np.ndarray, least_pale: float, least_dark: float) -> tuple[np.ndarray, bool]:
     """Where there is ink, uint8 of the same shape; and whether it is all over the page, from edge to edge.
 
     Pale ink counts where it is connected with dark ink, so that uneven strokes don't break. On a cluttered page it
     would connect everything, and doesn't count.
     """
-    dark, pale = ((amount > least).astype(np.uint8) for least in (least_dark, least_pale))
+    dark, pale = ((darkness > least).astype(np.uint8) for least in (least_dark, least_pale))
     count, labels, stats, centres = cv2.connectedComponentsWithStats(pale, connectivity=8)
-    if np.any(_spans(stats, amount.shape)[1:] & ~lies_along_the_border(labels, stats, centres)):
+    if np.any(_spans(stats, darkness.shape)[1:] & ~lies_along_the_border(labels, stats, centres)):
         return dark, True
     has_dark = np.bincount(labels[dark > 0], minlength=count) > 0
     return has_dark[labels].astype(np.uint8), False
@@ -216,9 +216,9 @@ def _spans(stats: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return (stats[:, cv2.CC_STAT_WIDTH] >= 0.95 * width) | (stats[:, cv2.CC_STAT_HEIGHT] >= 0.95 * height)
 
 
-def _without_lines(amount: np.ndarray, least: float) -> np.ndarray | None:
+def _without_lines(darkness: np.ndarray, least: float) -> np.ndarray | None:
     """The ink without thin straight lines of at least some darkness across the page; None if there are none."""
-    small = at_working_size(amount, PAPER_SIDE)
+    small = at_working_size(darkness, PAPER_SIDE)
     lines = cv2.max(_rows(small), _rows(np.ascontiguousarray(small.T)).T)
     widest = max(3, round(LINE_WIDTH * max(small.shape))) | 1
     thick = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((widest, widest), np.uint8))
@@ -230,23 +230,23 @@ def _without_lines(amount: np.ndarray, least: float) -> np.ndarray | None:
     lines[~is_line[labels]] = 0
     if not lines.any():
         return None
-    lines = cv2.resize(lines, amount.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    lines = cv2.resize(lines, darkness.shape[::-1], interpolation=cv2.INTER_LINEAR)
     on_line = lines >= least
     # In the small picture the thinnest are paler than they are.
-    paleness = float(np.percentile(amount[on_line] / lines[on_line], 90))
-    cleared = cv2.subtract(amount, cv2.convertScaleAbs(lines, alpha=1.05 * max(1, paleness)))
+    paleness = float(np.percentile(darkness[on_line] / lines[on_line], 90))
+    cleared = cv2.subtract(darkness, cv2.convertScaleAbs(lines, alpha=1.05 * max(1, paleness)))
     # Where a line crossed a stroke it left a gap, which is what closing fills of what was there.
-    gap = max(3, round(LINE_WIDTH * max(amount.shape))) | 1
+    gap = max(3, round(LINE_WIDTH * max(darkness.shape))) | 1
     closed = cv2.morphologyEx(cleared, cv2.MORPH_CLOSE, np.ones((gap, gap), np.uint8))
-    return np.where(on_line, cv2.min(closed, amount), cleared)
+    return np.where(on_line, cv2.min(closed, darkness), cleared)
 
 
-def _rows(amount: np.ndarray) -> np.ndarray:
+def _rows(darkness: np.ndarray) -> np.ndarray:
     """What remains of the ink when only straight lines across the page are left, level or nearly so."""
-    length = int(amount.shape[1] * LINE_LENGTH)
+    length = int(darkness.shape[1] * LINE_LENGTH)
     # Lines on paper that isn't flat are not quite straight.
-    thick = cv2.dilate(amount, np.ones((3, 1), np.uint8))
-    lines = np.zeros_like(amount)
+    thick = cv2.dilate(darkness, np.ones((3, 1), np.uint8))
+    lines = np.zeros_like(darkness)
     for degrees in range(-LINE_SLOPE, LINE_SLOPE + 1):
         rise = np.round(np.arange(length) * np.tan(np.radians(degrees))).astype(int)
         line = np.zeros((np.ptp(rise) + 1, length), np.uint8)

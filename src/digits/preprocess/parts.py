@@ -13,30 +13,30 @@ LEAST_DARKNESS = 0.5
 MARGIN = 0.06
 
 
-def digit_parts(mask: np.ndarray, amount: np.ndarray) -> tuple[np.ndarray, int]:
+def digit_parts(mask: np.ndarray, darkness: np.ndarray) -> tuple[np.ndarray, int]:
     """Choose the digit's connected parts: the largest dark one that isn't clutter at the border, and what is near it.
 
     Args:
         mask: uint8 (height, width), 1 where there is ink, somewhere.
-        amount: uint8 (height, width), how dark it is.
+        darkness: uint8 (height, width), how dark it is.
 
     Returns:
         The mask of the digit alone, and how many parts were left out.
     """
     count, labels, stats, centres = cv2.connectedComponentsWithStats(mask, connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
-    darkness = np.bincount(labels.ravel(), amount.ravel(), count)[1:] / areas
+    mean_darkness = np.bincount(labels.ravel(), darkness.ravel(), count)[1:] / areas
     is_clutter = lies_along_the_border(labels, stats, centres)
     # Left, top, right and bottom edges.
     boxes = np.concatenate([stats[1:, :2], stats[1:, :2] + stats[1:, 2:4]], axis=1)
     size = np.hypot(*stats[1:, 2:4].T)
-    main = int(np.argmax(np.where(is_clutter, 0.1, 1) * size * darkness))
+    main = int(np.argmax(np.where(is_clutter, 0.1, 1) * size * mean_darkness))
 
     chosen = np.arange(count - 1) == main
     box = boxes[main]
     largest_gap = LARGEST_GAP * max(box[2:] - box[:2])
     candidates = (
-        ~chosen & ~is_clutter & (areas >= LEAST_AREA * areas[main]) & (darkness >= LEAST_DARKNESS * darkness[main])
+        ~chosen & ~is_clutter & (areas >= LEAST_AREA * areas[main]) & (mean_darkness >= LEAST_DARKNESS * mean_darkness[main])
     )
     while (near := candidates & (_gaps(boxes, box) <= largest_gap)).any():
         chosen |= near

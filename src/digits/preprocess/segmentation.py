@@ -8,7 +8,7 @@ import numpy as np
 from digits.preprocess import Prepared
 from digits.preprocess.files import at_working_size
 from digits.preprocess.frame import set_in_frame
-from digits.preprocess.ink import Ink, Recipe, find_ink
+from digits.preprocess.ink import Ink, EnabledSteps, find_ink
 from digits.preprocess.parts import LEAST_DARKNESS, lies_along_the_border
 
 # Pictures are first brought to this size: a page of digits needs more pixels than a single one.
@@ -22,7 +22,7 @@ DARKNESS_AT_BORDER = 0.85
 LEAST_HEIGHT = 8
 # More parts than this are noise, or a page of text; so are more than this for each digit, some specks apart.
 MOST_PARTS, MOST_PARTS_EACH, SOME_PARTS = 300, 3, 6
-# Shares of the digits' usual height: smaller parts are specks, lower ones dots and dashes. What is longer than so many
+# Shares of the digits' typical_height height: smaller parts are specks, lower ones dots and dashes. What is longer than so many
 # times its height is a line.
 SPECK, LOW, LONG = 0.12, 0.4, 6
 # Parts of one digit: how far one is from the other when it lies above it, and when it is small and lies beside it.
@@ -37,7 +37,7 @@ SMALL, SHARED_WIDTH = 0.55, 0.5
 WIDE, HIGH, TINY = 1.25, 1.9, 0.5
 # Two digits are in one row if they share so much of the lower one's height.
 SHARED_HEIGHT = 0.4
-# Where digits touch the ink is this thin, and both are at least this high, shares of their usual height. That place is
+# Where digits touch the ink is this thin, and both are at least this high, shares of their typical_height height. That index is
 # looked for in the middle, between this share of the width and the same on the other side.
 WAIST, CUT_HEIGHT, CUT_SIDE = 0.25, 0.65, 0.25
 NO_DIGITS = "there are no digits on it, only specks or lines"
@@ -65,35 +65,35 @@ class Found:
     doubt: str = ""
 
 
-def find_digits(grey: np.ndarray, recipe: Recipe | None = None) -> list[Found]:
+def find_digits(grey: np.ndarray, enabled: EnabledSteps | None = None) -> list[Found]:
     """Find the digits on a grey picture, uint8 (height, width), in the order of reading: row by row, left to right.
 
     Args:
-        recipe: the steps to take; all of them unless it is said.
+        enabled: the steps to take; all of them unless it is said.
 
     Raises:
         ValueError: nothing is drawn on it, or nothing that could be digits.
     """
-    recipe = recipe or Recipe()
+    enabled = enabled or EnabledSteps()
     small = at_working_size(grey, SIDE)
-    ink = _find_ink(small, recipe)
-    labels, parts, boxes, usual = _digit_sized(ink)
-    parts, boxes, is_cut = _cut_apart(labels, parts, boxes, usual)
-    groups = _joined(boxes, usual)
+    ink = _find_ink(small, enabled)
+    labels, parts, boxes, typical_height = _digit_sized(ink)
+    parts, boxes, is_cut = _cut_apart(labels, parts, boxes, typical_height)
+    groups = _joined(boxes, typical_height)
     edges = np.array([_around(boxes[group]) for group in groups])
     width, height = (edges[:, 2:] - edges[:, :2]).T
     # Dots, dashes and lines are left out.
-    kept = np.flatnonzero((height >= LOW * usual) & (width <= LONG * height))
+    kept = np.flatnonzero((height >= LOW * typical_height) & (width <= LONG * height))
     if len(kept) == 0 or len(parts) > MOST_PARTS_EACH * len(kept) + SOME_PARTS:
         raise ValueError(NO_DIGITS)
     scale = np.array(grey.shape[::-1]) / small.shape[::-1]
     found = []
-    for row, places in enumerate(_rows(edges[kept])):
-        for place in kept[places]:
-            prepared = _prepare(ink, labels, parts[groups[place]], edges[place], recipe)
-            start, end = ((edges[place].reshape(2, 2) + ink.origin) * scale).round().astype(int).tolist()
+    for row, indices in enumerate(_rows(edges[kept])):
+        for index in kept[indices]:
+            prepared = _prepare(ink, labels, parts[groups[index]], edges[index], enabled)
+            start, end = ((edges[index].reshape(2, 2) + ink.origin) * scale).round().astype(int).tolist()
             box = (*start, max(1, end[0] - start[0]), max(1, end[1] - start[1]))
-            doubt = CUT if is_cut[groups[place]].any() else _doubt(edges[place], usual)
+            doubt = CUT if is_cut[groups[index]].any() else _doubt(edges[index], typical_height)
             found.append(Found(box, row, prepared, doubt))
     return found
 
@@ -111,17 +111,17 @@ def is_one_piece(grey: np.ndarray) -> bool:
     return is_ink and cv2.connectedComponents(mask)[0] == 2
 
 
-def _find_ink(grey: np.ndarray, recipe: Recipe) -> Ink:
+def _find_ink(grey: np.ndarray, enabled: EnabledSteps) -> Ink:
     """As `find_ink`, but once more in even light if a shadow seems to be taken for ink."""
-    ink = find_ink(grey, recipe)
-    if recipe.shadows and _border_share(ink) > SHADOW_BORDER:
+    ink = find_ink(grey, enabled)
+    if enabled.shadows and _border_share(ink) > SHADOW_BORDER:
         window = min(LARGEST_WINDOW, round(SHADOW_WINDOW * min(grey.shape))) | 1
         # Most of a window is paper.
         paper = np.maximum(cv2.medianBlur(grey, window), 1).astype(np.float32)
         difference = grey * (np.median(paper) / paper) - np.median(paper)
         # Of dark ink; where strokes hide the shadow's edge, paper seems lighter than it is.
         if (difference**3).mean() < 0:
-            evened = find_ink(cv2.convertScaleAbs(np.median(paper) + np.minimum(difference, 0)), recipe)
+            evened = find_ink(cv2.convertScaleAbs(np.median(paper) + np.minimum(difference, 0)), enabled)
             if _border_share(evened) < _border_share(ink) / 2:
                 return replace(evened, steps=("evened out the light", *evened.steps))
     return ink
@@ -141,7 +141,7 @@ def _digit_sized(ink: Ink) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """
     count, labels, stats, centres = cv2.connectedComponentsWithStats(ink.mask, connectivity=8)
     areas = stats[:, cv2.CC_STAT_AREA].astype(float)
-    darkness = np.bincount(labels.ravel(), ink.amount.ravel(), count) / areas
+    mean_darkness = np.bincount(labels.ravel(), ink.darkness.ravel(), count) / areas
     edges = np.concatenate([stats[:, :2], stats[:, :2] + stats[:, 2:4]], axis=1)
     height, width = labels.shape
     # A small digit near the border lies in the margin, too, but doesn't touch it.
@@ -151,17 +151,17 @@ def _digit_sized(ink: Ink) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
         is_digit[1:] = True
     heights = stats[:, cv2.CC_STAT_HEIGHT]
     # By area, so that a hundred specks don't make the digits look large.
-    usual = _median(heights[is_digit], areas[is_digit])
-    usual_darkness = _median(darkness[is_digit], areas[is_digit])
+    typical_height = _median(heights[is_digit], areas[is_digit])
+    typical_darkness = _median(mean_darkness[is_digit], areas[is_digit])
     widths = stats[:, cv2.CC_STAT_WIDTH]
-    is_digit &= np.maximum(widths, heights) >= SPECK * usual
+    is_digit &= np.maximum(widths, heights) >= SPECK * typical_height
     # A line that comes near to digits would join them.
-    is_digit &= (widths <= usual) | (heights >= LOW * usual)
-    is_digit &= darkness >= np.where(touches, DARKNESS_AT_BORDER, LEAST_DARKNESS) * usual_darkness
-    if usual < LEAST_HEIGHT or is_digit.sum() > MOST_PARTS:
+    is_digit &= (widths <= typical_height) | (heights >= LOW * typical_height)
+    is_digit &= mean_darkness >= np.where(touches, DARKNESS_AT_BORDER, LEAST_DARKNESS) * typical_darkness
+    if typical_height < LEAST_HEIGHT or is_digit.sum() > MOST_PARTS:
         raise ValueError(NO_DIGITS)
     chosen = np.flatnonzero(is_digit)
-    return labels, chosen, edges[chosen], max(usual, _broken_height(edges[chosen]))
+    return labels, chosen, edges[chosen], max(typical_height, _broken_height(edges[chosen]))
 
 
 def _broken_height(boxes: np.ndarray) -> float:
@@ -186,7 +186,7 @@ def _around(boxes: np.ndarray) -> np.ndarray:
 
 
 def _cut_apart(
-    labels: np.ndarray, parts: np.ndarray, boxes: np.ndarray, usual: float
+    labels: np.ndarray, parts: np.ndarray, boxes: np.ndarray, typical_height: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cut parts that are too wide for one digit where their ink is thinnest; right halves get labels of their own.
 
@@ -197,7 +197,7 @@ def _cut_apart(
     # Two digits tell too little of how wide the third may be.
     for number, (left, top, right, bottom) in enumerate(boxes) if len(boxes) > 2 else ():
         width = right - left
-        if width <= WIDE * max(bottom - top, usual):
+        if width <= WIDE * max(bottom - top, typical_height):
             continue
         piece = labels[top:bottom, left:right] == parts[number]
         side = int(CUT_SIDE * width)
@@ -207,7 +207,7 @@ def _cut_apart(
         waist = side + int(thickness[side : width - side].argmin())
         halves = np.array([_edges(piece[:, :waist]), _edges(piece[:, waist:])])
         heights = halves[:, 3] - halves[:, 1]
-        if thickness[waist] <= WAIST * usual and heights.min() >= CUT_HEIGHT * usual:
+        if thickness[waist] <= WAIST * typical_height and heights.min() >= CUT_HEIGHT * typical_height:
             new = int(labels.max()) + 1
             labels[top:bottom, left + waist : right][piece[:, waist:]] = new
             parts.append(new)
@@ -224,12 +224,12 @@ def _edges(mask: np.ndarray) -> np.ndarray:
     return np.array([left, top, left + width, top + height])
 
 
-def _joined(boxes: np.ndarray, usual: float) -> list[list[int]]:
+def _joined(boxes: np.ndarray, typical_height: float) -> list[list[int]]:
     """Which parts are one digit each: the nearest two that may be are joined, until none may."""
-    groups = [[place] for place in range(len(boxes))]
+    groups = [[index] for index in range(len(boxes))]
     boxes = boxes.astype(float)
     while len(groups) > 1:
-        distances = _distances(boxes, usual)
+        distances = _distances(boxes, typical_height)
         one, other = sorted(np.unravel_index(distances.argmin(), distances.shape))
         if not np.isfinite(distances[one, other]):
             break
@@ -239,18 +239,18 @@ def _joined(boxes: np.ndarray, usual: float) -> list[list[int]]:
     return groups
 
 
-def _distances(boxes: np.ndarray, usual: float) -> np.ndarray:
+def _distances(boxes: np.ndarray, typical_height: float) -> np.ndarray:
     """How far parts of one digit are from each other, (parts, parts); infinite for those that aren't of one digit."""
     start, end = boxes[:, None, :2], boxes[:, None, 2:]
     # Along x and y, negative where they overlap.
     gap_x, gap_y = np.moveaxis(np.maximum(start, boxes[:, :2]) - np.minimum(end, boxes[:, 2:]), -1, 0)
     wide, high = np.moveaxis(np.maximum(end, boxes[:, 2:]) - np.minimum(start, boxes[:, :2]), -1, 0)
     width, height = (boxes[:, 2:] - boxes[:, :2]).T
-    is_above = (-gap_x >= SHARED_WIDTH * np.minimum(width[:, None], width)) & (gap_y <= GAP_ABOVE * usual)
-    is_beside = np.minimum(height[:, None], height) <= SMALL * usual
-    is_beside &= np.maximum(gap_x, gap_y) <= GAP_BESIDE * usual
-    is_one = (is_above | is_beside) & (high <= JOINED_HEIGHT * usual)
-    is_one &= wide <= np.maximum(JOINED_WIDTH * usual, np.maximum(width[:, None], width) + 1)
+    is_above = (-gap_x >= SHARED_WIDTH * np.minimum(width[:, None], width)) & (gap_y <= GAP_ABOVE * typical_height)
+    is_beside = np.minimum(height[:, None], height) <= SMALL * typical_height
+    is_beside &= np.maximum(gap_x, gap_y) <= GAP_BESIDE * typical_height
+    is_one = (is_above | is_beside) & (high <= JOINED_HEIGHT * typical_height)
+    is_one &= wide <= np.maximum(JOINED_WIDTH * typical_height, np.maximum(width[:, None], width) + 1)
     np.fill_diagonal(is_one, False)
     return np.where(is_one, np.maximum(gap_x, 0) + np.maximum(gap_y, 0), np.inf)
 
@@ -258,31 +258,31 @@ def _distances(boxes: np.ndarray, usual: float) -> np.ndarray:
 def _rows(edges: np.ndarray) -> list[list[int]]:
     """Places of the digits, row by row from the top, each from left to right; rows may slope."""
     rows: list[list[int]] = []
-    for place in np.argsort(edges[:, 0] + edges[:, 2], kind="stable").tolist():
+    for index in np.argsort(edges[:, 0] + edges[:, 2], kind="stable").tolist():
         # Beside the last digit of its row, which is nearer than the first one where rows slope.
         lasts = edges[[row[-1] for row in rows]]
-        shared = np.minimum(lasts[:, 3], edges[place, 3]) - np.maximum(lasts[:, 1], edges[place, 1])
-        shared = shared / np.minimum(lasts[:, 3] - lasts[:, 1], edges[place, 3] - edges[place, 1])
+        shared = np.minimum(lasts[:, 3], edges[index, 3]) - np.maximum(lasts[:, 1], edges[index, 1])
+        shared = shared / np.minimum(lasts[:, 3] - lasts[:, 1], edges[index, 3] - edges[index, 1])
         if len(rows) and shared.max() >= SHARED_HEIGHT:
-            rows[int(shared.argmax())].append(place)
+            rows[int(shared.argmax())].append(index)
         else:
-            rows.append([place])
+            rows.append([index])
     return sorted(rows, key=lambda row: edges[row][:, [1, 3]].mean())
 
 
-def _prepare(ink: Ink, labels: np.ndarray, parts: np.ndarray, edges: np.ndarray, recipe: Recipe) -> Prepared:
+def _prepare(ink: Ink, labels: np.ndarray, parts: np.ndarray, edges: np.ndarray, enabled: EnabledSteps) -> Prepared:
     left, top, right, bottom = edges.tolist()
     cut = slice(max(0, top - MARGIN), bottom + MARGIN), slice(max(0, left - MARGIN), right + MARGIN)
     mask = np.isin(labels[cut], parts).astype(np.uint8)
-    image, steps = set_in_frame(ink.amount[cut], mask, recipe.stroke)
-    place = f"found ink in {right - left}×{bottom - top} pixels at ({left + ink.origin[0]}, {top + ink.origin[1]})"
-    return Prepared(image, (*ink.steps, place, *steps))
+    image, steps = set_in_frame(ink.darkness[cut], mask, enabled.stroke)
+    index = f"found ink in {right - left}×{bottom - top} pixels at ({left + ink.origin[0]}, {top + ink.origin[1]})"
+    return Prepared(image, (*ink.steps, index, *steps))
 
 
-def _doubt(edges: np.ndarray, usual: float) -> str:
+def _doubt(edges: np.ndarray, typical_height: float) -> str:
     width, height = (edges[2:] - edges[:2]).tolist()
-    if width > WIDE * max(height, usual):
+    if width > WIDE * max(height, typical_height):
         return "perhaps two digits that touch"
-    if height > HIGH * usual:
+    if height > HIGH * typical_height:
         return "much larger than the others"
-    return "much smaller than the others" if height < TINY * usual else ""
+    return "much smaller than the others" if height < TINY * typical_height else ""

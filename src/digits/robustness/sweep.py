@@ -220,6 +220,6 @@ def _read_cell(path: Path) -> Cell:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {field.name: stored[field.name] for field in fields(Cell)}
     except (BadZipFile, EOFError, KeyError, ValueError, zlib.error) as error:
-        raise ValueError(f"{path} is not a whole cell of a sweep; delete it and start again to have it anew") from error
+        raise ValueError(f"{path} is not a valid cell of a sweep; delete it and start again to have it anew") from error
     plain = {"corruption": str, "severity": int, "images_sha256": str}
     return Cell(**arrays | {name: kind(arrays[name]) for name, kind in plain.items()})

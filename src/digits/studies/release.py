@@ -18,8 +18,8 @@ def ship(variant: Variant, place: Place, models_dir: Path) -> Path:
     """
     chosen = variant.median
     source, card = place.of(chosen.run), dict(chosen.card)
-    if not (source / card["twin"]["file"]).is_file():
-        _make_twin(source, card, place.data_dir)
+    if not (source / card["export"]["file"]).is_file():
+        _make_export(source, card, place.data_dir)
         cards.write(source / f"{variant.name}.json", card)
     card["study"] = {
         "seeds": [run.run.seed for run in variant.runs],
@@ -27,7 +27,7 @@ def ship(variant: Variant, place: Place, models_dir: Path) -> Path:
         **summarise_variant(variant),
     }
     with files.locked(models_dir, "--models-dir", variant.name):
-        for kind in ("checkpoint", "twin"):
+        for kind in ("checkpoint", "export"):
             name = card[kind]["file"]
             with files.replacing(models_dir / name) as temporary:
                 shutil.copyfile(source / name, temporary)
@@ -35,20 +35,20 @@ def ship(variant: Variant, place: Place, models_dir: Path) -> Path:
     return models_dir / f"{variant.name}.json"
 
 
-def _make_twin(folder: Path, card: dict, data_dir: Path) -> None:
-    """Make the twin of a run that was kept without it, and enter it on the card."""
+def _make_export(folder: Path, card: dict, data_dir: Path) -> None:
+    """Make the export of a run that was kept without it, and enter it on the card."""
     import keras
 
     from digits.checkpoints import onnx_export
 
-    path = folder / card["twin"]["file"]
+    path = folder / card["export"]["file"]
     model = keras.saving.load_model(folder / card["checkpoint"]["file"], compile=False)
     difference = onnx_export.export(model, path, publishing.probe_of(data.load_splits(data_dir)))
-    card["twin"] = cards.file_entry(path) | {"largest_difference": difference}
+    card["export"] = cards.file_entry(path) | {"largest_difference": difference}
 
 
 def publish_ensemble(name: str, variant: Variant, place: Place, models_dir: Path) -> dict:
-    """Save the ensemble of all seeds of a variant, with its twin and a card that lists its members.
+    """Save the ensemble of all seeds of a variant, with its export and a card that lists its members.
 
     Returns:
         The card.

@@ -43,7 +43,7 @@ class TrainingOptions:
     data_dir: Path = paths.DATA
     """Folder with mnist.npz."""
     output_dir: Path = paths.MODELS
-    """Folder for the checkpoint, its twin and its card."""
+    """Folder for the checkpoint, its export and its card."""
     report_dir: Path = paths.REPORTS
     """Folder for the training history, its curves, and what --resume needs."""
     epochs: int

@@ -1,4 +1,4 @@
-"""A stranger's `.keras` file becomes a recogniser: checked as data, converted in a confined child, then only its twin.
+"""A stranger's `.keras` file becomes a recogniser: checked as data, converted in a confined child, then only its export.
 
 A `.keras` file can name code to run, and sizes that no machine has. So the zip, the config and the weights are checked
 before Keras sees them, and Keras sees a copy without anything unknown, in a process with little memory and time.
@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path, PureWindowsPath
 from threading import Lock
 
-from digits.checkpoints.recognizer import Recognizer, of_twin
+from digits.checkpoints.recognizer import Recognizer, from_export
 from digits.jobs import subprocesses
 from digits.untrusted import archive, config_copy, size_limits
 
@@ -51,11 +51,11 @@ def admit(content: bytes, name: str) -> Recognizer:
     if not _turn.acquire(timeout=SECONDS):
         raise ValueError("other models are being converted; try again in a minute")
     try:
-        twin = _convert(copy, weights)
+        export = _convert(copy, weights)
     finally:
         _turn.release()
     title = clean(name)
-    return of_twin(title, Path(f"{title}.onnx"), {}, twin)
+    return from_export(title, Path(f"{title}.onnx"), {}, export)
 
 
 def clean(name: str) -> str:
@@ -65,7 +65,7 @@ def clean(name: str) -> str:
 
 
 def _convert(members: dict[str, bytes], weights: int) -> bytes:
-    """The twin of a `.keras` file, made in a child process in a folder of its own."""
+    """The export of a `.keras` file, made in a child process in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="digits-") as folder:
         archive.pack(members, Path(folder, "model.keras"))
         result = subprocesses.run_python(
@@ -75,9 +75,9 @@ def _convert(members: dict[str, bytes], weights: int) -> bytes:
             time_limit=SECONDS,
             low_priority=True,
         )
-        twin = Path(folder, "model.onnx")
-        if result.outcome == "done" and twin.is_file() and twin.stat().st_size <= archive.FILE_BYTES:
-            return twin.read_bytes()
+        export = Path(folder, "model.onnx")
+        if result.outcome == "done" and export.is_file() and export.stat().st_size <= archive.FILE_BYTES:
+            return export.read_bytes()
     if result.status is None:
         raise ValueError(f"the model's conversion took longer than {SECONDS} seconds and was ended")
     if result.status != 2:

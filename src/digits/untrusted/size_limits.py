@@ -11,7 +11,7 @@ WEIGHTS = 2_500_000
 # Numbers that one layer, or all of them, make of one digit. A recogniser takes a block of digits at once.
 LAYER_VALUES = 28 * 28 * 128
 VALUES = 1_000_000
-# Multiplications for one digit: seconds for the hundred on which a twin is checked.
+# Multiplications for one digit: seconds for the hundred on which an export is checked.
 WORK = 500_000_000
 
 

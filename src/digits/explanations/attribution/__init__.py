@@ -15,7 +15,7 @@ import numpy as np
 from digits import backend
 from digits.checkpoints.recognizer import Recognizer
 from digits.explanations.attribution import cam, gradients, masks
-from digits.explanations.attribution.models import KerasModel, TwinModel
+from digits.explanations.attribution.models import ExportedModel, KerasModel
 from digits.images import check_images, to_input
 
 
@@ -94,7 +94,7 @@ class Attribution:
 
 
 def explain(
-    model: KerasModel | TwinModel,
+    model: KerasModel | ExportedModel,
     images: np.ndarray,
     method: str | None = None,
     target: int | np.ndarray | None = None,
@@ -157,13 +157,15 @@ def normalise(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return positive / np.where(has_evidence, peaks, 1)[:, None, None], has_evidence
 
 
-def open_model(recogniser: Recognizer, method: str | None = None, layer: str | None = None) -> KerasModel | TwinModel:
-    """The quickest way to explain a recogniser: through its twin where that can answer, else with TensorFlow.
+def open_model(
+    recogniser: Recognizer, method: str | None = None, layer: str | None = None
+) -> KerasModel | ExportedModel:
+    """The quickest way to explain a recogniser: through its export where that can answer, else with TensorFlow.
 
     Raises:
         ValueError: there is no such method, the model has no layer that it could look at, or the file no gradient.
     """
-    quick = TwinModel(recogniser)
+    quick = ExportedModel(recogniser)
     method = method or default_method(quick)
     check_method(method)
     if layer is None:
@@ -180,8 +182,8 @@ def open_model(recogniser: Recognizer, method: str | None = None, layer: str | N
     return open_keras(recogniser.path)
 
 
-def is_quick(model: TwinModel, method: str) -> bool:
-    """Whether a method works on a twin, without TensorFlow, at the twin's own layer."""
+def is_quick(model: ExportedModel, method: str) -> bool:
+    """Whether a method works on an export, without TensorFlow, at the export's own layer."""
     gradient = METHODS[method].needs_gradient
     return not gradient or (gradient == "map" and model.has_linear_head)
 
@@ -199,7 +201,7 @@ def _open_keras(path: Path, changed: int) -> KerasModel:
     return KerasModel(keras.saving.load_model(path, compile=False, safe_mode=True))
 
 
-def choose_layer(model: KerasModel | TwinModel, method: str, layer: str | None) -> str | None:
+def choose_layer(model: KerasModel | ExportedModel, method: str, layer: str | None) -> str | None:
     """The layer that a method looks at: `layer`, or the model's last with a spatial output; None if it needs none.
 
     Raises:
@@ -220,7 +222,7 @@ def choose_layer(model: KerasModel | TwinModel, method: str, layer: str | None) 
     return layer or model.feature_layer
 
 
-def default_method(model: KerasModel | TwinModel) -> str:
+def default_method(model: KerasModel | ExportedModel) -> str:
     """The method to use on a model."""
     return DEFAULT if model.feature_layer or not model.has_gradient else DEFAULT_WITHOUT_CONVOLUTIONS
 
@@ -231,7 +233,7 @@ def check_method(method: str) -> None:
         raise ValueError(f"no method called {method}; there are: {', '.join(METHODS)}")
 
 
-def working_methods(model: KerasModel | TwinModel) -> list[str]:
+def working_methods(model: KerasModel | ExportedModel) -> list[str]:
     """The methods that work on a model, with TensorFlow's help where its checkpoint is a Keras file."""
     return [
         name

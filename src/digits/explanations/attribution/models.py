@@ -1,6 +1,6 @@
 """What attribution methods ask of a model: logits, feature maps and gradients, with TensorFlow or without.
 
-`TwinModel` answers through ONNX Runtime; behind a linear head the gradient with respect to the feature map is the
+`ExportedModel` answers through ONNX Runtime; behind a linear head the gradient with respect to the feature map is the
 head's kernel, so Grad-CAM needs no TensorFlow. `KerasModel` differentiates any Keras classifier at any layer.
 
 A score is chosen by `weights`, (N, classes): image i is explained by the sum of logits × weights[i]. One 1 gives a
@@ -16,7 +16,7 @@ import numpy as np
 from digits.checkpoints.recognizer import Recognizer, blocks_of
 
 
-class TwinModel:
+class ExportedModel:
     """A recogniser under attribution, without TensorFlow."""
 
     def __init__(self, recogniser: Recognizer):
@@ -44,7 +44,7 @@ class TwinModel:
         return (weights @ self._head.reshape(-1, self._head.shape[-1]).T).reshape(-1, *self._head.shape[:-1])
 
     def gradients(self, ink: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Not to be had from a twin: a ValueError."""
+        """Not to be had from an export: a ValueError."""
         raise ValueError(f"the gradient with respect to the ink needs TensorFlow: explain {self.name} as a KerasModel")
 
     @cached_property
