@@ -15,7 +15,7 @@ from tests.untrusted.keras_files import CNN
 
 def test_shipped_model_answers_as_it_does_when_loaded(some_digits, temporary):
     admitted, loaded = untrusted.admit(CNN, "../../mnist cnn.keras"), recognizer.load("mnist_cnn")
-    # Its export is made anew, on a processor that may fold constants otherwise than the one that made the shipped export.
+    # Its export is made anew, on a processor that may fold constants otherwise than the shipped one's.
     np.testing.assert_allclose(
         admitted.predict_proba(some_digits.images), loaded.predict_proba(some_digits.images), atol=1e-6
     )
