@@ -18,7 +18,7 @@ CHECKPOINT_SUFFIXES = (".keras", ".onnx", ".skops", ".npz")
 
 
 def check_name(name: str, what: str) -> str:
-    """Return `name` if it is a valid name of a model, a variant or an ensemble, which files and folders are named after.
+    """Return `name` if a model, a variant or an ensemble, and so its files and folders, may have it.
 
     Args:
         what: what is named, for the error message.

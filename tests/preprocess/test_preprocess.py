@@ -281,7 +281,7 @@ def test_specks_are_left_out(digit):
     page[5:8, 5:8] = 255
     prepared = preprocess.prepare(page)
     np.testing.assert_array_equal(prepared.image, clean)
-    assert "left out 1 part that didn't belong to the digit" in prepared.steps
+    assert "removed 1 part that didn't belong to the digit" in prepared.steps
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])

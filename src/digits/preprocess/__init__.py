@@ -1,4 +1,8 @@
-"""From anyone's picture of a digit to the 28×28 image that MNIST would have made of it, and an account of how."""
+"""Turn any picture of a handwritten digit into an image like MNIST's.
+
+In: an image file, its bytes, or a greyscale picture, uint8 (height, width), of any size and polarity. Out: the image,
+uint8 (28, 28), ink 255 on paper 0, and what was done to the picture; from `segmentation`, every digit on the picture.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +21,8 @@ __all__ = [
     "LEAST_CONTRAST",
     "SUFFIXES",
     "WORKING_SIDE",
-    "Prepared",
     "EnabledSteps",
+    "Prepared",
     "at_working_size",
     "prepare",
     "prepare_file",
@@ -28,11 +32,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Prepared:
-    """A digit ready to be recognised.
+    """A preprocessed digit.
 
     Attributes:
         image: uint8 (28, 28), ink 255 on paper 0.
-        steps: what was done to the picture, one phrase each, in order.
+        steps: what was done to the picture, in order, one phrase per step.
     """
 
     image: np.ndarray
@@ -40,11 +44,11 @@ class Prepared:
 
 
 def prepare_file(source: Path | bytes) -> Prepared:
-    """Prepare an image file, or its bytes: `read_grey`, then `prepare`.
+    """Read an image file, or its bytes, and preprocess it: `read_grey`, then `prepare`.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it isn't an image, is too large to decode safely, or nothing is drawn on it.
+        ValueError: the file isn't a valid image, is too large to decode safely, or is blank.
     """
     name = "the image" if isinstance(source, bytes) else str(source)
     try:
@@ -55,13 +59,13 @@ def prepare_file(source: Path | bytes) -> Prepared:
 
 
 def prepare(grey: np.ndarray, enabled: EnabledSteps | None = None) -> Prepared:
-    """Find the digit on a grey picture, uint8 (height, width), and set it in 28×28 as MNIST does.
+    """Find the digit on a greyscale picture, uint8 (height, width), then scale and centre it as MNIST does.
 
     Args:
-        enabled: the steps to take; all of them unless it is said.
+        enabled: the steps to run; all of them by default.
 
     Raises:
-        ValueError: nothing is drawn on it.
+        ValueError: the picture is blank.
     """
     enabled = enabled or EnabledSteps()
     steps = []
@@ -74,7 +78,7 @@ def prepare(grey: np.ndarray, enabled: EnabledSteps | None = None) -> Prepared:
     if enabled.parts:
         mask, dropped = digit_parts(mask, ink.darkness)
         if dropped:
-            steps.append(f"left out {dropped} {'part' if dropped == 1 else 'parts'} that didn't belong to the digit")
+            steps.append(f"removed {dropped} {'part' if dropped == 1 else 'parts'} that didn't belong to the digit")
     left, top, width, height = cv2.boundingRect(mask)
     steps.append(f"found ink in {width}×{height} pixels at ({left + ink.origin[0]}, {top + ink.origin[1]})")
     image, setting = set_in_frame(ink.darkness, mask, enabled.stroke)

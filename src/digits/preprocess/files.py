@@ -1,4 +1,4 @@
-"""From a picture file of any kind to grey levels, upright, at a size at which digits are looked for."""
+"""Read image files as upright greyscale pictures, scaled down to the size that preprocessing works at."""
 
 import warnings
 from io import BytesIO
@@ -11,26 +11,30 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 LARGEST_PIXELS = 20_000_000
-# Photos are first brought to this size: enough for a digit, and quick.
+# Larger pictures are scaled down to this size in pixels first: enough for a single digit, and fast.
 WORKING_SIDE = 400
 
 
 def read_grey(source: Path | bytes, side: int = WORKING_SIDE) -> np.ndarray:
-    """Decode a picture of any mode as uint8 (height, width), upright, transparency laid on contrasting paper.
+    """Decode an image of any mode as an upright greyscale picture, uint8 (height, width).
+
+    Transparent areas become paper that contrasts with the ink.
 
     Args:
-        side: a JPEG that is much larger may come smaller, but not smaller than this; that is several times as quick.
+        source: a file, or its bytes.
+        side: a much larger JPEG may be decoded at a smaller size, though not below this side in pixels, which is
+            several times as fast.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it isn't a whole image of a known format, or has over 20 million pixels.
+        ValueError: it isn't a valid image of a supported format, or has over 20 million pixels.
     """
     if isinstance(source, Path) and not source.is_file():
         raise FileNotFoundError(f"no image {source}")
     too_large = f"over {LARGEST_PIXELS // 10**6} million pixels; scale it down"
     try:
         with warnings.catch_warnings():
-            # Pillow warns from 89 million pixels; the limit here is lower, and an error.
+            # Pillow warns above 89 million pixels; the limit here is lower and raises an error.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             opened = Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
         with opened as picture:
@@ -46,7 +50,7 @@ def read_grey(source: Path | bytes, side: int = WORKING_SIDE) -> np.ndarray:
 
 
 def at_working_size(grey: np.ndarray, side: int = WORKING_SIDE) -> np.ndarray:
-    """A grey picture scaled down so that it fits `side`×`side`; itself if it is no larger."""
+    """Scale a greyscale picture, uint8 (height, width), down to fit `side`×`side`; a smaller one is returned as is."""
     height, width = grey.shape
     shrink = side / max(height, width)
     if shrink >= 1:
@@ -57,7 +61,7 @@ def at_working_size(grey: np.ndarray, side: int = WORKING_SIDE) -> np.ndarray:
 
 def _grey(picture: Image.Image) -> np.ndarray:
     if picture.mode.startswith("I"):
-        # Pillow reads 16-bit PNGs as I;16 or I, and `convert` would clip them at 255.
+        # Pillow opens 16-bit PNGs in mode I;16 or I, which `convert` would clip at 255.
         return (np.asarray(picture, np.float64) / 257).round().astype(np.uint8)
     if not picture.has_transparency_data:
         return np.asarray(picture.convert("L"))

@@ -1,4 +1,4 @@
-"""Telling ink from paper, whichever of the two is lighter: frames, shadows and the paper's own lines are taken away."""
+"""Separate ink from paper, whichever is lighter, and remove frames, shadows and ruled lines."""
 
 from dataclasses import dataclass
 
@@ -8,33 +8,34 @@ import numpy as np
 from digits.preprocess.files import at_working_size
 from digits.preprocess.parts import lies_along_the_border
 
-# Of the 255 parts of the paper's light, what the darkest ink takes at least; with less a picture counts as blank.
+# A picture whose darkest ink is fainter than this, of 255, counts as blank.
 LEAST_CONTRAST = 16
-# A frame is at most so thick, a share of the picture's side.
+# The largest thickness of a frame, as a fraction of the picture's side.
 LARGEST_FRAME = 0.12
-# A desk beyond the paper is at least this share of the picture, darker than this share of the paper's light, and even.
+# A desk beside the paper covers at least this fraction of the picture, is darker than this fraction of the paper's
+# brightness, and its grey levels span less than this range.
 LEAST_DESK, DESK_SHARE, DESK_RANGE = 0.005, 0.65, 40
-# Wider than any stroke, narrower than most shadows: a share of the picture's longer side.
+# Wider than any stroke, narrower than most shadows: a fraction of the picture's longer side.
 PAPER_WINDOW = 1 / 3
-# Ink is at least half as dark as the darkest strokes; what is connected to it may be paler.
+# Fractions of the darkest strokes' darkness: the least of ink, and the least of paler ink that is connected to it.
 DARK_SHARE, PALE_SHARE = 0.5, 0.25
-# In pictures narrower than this, in pixels, strokes are as thin as a page's lines.
+# In pictures smaller than this, in pixels, strokes are as thin as ruled lines.
 LEAST_SIDE = 60
-# The paper's lines are straight for this share of the picture, at most so steep (in degrees), and thin.
+# Ruled lines are straight over this fraction of the picture, at most this steep in degrees, and at most this thick.
 LINE_LENGTH, LINE_SLOPE, LINE_WIDTH = 0.85, 5, 0.035
-# The paper's light and its lines are looked for at this size; polarity and a desk, at that one.
+# Sizes in pixels at which the paper and its lines are estimated, and the polarity and a desk.
 PAPER_SIDE, ROUGH_SIDE = 200, 100
 
 
 @dataclass(frozen=True)
 class Ink:
-    """What is written on a picture.
+    """The ink on a picture.
 
     Attributes:
-        darkness: uint8 (height, width), how much of the paper's light the ink takes, 255 all of it.
-        mask: uint8 (height, width), 1 where there is ink.
-        origin: (x, y) on the picture of its first pixel, for a frame is left out.
-        steps: how it was found, one phrase each, in order.
+        darkness: uint8 (height, width), the share of the paper's light that the ink absorbs, 255 for all of it.
+        mask: uint8 (height, width), 1 on ink, 0 elsewhere.
+        origin: (x, y) of the first pixel on the original picture, from which a frame may have been cropped.
+        steps: how the ink was found, in order, one phrase per step.
     """
 
     darkness: np.ndarray
@@ -45,7 +46,7 @@ class Ink:
 
 @dataclass(frozen=True)
 class EnabledSteps:
-    """Which steps are taken: all of them, unless somebody asks what one is worth."""
+    """The steps of preprocessing to run; switching one off shows what it contributes."""
 
     frame: bool = True
     shadows: bool = True
@@ -55,21 +56,21 @@ class EnabledSteps:
 
 
 def find_ink(grey: np.ndarray, enabled: EnabledSteps) -> Ink:
-    """Find the ink on a grey picture, uint8 (height, width).
+    """Find the ink on a greyscale picture, uint8 (height, width).
 
     Raises:
-        ValueError: nothing is drawn on it.
+        ValueError: the picture is blank.
     """
     steps = []
     (left, top), inside = _without_frame(grey) if enabled.frame else ((0, 0), grey)
     if inside.shape != grey.shape:
-        steps.append(f"left out a frame; {inside.shape[1]}×{inside.shape[0]} pixels remain")
+        steps.append(f"cropped a frame, leaving {inside.shape[1]}×{inside.shape[0]} pixels")
     is_light = _has_light_ink(inside)
     steps.append("light ink on dark paper" if is_light else "dark ink on light paper")
     light_paper = 255 - inside if is_light else inside
     if enabled.frame and (without_desk := _without_desk(light_paper)) is not None:
         light_paper = without_desk
-        steps.append("left out what lies beyond the paper's edge")
+        steps.append("removed what lies beyond the paper's edge")
     darkness = _darkness(light_paper, enabled.shadows)
     if darkness.max() < LEAST_CONTRAST:
         raise ValueError("nothing is drawn on it")
@@ -78,25 +79,25 @@ def find_ink(grey: np.ndarray, enabled: EnabledSteps) -> Ink:
     mask, is_cluttered = _mask(darkness, pale, dark)
     if is_cluttered and enabled.lines and min(darkness.shape) > LEAST_SIDE:
         cleared = _without_lines(darkness, pale / 2)
-        # A digit that is cut out tightly can be one straight line from edge to edge itself.
+        # A tightly cropped digit can itself be a straight line from edge to edge.
         if cleared is not None and np.count_nonzero(cleared[mask > 0]) > mask.sum() / 10:
             darkness = cleared
             mask, _ = _mask(darkness, *_thresholds(darkness))
-            steps.append("took away the paper's own lines")
+            steps.append("removed the lines printed on the paper")
     return Ink(darkness, mask, (left, top), tuple(steps))
 
 
 def _without_frame(grey: np.ndarray) -> tuple[tuple[int, int], np.ndarray]:
-    """The picture inside a frame, of a screenshot or a scan for example, and where it begins, (x, y).
+    """Crop a frame, as in a screenshot or a scan; also return the (x, y) at which the rest begins.
 
-    A frame is a strip along an edge, nearly all of the colour that there is less of. It ends at once, which the bar of
-    a 7 that is cut out tightly doesn't.
+    A frame is a strip along an edge that consists almost entirely of the rarer of the two colours. It ends abruptly,
+    unlike the bar of a tightly cropped 7.
     """
     threshold, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     is_frame = grey > threshold
     if is_frame.mean() > 0.5:
         is_frame = ~is_frame
-    # The pixels at its inner edge are mixed ones.
+    # The pixels along its inner edge are a mixture of frame and paper.
     soft = 1 if min(grey.shape) > LEAST_SIDE else 0
     cuts = []
     for rows in (is_frame, is_frame[::-1], is_frame.T, is_frame.T[::-1]):
@@ -110,15 +111,15 @@ def _without_frame(grey: np.ndarray) -> tuple[tuple[int, int], np.ndarray]:
 
 
 def _without_desk(light_paper: np.ndarray) -> np.ndarray | None:
-    """The picture with paper in corners that show a dark desk instead; None if none does.
+    """Replace corners that show a dark desk by paper; None if no corner does.
 
-    A desk is far darker than the paper, and even: a shadow with ink in it isn't. Its edge is straight, which a digit's
-    isn't that reaches a corner because it is cut out tightly; a tight 1 may be straight, but reaches opposite corners.
+    A desk is far darker than the paper and uniform, unlike a shadow with ink in it. Its edge is straight, unlike that
+    of a tightly cropped digit that reaches a corner; a tightly cropped 1 may be straight, but reaches opposite corners.
     """
     small = at_working_size(light_paper, ROUGH_SIDE)
     _, dark = cv2.threshold(small, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
     labels = cv2.connectedComponents(dark, connectivity=4)[1]
-    # Clockwise, so that opposite ones are two apart.
+    # Clockwise, so that opposite corners are two apart.
     corners = labels[[0, 0, -1, -1], [0, -1, -1, 0]]
     beyond = np.zeros_like(dark)
     for label in np.unique(corners[corners > 0]):
@@ -133,16 +134,17 @@ def _without_desk(light_paper: np.ndarray) -> np.ndarray | None:
             beyond |= region
     if not beyond.any():
         return None
-    # With the mixed pixels at its edge.
+    # Include the pixels along its edge, which are a mixture of desk and paper.
     beyond = cv2.dilate(beyond, np.ones((3, 3), np.uint8))
     beyond = cv2.resize(beyond, light_paper.shape[::-1], interpolation=cv2.INTER_NEAREST)
     return np.where(beyond, np.uint8(np.percentile(light_paper, 90)), light_paper)
 
 
 def _has_light_ink(grey: np.ndarray) -> bool:
-    """Whether the ink is lighter than its paper: there is less of it, and less at the picture's border.
+    """Whether the ink is lighter than the paper: ink is the rarer of the two, and rarer along the picture's border.
 
-    Less of it in each neighbourhood, so that shadows don't count: the third moment of what differs from the mean.
+    Which is rarer is decided in each neighbourhood, by the skewness of the differences from the local mean, so that
+    shadows don't count.
     """
     threshold, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
@@ -155,29 +157,29 @@ def _has_light_ink(grey: np.ndarray) -> bool:
 
 
 def _darkness(light_paper: np.ndarray, shadows: bool) -> np.ndarray:
-    """How much of the paper's light is missing, uint8, on a picture of dark ink."""
+    """The share of the paper's light that is missing on a picture of dark ink, uint8 (height, width), 255 for all."""
     side = max(light_paper.shape)
     light_paper = cv2.GaussianBlur(light_paper, (0, 0), side / 500)
     if shadows:
-        # Closing with a window wider than any stroke leaves the paper, with the edges of its shadows. At the picture's
-        # border the reflection leaves strokes no wider than twice their width.
+        # Closing with a window wider than any stroke leaves the paper with the edges of its shadows. Reflecting the
+        # picture at its border at most doubles the width of strokes there.
         light_paper = _evenly_lit(light_paper)
         small = at_working_size(light_paper, PAPER_SIDE)
         window = max(3, int(max(small.shape) * PAPER_WINDOW)) | 1
         smooth = cv2.GaussianBlur(small, (0, 0), max(small.shape) / 200)
-        smooth = cv2.copyMakeBorder(smooth, *4 * [window], cv2.BORDER_REFLECT)
+        smooth = cv2.copyMakeBorder(smooth, window, window, window, window, cv2.BORDER_REFLECT)
         paper = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, np.ones((window, window), np.uint8))
         paper = cv2.resize(paper[window:-window, window:-window], light_paper.shape[::-1])
     else:
         paper = np.full_like(light_paper, np.percentile(light_paper, 90))
-    # The share, not the difference, because ink in a shadow is as dark as elsewhere by that measure.
-    return 255 - cv2.divide(cv2.min(light_paper, paper), cv2.max(paper, 1), scale=255)
+    # A ratio rather than a difference, so that ink in a shadow is as dark as ink elsewhere.
+    return 255 - cv2.divide(cv2.min(light_paper, paper), np.maximum(paper, 1), scale=255)
 
 
 def _evenly_lit(light_paper: np.ndarray) -> np.ndarray:
-    """A picture, uint8, without the steady fall of its light to one side.
+    """Remove the linear change of brightness across a picture, uint8 (height, width).
 
-    The fall is the median one over a tenth of the picture, to which neither strokes nor a shadow's edge contribute.
+    The slope is the median change over a tenth of the picture, which neither strokes nor a shadow's edge affect.
     """
     brightness = np.log1p(at_working_size(light_paper, ROUGH_SIDE).astype(np.float32))
     falls = []
@@ -190,61 +192,61 @@ def _evenly_lit(light_paper: np.ndarray) -> np.ndarray:
 
 
 def _thresholds(darkness: np.ndarray) -> tuple[float, float]:
-    """The least darkness of pale and of dark ink, by the darkest strokes and by what divides ink from paper best."""
+    """The least darkness of pale and of dark ink, from Otsu's threshold and the darkest strokes."""
     otsu, stroke = cv2.threshold(darkness, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     darkest = float(np.percentile(darkness[stroke > 0], 99))
     return min(max(otsu, PALE_SHARE * darkest), DARK_SHARE * darkest), max(otsu, DARK_SHARE * darkest)
 
 
 def _mask(darkness: np.ndarray, least_pale: float, least_dark: float) -> tuple[np.ndarray, bool]:
-    """Where there is ink, uint8 of the same shape; and whether it is all over the page, from edge to edge.
+    """A mask of the ink, uint8 (height, width), and whether the page is cluttered: a part reaches from edge to edge.
 
-    Pale ink counts where it is connected with dark ink, so that uneven strokes don't break. On a cluttered page it
-    would connect everything, and doesn't count.
+    Pale ink counts where it is connected to dark ink, so that uneven strokes don't break. On a cluttered page it would
+    connect everything and is ignored.
     """
     dark, pale = ((darkness > least).astype(np.uint8) for least in (least_dark, least_pale))
     count, labels, stats, centres = cv2.connectedComponentsWithStats(pale, connectivity=8)
     if np.any(_spans(stats, darkness.shape)[1:] & ~lies_along_the_border(labels, stats, centres)):
         return dark, True
     has_dark = np.bincount(labels[dark > 0], minlength=count) > 0
-    return has_dark[labels].astype(np.uint8), False
+    return has_dark[labels.astype(np.intp)].astype(np.uint8), False
 
 
 def _spans(stats: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Which parts, as `cv2.connectedComponentsWithStats` describes them, reach from edge to edge of the picture."""
+    """Which parts in the `stats` of `cv2.connectedComponentsWithStats` reach from edge to edge, bool (parts,)."""
     height, width = shape
     return (stats[:, cv2.CC_STAT_WIDTH] >= 0.95 * width) | (stats[:, cv2.CC_STAT_HEIGHT] >= 0.95 * height)
 
 
 def _without_lines(darkness: np.ndarray, least: float) -> np.ndarray | None:
-    """The ink without thin straight lines of at least some darkness across the page; None if there are none."""
+    """Remove thin straight lines of at least the darkness `least` across the page; None if there are none."""
     small = at_working_size(darkness, PAPER_SIDE)
     lines = cv2.max(_rows(small), _rows(np.ascontiguousarray(small.T)).T)
     widest = max(3, round(LINE_WIDTH * max(small.shape))) | 1
     thick = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((widest, widest), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats((lines >= least).astype(np.uint8), connectivity=8)
-    # A line is thick where a stroke crosses it; what is thick for half of its length is a stroke itself.
+    # A line is thick where a stroke crosses it; what is thick over half of its length is itself a stroke.
     thick_share = np.bincount(labels[thick >= lines * 0.7], minlength=count) / stats[:, cv2.CC_STAT_AREA]
     is_line = _spans(stats, small.shape) & (thick_share <= 0.5)
     is_line[0] = False
-    lines[~is_line[labels]] = 0
+    lines[~is_line[labels.astype(np.intp)]] = 0
     if not lines.any():
         return None
     lines = cv2.resize(lines, darkness.shape[::-1], interpolation=cv2.INTER_LINEAR)
     on_line = lines >= least
-    # In the small picture the thinnest are paler than they are.
+    # The thinnest lines are paler in the small picture than in the original.
     paleness = float(np.percentile(darkness[on_line] / lines[on_line], 90))
     cleared = cv2.subtract(darkness, cv2.convertScaleAbs(lines, alpha=1.05 * max(1, paleness)))
-    # Where a line crossed a stroke it left a gap, which is what closing fills of what was there.
+    # Where a line crossed a stroke, removing it leaves a gap; closing fills it, up to the darkness before.
     gap = max(3, round(LINE_WIDTH * max(darkness.shape))) | 1
     closed = cv2.morphologyEx(cleared, cv2.MORPH_CLOSE, np.ones((gap, gap), np.uint8))
     return np.where(on_line, cv2.min(closed, darkness), cleared)
 
 
 def _rows(darkness: np.ndarray) -> np.ndarray:
-    """What remains of the ink when only straight lines across the page are left, level or nearly so."""
+    """Keep only straight lines across the page that are horizontal or nearly so."""
     length = int(darkness.shape[1] * LINE_LENGTH)
-    # Lines on paper that isn't flat are not quite straight.
+    # Lines on paper that isn't flat are slightly curved.
     thick = cv2.dilate(darkness, np.ones((3, 1), np.uint8))
     lines = np.zeros_like(darkness)
     for degrees in range(-LINE_SLOPE, LINE_SLOPE + 1):

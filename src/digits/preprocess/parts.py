@@ -1,27 +1,27 @@
-"""Which parts of the ink are the digit: not specks, not a desk's edge; but the bar of a 5 that doesn't touch it."""
+"""Choose the connected parts of the ink that belong to the digit."""
 
 import cv2
 import numpy as np
 
-# Smaller parts are specks: a share of the digit's area.
+# Smaller parts are specks: a fraction of the area of the digit's main part.
 LEAST_AREA = 1 / 100
-# Parts further away than this don't belong to the digit: a share of its size.
+# Parts further away don't belong to the digit: a fraction of the size of its main part.
 LARGEST_GAP = 0.25
-# Parts paler than this aren't of the same ink.
+# Paler parts are not of the same ink: a fraction of the main part's mean darkness.
 LEAST_DARKNESS = 0.5
-# The picture's margin, a share of its side: what lies in it mostly is no digit if there is something else.
+# Parts that lie mostly in the picture's margin, a fraction of its side, are clutter if there are others.
 MARGIN = 0.06
 
 
 def digit_parts(mask: np.ndarray, darkness: np.ndarray) -> tuple[np.ndarray, int]:
-    """Choose the digit's connected parts: the largest dark one that isn't clutter at the border, and what is near it.
+    """Keep the largest dark part that isn't clutter along the border, and the parts near it, such as the bar of a 5.
 
     Args:
-        mask: uint8 (height, width), 1 where there is ink, somewhere.
-        darkness: uint8 (height, width), how dark it is.
+        mask: uint8 (height, width), 1 on ink, 0 elsewhere; not empty.
+        darkness: uint8 (height, width), the ink's darkness, 255 the darkest.
 
     Returns:
-        The mask of the digit alone, and how many parts were left out.
+        The digit's mask, uint8 (height, width), and the number of parts that were removed.
     """
     count, labels, stats, centres = cv2.connectedComponentsWithStats(mask, connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
@@ -36,25 +36,32 @@ def digit_parts(mask: np.ndarray, darkness: np.ndarray) -> tuple[np.ndarray, int
     box = boxes[main]
     largest_gap = LARGEST_GAP * max(box[2:] - box[:2])
     candidates = (
-        ~chosen & ~is_clutter & (areas >= LEAST_AREA * areas[main]) & (mean_darkness >= LEAST_DARKNESS * mean_darkness[main])
+        ~chosen
+        & ~is_clutter
+        & (areas >= LEAST_AREA * areas[main])
+        & (mean_darkness >= LEAST_DARKNESS * mean_darkness[main])
     )
     while (near := candidates & (_gaps(boxes, box) <= largest_gap)).any():
         chosen |= near
         candidates &= ~near
         box = np.concatenate([boxes[chosen, :2].min(axis=0), boxes[chosen, 2:].max(axis=0)])
-    return np.concatenate([[False], chosen])[labels].astype(np.uint8), int(count - 1 - chosen.sum())
+    is_digit = np.concatenate([[False], chosen])
+    return is_digit[labels.astype(np.intp)].astype(np.uint8), int(count - 1 - chosen.sum())
 
 
 def _gaps(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """How far each of the boxes is from another, in pixels, along the axis on which it is further."""
+    """The distance of each box, (boxes, 4), from `box`, in pixels, along the axis on which they are further apart."""
     return np.concatenate([box[:2] - boxes[:, 2:], boxes[:, :2] - box[2:]], axis=1).max(axis=1)
 
 
 def lies_along_the_border(labels: np.ndarray, stats: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Which parts lie along the picture's border as a desk, another sheet or a vignette do, bool (parts,).
+    """Which parts lie along the picture's border, as a desk, another sheet or a vignette does.
 
     Args:
-        labels, stats, centres: of the parts, as `cv2.connectedComponentsWithStats` gives them, the paper as part 0.
+        labels, stats, centres: from `cv2.connectedComponentsWithStats`, with the paper as part 0.
+
+    Returns:
+        bool (parts,), without the paper.
     """
     height, width = labels.shape
     count = len(stats)

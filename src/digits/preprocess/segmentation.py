@@ -1,4 +1,4 @@
-"""Several digits on one picture: which parts of the ink are one digit, and the order in which people read them."""
+"""Find several digits on one picture and put them in reading order."""
 
 from dataclasses import dataclass, replace
 
@@ -8,55 +8,55 @@ import numpy as np
 from digits.preprocess import Prepared
 from digits.preprocess.files import at_working_size
 from digits.preprocess.frame import set_in_frame
-from digits.preprocess.ink import Ink, EnabledSteps, find_ink
+from digits.preprocess.ink import EnabledSteps, Ink, find_ink
 from digits.preprocess.parts import LEAST_DARKNESS, lies_along_the_border
 
-# Pictures are first brought to this size: a page of digits needs more pixels than a single one.
+# Larger pictures are scaled down to this size in pixels first: a page of digits needs more than a single one.
 SIDE = 1000
-# With more ink on the picture's border than this share of it, a shadow may be taken for ink. Then it is looked at in
-# windows of that share of the shorter side, so many pixels at most (a limit of OpenCV's).
+# If ink covers more than the first fraction of the picture's border, it may be a shadow. The paper is then estimated in
+# windows of the second fraction of the shorter side, limited by OpenCV to the third, in pixels.
 SHADOW_BORDER, SHADOW_WINDOW, LARGEST_WINDOW = 0.01, 0.5, 201
-# What touches the picture's border is no digit if it is paler than this share of the digits, but a shadow.
+# A part that touches the picture's border and is paler than this fraction of the digits' darkness is a shadow.
 DARKNESS_AT_BORDER = 0.85
-# Lower digits can't be told from specks, in pixels.
+# Digits below this height in pixels can't be distinguished from specks.
 LEAST_HEIGHT = 8
-# More parts than this are noise, or a page of text; so are more than this for each digit, some specks apart.
+# More parts than the first are noise or a page of text; so are more than the second per digit plus the third.
 MOST_PARTS, MOST_PARTS_EACH, SOME_PARTS = 300, 3, 6
-# Shares of the digits' typical_height height: smaller parts are specks, lower ones dots and dashes. What is longer than so many
-# times its height is a line.
+# Fractions of the digits' typical height, as are all lengths below: smaller parts are specks, and lower ones are dots
+# and dashes. A part whose width is more than the last number times its height is a line.
 SPECK, LOW, LONG = 0.12, 0.4, 6
-# Parts of one digit: how far one is from the other when it lies above it, and when it is small and lies beside it.
+# Largest gaps between parts of one digit: one above the other, and a small one beside the other.
 GAP_ABOVE, GAP_BESIDE = 0.3, 0.12
-# A digit alone is in at most so many pieces, so far apart at most, a share of its height.
+# A single digit is broken into at most this many pieces, with gaps of at most this fraction of its height.
 MOST_PIECES, BREAK = 4, 0.08
-# What is joined is no higher and no wider.
+# Largest height and width of joined parts.
 JOINED_HEIGHT, JOINED_WIDTH = 1.35, 1.1
-# A part is small below this height, and lies above another one if it shares so much of the narrower one's width.
+# A part below this height is small. A part lies above another if they share this fraction of the narrower one's width.
 SMALL, SHARED_WIDTH = 0.55, 0.5
-# A digit that is wider than high by this is perhaps two; one that is higher or lower than the others by that is odd.
+# A digit may be two if it is wider than this times its height; it is odd if it is higher or lower than these.
 WIDE, HIGH, TINY = 1.25, 1.9, 0.5
-# Two digits are in one row if they share so much of the lower one's height.
+# Two digits are in one row if they share this fraction of the lower one's height.
 SHARED_HEIGHT = 0.4
-# Where digits touch the ink is this thin, and both are at least this high, shares of their typical_height height. That index is
-# looked for in the middle, between this share of the width and the same on the other side.
+# Touching digits are cut where the ink is at most this thick, if both halves are at least this high. The cut is sought
+# at least this fraction of the width away from either side.
 WAIST, CUT_HEIGHT, CUT_SIDE = 0.25, 0.65, 0.25
 NO_DIGITS = "there are no digits on it, only specks or lines"
 CUT = "cut apart where two digits seemed to touch"
-# A larger share of a picture is not only strokes.
+# Strokes alone cover at most this fraction of a picture.
 MOST_INK = 0.2
-# Paper kept around a digit when it is cut out.
+# Pixels of paper kept around a digit when it is cut out.
 MARGIN = 2
 
 
 @dataclass(frozen=True)
 class Found:
-    """A digit that was found on a picture.
+    """A digit found on a picture.
 
     Attributes:
-        box: left, top, width and height in pixels of the picture as it came in.
-        row: in which row it stands, from 0 at the top.
-        prepared: the digit ready to be recognised.
-        doubt: why it may be something else than one digit, in a few words; empty if nothing speaks for that.
+        box: left, top, width and height in pixels of the original picture.
+        row: index of its row, from 0 at the top.
+        prepared: the preprocessed digit.
+        doubt: why it may not be a single digit, in a few words; empty if there is no reason to doubt it.
     """
 
     box: tuple[int, int, int, int]
@@ -66,13 +66,13 @@ class Found:
 
 
 def find_digits(grey: np.ndarray, enabled: EnabledSteps | None = None) -> list[Found]:
-    """Find the digits on a grey picture, uint8 (height, width), in the order of reading: row by row, left to right.
+    """Find the digits on a greyscale picture, uint8 (height, width), in reading order: row by row, left to right.
 
     Args:
-        enabled: the steps to take; all of them unless it is said.
+        enabled: the steps to run; all of them by default.
 
     Raises:
-        ValueError: nothing is drawn on it, or nothing that could be digits.
+        ValueError: the picture is blank, or nothing on it could be a digit.
     """
     enabled = enabled or EnabledSteps()
     small = at_working_size(grey, SIDE)
@@ -82,7 +82,7 @@ def find_digits(grey: np.ndarray, enabled: EnabledSteps | None = None) -> list[F
     groups = _joined(boxes, typical_height)
     edges = np.array([_around(boxes[group]) for group in groups])
     width, height = (edges[:, 2:] - edges[:, :2]).T
-    # Dots, dashes and lines are left out.
+    # Leave out dots, dashes and lines.
     kept = np.flatnonzero((height >= LOW * typical_height) & (width <= LONG * height))
     if len(kept) == 0 or len(parts) > MOST_PARTS_EACH * len(kept) + SOME_PARTS:
         raise ValueError(NO_DIGITS)
@@ -99,27 +99,27 @@ def find_digits(grey: np.ndarray, enabled: EnabledSteps | None = None) -> list[F
 
 
 def is_one_piece(grey: np.ndarray) -> bool:
-    """Whether a glance at a grey picture, uint8 (height, width), shows a single piece of ink on even paper.
+    """Whether a greyscale picture, uint8 (height, width), clearly shows a single piece of ink on uniform paper.
 
-    Ten times as quick as `find_digits`, for pages that can't wait; False says nothing.
+    This is ten times as fast as `find_digits`, for a page that must respond at once; False means only "not clearly".
     """
     _, mask = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     if mask.mean() > 0.5:
         mask = 1 - mask
-    # A shadow or a spot of light can hold several digits.
+    # A shadow or a bright spot can contain several digits.
     is_ink = mask.mean() < MOST_INK and not any(edge.any() for edge in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
     return is_ink and cv2.connectedComponents(mask)[0] == 2
 
 
 def _find_ink(grey: np.ndarray, enabled: EnabledSteps) -> Ink:
-    """As `find_ink`, but once more in even light if a shadow seems to be taken for ink."""
+    """`find_ink`, repeated after evening out the light if a shadow seems to have been taken for ink."""
     ink = find_ink(grey, enabled)
     if enabled.shadows and _border_share(ink) > SHADOW_BORDER:
         window = min(LARGEST_WINDOW, round(SHADOW_WINDOW * min(grey.shape))) | 1
         # Most of a window is paper.
         paper = np.maximum(cv2.medianBlur(grey, window), 1).astype(np.float32)
         difference = grey * (np.median(paper) / paper) - np.median(paper)
-        # Of dark ink; where strokes hide the shadow's edge, paper seems lighter than it is.
+        # For dark ink only. Where strokes hide the shadow's edge, the paper seems lighter than it is.
         if (difference**3).mean() < 0:
             evened = find_ink(cv2.convertScaleAbs(np.median(paper) + np.minimum(difference, 0)), enabled)
             if _border_share(evened) < _border_share(ink) / 2:
@@ -128,7 +128,7 @@ def _find_ink(grey: np.ndarray, enabled: EnabledSteps) -> Ink:
 
 
 def _border_share(ink: Ink) -> float:
-    """The share of the picture's border that is ink."""
+    """The fraction of the picture's border that is ink."""
     return float(np.concatenate([ink.mask[0], ink.mask[-1], ink.mask[:, 0], ink.mask[:, -1]]).mean())
 
 
@@ -137,25 +137,25 @@ def _digit_sized(ink: Ink) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
 
     Returns:
         All parts' labels (height, width), the labels of those kept (parts,), their left, top, right and bottom edges
-        (parts, 4), and how high digits usually are here.
+        (parts, 4), and the typical height of a digit in pixels.
     """
     count, labels, stats, centres = cv2.connectedComponentsWithStats(ink.mask, connectivity=8)
     areas = stats[:, cv2.CC_STAT_AREA].astype(float)
     mean_darkness = np.bincount(labels.ravel(), ink.darkness.ravel(), count) / areas
     edges = np.concatenate([stats[:, :2], stats[:, :2] + stats[:, 2:4]], axis=1)
     height, width = labels.shape
-    # A small digit near the border lies in the margin, too, but doesn't touch it.
+    # A small digit near the border also lies in the margin, but doesn't touch the border.
     touches = (edges[:, :2] <= 1).any(axis=1) | (edges[:, 2] >= width - 1) | (edges[:, 3] >= height - 1)
     is_digit = np.concatenate([[False], ~(lies_along_the_border(labels, stats, centres) & touches[1:])])
     if not is_digit.any():
         is_digit[1:] = True
     heights = stats[:, cv2.CC_STAT_HEIGHT]
-    # By area, so that a hundred specks don't make the digits look large.
+    # Weighted by area, so that a hundred specks don't make the digits look large.
     typical_height = _median(heights[is_digit], areas[is_digit])
     typical_darkness = _median(mean_darkness[is_digit], areas[is_digit])
     widths = stats[:, cv2.CC_STAT_WIDTH]
     is_digit &= np.maximum(widths, heights) >= SPECK * typical_height
-    # A line that comes near to digits would join them.
+    # A line close to several digits would join them.
     is_digit &= (widths <= typical_height) | (heights >= LOW * typical_height)
     is_digit &= mean_darkness >= np.where(touches, DARKNESS_AT_BORDER, LEAST_DARKNESS) * typical_darkness
     if typical_height < LEAST_HEIGHT or is_digit.sum() > MOST_PARTS:
@@ -165,7 +165,7 @@ def _digit_sized(ink: Ink) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
 
 
 def _broken_height(boxes: np.ndarray) -> float:
-    """How high all parts are together if they may be one broken digit, else 0."""
+    """The height of all parts together if they may be one broken digit, else 0."""
     if not 1 < len(boxes) <= MOST_PIECES:
         return 0
     width, height = (boxes[:, 2:].max(axis=0) - boxes[:, :2].min(axis=0)).tolist()
@@ -181,27 +181,27 @@ def _median(values: np.ndarray, weights: np.ndarray) -> float:
 
 
 def _around(boxes: np.ndarray) -> np.ndarray:
-    """The edges around several boxes, (boxes, 4)."""
+    """The edges (4,) around several boxes, (boxes, 4)."""
     return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
 
 
 def _cut_apart(
     labels: np.ndarray, parts: np.ndarray, boxes: np.ndarray, typical_height: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cut parts that are too wide for one digit where their ink is thinnest; right halves get labels of their own.
+    """Cut parts that are too wide for one digit where their ink is thinnest; right halves get new labels in `labels`.
 
     Returns:
-        The parts' labels (parts,), their edges (parts, 4), and which of them come of a cut (parts,).
+        The parts' labels (parts,), their edges (parts, 4), and which of them are the result of a cut (parts,).
     """
-    parts, boxes, is_cut = list(parts), list(boxes), [False] * len(parts)
-    # Two digits tell too little of how wide the third may be.
+    part_labels, edges, is_cut = list(parts), list(boxes), [False] * len(parts)
+    # With only one or two parts, the typical height is too uncertain to judge a width by.
     for number, (left, top, right, bottom) in enumerate(boxes) if len(boxes) > 2 else ():
         width = right - left
         if width <= WIDE * max(bottom - top, typical_height):
             continue
         piece = labels[top:bottom, left:right] == parts[number]
         side = int(CUT_SIDE * width)
-        # Two strokes above each other are the two sides of a loop.
+        # Two strokes, one above the other, are the two sides of a loop.
         strokes = np.diff(piece, axis=0, prepend=False).sum(axis=0) / 2
         thickness = np.where(strokes <= 1, piece.sum(axis=0), np.inf)
         waist = side + int(thickness[side : width - side].argmin())
@@ -210,13 +210,13 @@ def _cut_apart(
         if thickness[waist] <= WAIST * typical_height and heights.min() >= CUT_HEIGHT * typical_height:
             new = int(labels.max()) + 1
             labels[top:bottom, left + waist : right][piece[:, waist:]] = new
-            parts.append(new)
+            part_labels.append(new)
             halves += np.array([[left, top, left, top], [left + waist, top, left + waist, top]])
-            boxes[number] = halves[0]
-            boxes.append(halves[1])
+            edges[number] = halves[0]
+            edges.append(halves[1])
             is_cut[number] = True
             is_cut.append(True)
-    return np.array(parts), np.array(boxes), np.array(is_cut)
+    return np.array(part_labels), np.array(edges), np.array(is_cut)
 
 
 def _edges(mask: np.ndarray) -> np.ndarray:
@@ -225,7 +225,7 @@ def _edges(mask: np.ndarray) -> np.ndarray:
 
 
 def _joined(boxes: np.ndarray, typical_height: float) -> list[list[int]]:
-    """Which parts are one digit each: the nearest two that may be are joined, until none may."""
+    """Group the parts into digits: join the closest two that may belong together until none do."""
     groups = [[index] for index in range(len(boxes))]
     boxes = boxes.astype(float)
     while len(groups) > 1:
@@ -240,9 +240,9 @@ def _joined(boxes: np.ndarray, typical_height: float) -> list[list[int]]:
 
 
 def _distances(boxes: np.ndarray, typical_height: float) -> np.ndarray:
-    """How far parts of one digit are from each other, (parts, parts); infinite for those that aren't of one digit."""
+    """Distances between parts that may belong to one digit, (parts, parts), in pixels; infinite for other pairs."""
     start, end = boxes[:, None, :2], boxes[:, None, 2:]
-    # Along x and y, negative where they overlap.
+    # Gaps along x and y are negative where the boxes overlap.
     gap_x, gap_y = np.moveaxis(np.maximum(start, boxes[:, :2]) - np.minimum(end, boxes[:, 2:]), -1, 0)
     wide, high = np.moveaxis(np.maximum(end, boxes[:, 2:]) - np.minimum(start, boxes[:, :2]), -1, 0)
     width, height = (boxes[:, 2:] - boxes[:, :2]).T
@@ -256,10 +256,10 @@ def _distances(boxes: np.ndarray, typical_height: float) -> np.ndarray:
 
 
 def _rows(edges: np.ndarray) -> list[list[int]]:
-    """Places of the digits, row by row from the top, each from left to right; rows may slope."""
+    """Indices of the digits, row by row from the top, each row from left to right; rows may slope."""
     rows: list[list[int]] = []
     for index in np.argsort(edges[:, 0] + edges[:, 2], kind="stable").tolist():
-        # Beside the last digit of its row, which is nearer than the first one where rows slope.
+        # Compare with the last digit of each row, which is nearer than the first where rows slope.
         lasts = edges[[row[-1] for row in rows]]
         shared = np.minimum(lasts[:, 3], edges[index, 3]) - np.maximum(lasts[:, 1], edges[index, 1])
         shared = shared / np.minimum(lasts[:, 3] - lasts[:, 1], edges[index, 3] - edges[index, 1])
@@ -275,8 +275,8 @@ def _prepare(ink: Ink, labels: np.ndarray, parts: np.ndarray, edges: np.ndarray,
     cut = slice(max(0, top - MARGIN), bottom + MARGIN), slice(max(0, left - MARGIN), right + MARGIN)
     mask = np.isin(labels[cut], parts).astype(np.uint8)
     image, steps = set_in_frame(ink.darkness[cut], mask, enabled.stroke)
-    index = f"found ink in {right - left}×{bottom - top} pixels at ({left + ink.origin[0]}, {top + ink.origin[1]})"
-    return Prepared(image, (*ink.steps, index, *steps))
+    found = f"found ink in {right - left}×{bottom - top} pixels at ({left + ink.origin[0]}, {top + ink.origin[1]})"
+    return Prepared(image, (*ink.steps, found, *steps))
 
 
 def _doubt(edges: np.ndarray, typical_height: float) -> str:
