@@ -17,8 +17,8 @@ from tests.support import assert_one_line_error, wait_until
 HOLD = """
 import sys
 from pathlib import Path
-from digits import paths
-with paths.locked(Path(sys.argv[1]), "--name", *sys.argv[2:]):
+from digits import files
+with files.locked(Path(sys.argv[1]), "--name", *sys.argv[2:]):
     print("held", flush=True)
     sys.stdin.read()
 """
