@@ -65,7 +65,7 @@ def test_skops_file_with_anything_else_is_refused(tmp_path):
         recognizer.load(path)
     # Of a type that skops trusts by itself, and with a `predict_proba`, but no forest.
     skops.io.dump(LogisticRegression().fit(np.eye(2), [0, 1]), path)
-    with pytest.raises(ValueError, match="holds no random forest"):
+    with pytest.raises(ValueError, match="has no random forest"):
         recognizer.load(path)
     path.write_bytes(b"PK\x03\x04 broken")
     with pytest.raises(ValueError, match="can't be opened as a forest"):

@@ -138,7 +138,7 @@ def answers(model: keras.Model, ink: np.ndarray) -> np.ndarray:
     return ops.convert_to_numpy(model(ink, training=False))
 
 
-def values(parts: layer_graph.Anatomy, tensor: keras.KerasTensor, ink: np.ndarray) -> np.ndarray:
+def values(parts: layer_graph.LayerGraph, tensor: keras.KerasTensor, ink: np.ndarray) -> np.ndarray:
     """What one of the parts is for ink."""
     return answers(keras.Model(parts.ink, tensor), ink)
 
@@ -150,7 +150,7 @@ def ink(some_digits) -> np.ndarray:
 
 @pytest.mark.parametrize("body", BODIES)
 def test_layers_are_found_by_name(body):
-    parts = layer_graph.dissect(make(body))
+    parts = layer_graph.analyse(make(body))
     feature_layer, convolutions, head_shape = EXPECTED[body]
     assert parts.feature_layer == feature_layer
     assert parts.convolutions == convolutions
@@ -164,7 +164,7 @@ def test_layers_are_found_by_name(body):
 @pytest.mark.parametrize("body", BODIES)
 def test_features_give_the_logits_behind_every_body(body, ink):
     plain = make(body, "logits")
-    parts = layer_graph.dissect(make(body))
+    parts = layer_graph.analyse(make(body))
     expected = answers(plain, ink)
     np.testing.assert_allclose(values(parts, parts.logits, ink), expected, rtol=1e-5, atol=1e-5)
     kernel, bias = plain.layers[-1].get_weights()
@@ -173,7 +173,7 @@ def test_features_give_the_logits_behind_every_body(body, ink):
 
 @pytest.mark.parametrize("body", [body for body, (_, _, head_shape) in EXPECTED.items() if head_shape])
 def test_linear_head_gives_the_logits_from_the_map(body, ink):
-    parts = layer_graph.dissect(make(body))
+    parts = layer_graph.analyse(make(body))
     maps = values(parts, parts.maps[EXPECTED[body][0]], ink)
     kernel = np.broadcast_to(parts.head.kernel, (*maps.shape[1:], 10))
     logits = np.einsum("nhwc,hwck->nk", maps, kernel) + parts.head.bias
@@ -183,7 +183,7 @@ def test_linear_head_gives_the_logits_from_the_map(body, ink):
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_logits_lie_before_every_ending(ending, ink):
     model, logits = make("flatten", ending), answers(make("flatten", "logits"), ink)
-    parts = layer_graph.dissect(model)
+    parts = layer_graph.analyse(model)
     np.testing.assert_allclose(values(parts, parts.logits, ink), logits, rtol=1e-5, atol=1e-5)
     assert parts.answers_probabilities == (ending not in {"logits", "log_softmax"})
     expected = answers(model, ink) if parts.answers_probabilities else softmax(logits, axis=1)
@@ -194,7 +194,7 @@ def test_only_the_last_use_of_a_shared_softmax_is_taken_off(ink):
     shared = layers.Softmax()
     body = [layers.Flatten(), layers.Dense(8), shared, layers.Dense(10)]
     model = functional(*body, shared)
-    parts = layer_graph.dissect(model)
+    parts = layer_graph.analyse(model)
     np.testing.assert_allclose(softmax(values(parts, parts.logits, ink), axis=1), answers(model, ink), atol=1e-6)
     np.testing.assert_allclose(values(parts, parts.logits, ink), answers(functional(*body), ink), atol=1e-6)
 
@@ -202,7 +202,7 @@ def test_only_the_last_use_of_a_shared_softmax_is_taken_off(ink):
 def test_mean_of_two_softmaxes_is_an_answer_in_probabilities(ink):
     members = [functional(layers.Flatten(), layers.Dense(10, activation="softmax")) for _ in range(2)]
     model = functional(lambda hidden: layers.Average()([member(hidden) for member in members]))
-    parts = layer_graph.dissect(model)
+    parts = layer_graph.analyse(model)
     np.testing.assert_allclose(values(parts, parts.probabilities, ink), answers(model, ink), atol=1e-6)
 
 
@@ -216,7 +216,7 @@ NO_DENSE_END = {
 
 @pytest.mark.parametrize("calls", NO_DENSE_END.values(), ids=NO_DENSE_END)
 def test_without_a_dense_end_there_are_no_features(calls):
-    parts = layer_graph.dissect(functional(*calls))
+    parts = layer_graph.analyse(functional(*calls))
     assert parts.features is None
     assert parts.head is None
 
@@ -231,14 +231,14 @@ NOT_LINEAR = {
 
 @pytest.mark.parametrize("calls", NOT_LINEAR.values(), ids=NOT_LINEAR)
 def test_head_that_is_not_linear_is_none(calls):
-    parts = layer_graph.dissect(functional(*calls, layers.Dense(10)))
+    parts = layer_graph.analyse(functional(*calls, layers.Dense(10)))
     assert parts.feature_layer == "first"
     assert parts.features is not None
     assert parts.head is None
 
 
 def test_without_convolutions_there_is_no_feature_layer():
-    parts = layer_graph.dissect(sequential(layers.Cropping2D(4, name="crop"), layers.Flatten(), layers.Dense(10)))
+    parts = layer_graph.analyse(sequential(layers.Cropping2D(4, name="crop"), layers.Flatten(), layers.Dense(10)))
     assert parts.feature_layer is None
     assert (parts.convolutions, parts.convolution_kernels, parts.head) == ({}, {}, None)
     assert list(parts.maps) == ["crop"]
@@ -247,7 +247,7 @@ def test_without_convolutions_there_is_no_feature_layer():
 def test_kernels_are_the_layers_own():
     for body in ("flatten", "separable", "depthwise", "pooling"):
         model = make(body)
-        kernel = layer_graph.dissect(model).convolution_kernels["first"]
+        kernel = layer_graph.analyse(model).convolution_kernels["first"]
         np.testing.assert_array_equal(kernel, model.get_layer("first").get_weights()[0])
 
 
@@ -255,7 +255,7 @@ def test_same_layer_names_in_two_nested_models_stay_apart(ink):
     left, right = (functional(convolution("first"), name=name) for name in ("left", "right"))
     model = functional(lambda hidden: layers.Add(name="sum")([left(hidden), right(hidden)]), layers.Flatten())
     model = functional(model, layers.Dense(10))
-    parts = layer_graph.dissect(model)
+    parts = layer_graph.analyse(model)
     assert [name.split(".", 1)[1] for name in parts.convolutions] == ["left.first", "right.first"]
     np.testing.assert_allclose(values(parts, parts.logits, ink), answers(model, ink), rtol=1e-5, atol=1e-5)
 
@@ -263,7 +263,7 @@ def test_same_layer_names_in_two_nested_models_stay_apart(ink):
 def test_layers_may_have_the_names_that_are_made_here(ink):
     calls = (layers.Flatten(), layers.Dense(10, name="activation"), layers.Activation("relu", name="probabilities"))
     model = functional(*calls, layers.Dense(10, name="softmax"))
-    parts = layer_graph.dissect(model)
+    parts = layer_graph.analyse(model)
     both = keras.Model(parts.ink, [parts.logits, parts.probabilities])
     logits, probabilities = map(ops.convert_to_numpy, both(ink))
     np.testing.assert_allclose(probabilities, softmax(logits, axis=1), atol=1e-6)
@@ -278,7 +278,7 @@ def test_nothing_about_the_model_changes(body):
         return model.get_config(), nodes, [layer.name for layer in model._flatten_layers()]
 
     before, weights = state(), model.get_weights()
-    parts = layer_graph.dissect(model)
+    parts = layer_graph.analyse(model)
     copy = keras.Model(parts.ink, parts.logits)
     copy.set_weights([weight + 1 for weight in copy.get_weights()])
     assert state() == before
@@ -295,7 +295,7 @@ def test_inputs_may_stand_in_a_list_or_a_dictionary(wrap, ink):
     inner = keras.Input((28, 28, 1), name="ink")
     nested = keras.Model(wrap(inner), convolution("first")(inner), name="nested")
     model = keras.Model(wrap(given), layers.Dense(10)(layers.Flatten()(nested(wrap(given)))))
-    parts = layer_graph.dissect(model)
+    parts = layer_graph.analyse(model)
     assert parts.feature_layer == "nested.first"
     np.testing.assert_allclose(values(parts, parts.logits, ink), answers(model, wrap(ink)), rtol=1e-5, atol=1e-5)
 
@@ -321,7 +321,7 @@ def with_frozen_layers(ink: np.ndarray) -> keras.Model:
 @pytest.mark.parametrize("build", [built_by_a_call, with_its_own_loss, with_frozen_layers])
 def test_models_are_taken_as_people_have_them(build, ink):
     model = build(ink)
-    parts = layer_graph.dissect(model)
+    parts = layer_graph.analyse(model)
     answer = parts.probabilities if parts.answers_probabilities else parts.logits
     np.testing.assert_allclose(values(parts, answer, ink[:1]), answers(model, ink[:1]), rtol=1e-5, atol=1e-5)
 
@@ -360,4 +360,4 @@ REFUSED = {
 @pytest.mark.parametrize(("build", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_is_no_digit_classifier_is_refused_with_a_sentence(build, message):
     with pytest.raises(ValueError, match=message):
-        layer_graph.dissect(build())
+        layer_graph.analyse(build())

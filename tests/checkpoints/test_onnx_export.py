@@ -68,7 +68,7 @@ def test_outputs_mean_what_export_says(body, ending, tmp_path, some_digits, ink)
     feature_layer, convolutions, head_shape = EXPECTED[body]
     assert recogniser.metadata["feature_layer"] == feature_layer
     assert set(convolutions) <= set(recogniser.metadata["layers"].split())
-    assert recogniser.metadata["layers"].split() == list(layer_graph.dissect(model).layers)
+    assert recogniser.metadata["layers"].split() == list(layer_graph.analyse(model).layers)
     assert set(output) - {"head"} == {"probabilities", "logits", "features", "feature_map"}
     assert ("head" in output) == (head_shape is not None)
     if head_shape:

@@ -70,7 +70,7 @@ def test_the_committed_sweep_is_of_the_shipped_checkpoints():
 def test_the_committed_sweep_can_be_repeated(model, corruption, severity, splits):
     with (paths.ROOT / "docs" / "robustness" / "results.csv").open(encoding="utf-8") as file:
         rows = {(row["model"], row["corruption"], int(row["severity"])): row for row in csv.DictReader(file)}
-    damaged = corruptions.damage(splits.test.images, corruption, severity, seed=0)
+    damaged = corruptions.corrupt(splits.test.images, corruption, severity, seed=0)
     right = np.sum(recognizer.load(model).predict_proba(damaged).argmax(axis=1) == splits.test.labels)
     # Another processor may round otherwise, which can turn an answer on the edge.
     assert right == pytest.approx(int(rows[model, corruption, severity]["correct"]), abs=3)

@@ -33,7 +33,7 @@ def test_the_logits_are_the_mean_of_the_members(members, some_digits):
 
 
 def test_its_head_is_linear_in_the_maps_of_all(members):
-    parts = layer_graph.dissect(ensembles.averaged(members, "three"))
+    parts = layer_graph.analyse(ensembles.averaged(members, "three"))
     assert parts.maps[parts.feature_layer].shape[1:] == (5, 5, 3 * 96)
     assert parts.head.kernel.shape == (1, 1, 3 * 96, 10)
 

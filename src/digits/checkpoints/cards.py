@@ -1,4 +1,4 @@
-"""The card beside a checkpoint: what it is, how it was earned, and the hash that proves it is that file."""
+"""The card beside a checkpoint: what the model is, how it was trained and scored, and the hashes of its files."""
 
 import json
 import os
@@ -48,7 +48,7 @@ class File(TypedDict):
 
 
 class Accuracy(TypedDict):
-    """So many of so many digits, with the 95 % interval."""
+    """Correct answers out of `n`, with a 95 % interval."""
 
     n: Positive
     correct: Count
@@ -67,41 +67,41 @@ Score = Annotated[Accuracy, AfterValidator(_check_accuracy)]
 
 
 class ModelScore(Accuracy):
-    """A score of the probabilities, too."""
+    """An accuracy, with the negative log-likelihood and the calibration error of the probabilities."""
 
-    # Of a perfect model it may be a rounding below 0.
+    # Rounding can put a perfect model slightly below 0.
     nll: Annotated[float, Field(allow_inf_nan=False)]
     ece: Fraction
 
 
 class Scores(TypedDict):
-    """On MNIST's parts; the test digits may have been left alone."""
+    """Scores on MNIST's validation digits and, unless they were left alone, on its test digits."""
 
     validation: Annotated[ModelScore, AfterValidator(_check_accuracy)]
     test: NotRequired[Annotated[ModelScore, AfterValidator(_check_accuracy)]]
 
 
 class History(TypedDict):
-    """Of each epoch."""
+    """One value per epoch."""
 
     val_accuracy: list[Fraction]
 
 
 class Training(TypedDict):
-    """How it went; baselines have no history."""
+    """How long training took and, for networks, its history."""
 
     seconds: Measure
     history: NotRequired[History]
 
 
 class Recipe(TypedDict):
-    """What decides the result; networks list what each family of augmentation changed at most."""
+    """What decides the result; networks list the largest change by each augmentation family."""
 
     augmentation_strengths: NotRequired[dict[str, Measure]]
 
 
 class Sure(TypedDict):
-    """From which confidence hardly any answer on the validation digits is wrong."""
+    """The confidence from which hardly any answer on the validation digits is wrong."""
 
     threshold: Fraction
 
@@ -114,14 +114,14 @@ class Base(TypedDict):
 
 
 class Classes(TypedDict):
-    """Digits read rightly, by class."""
+    """Correct answers by class."""
 
     before: Annotated[list[Count], TenClasses]
     after: Annotated[list[Count], TenClasses]
 
 
 class OwnDigits(TypedDict):
-    """What a personal model has learnt, and how it reads such digits that it hasn't."""
+    """The handwriting that a personal model was trained on, and its scores on digits held out from it."""
 
     folder: str
     sha256: str
@@ -132,7 +132,7 @@ class OwnDigits(TypedDict):
 
 
 class Card(TypedDict):
-    """What readers take from a card; more may be on it."""
+    """The fields that the project reads; a card may have more."""
 
     name: Annotated[str, AfterValidator(lambda name: files.check_name(name, "a checkpoint's name"))]
     description: str
@@ -176,10 +176,10 @@ def read(path: Path) -> dict:
 
 
 def write(path: Path, card: dict) -> None:
-    """Write a card as JSON, all of it or nothing.
+    """Write a card as JSON, atomically.
 
     Raises:
-        ValueError: it isn't a card, and couldn't be read again.
+        ValueError: it isn't a card.
     """
     text = json.dumps(card, indent=2) + "\n"
     _checked(text, path)
@@ -191,7 +191,7 @@ def _checked(content: str | bytes, path: Path) -> dict:
         card = from_json(content)
         CARD.validate_python(card, strict=True)
         if card["name"] != path.stem:
-            raise ValueError(f"expected {path.stem}, as the file is called, as name, got {card['name']}")
+            raise ValueError(f"expected the file's name {path.stem} as name, got {card['name']}")
     except ValueError as error:
         raise ValueError(
             f"{path} is not a model card: {errors.sentence(error)}; train the model again or restore the file"
@@ -205,15 +205,13 @@ def available(models_dir: Path) -> list[str]:
 
 
 def verify(card: dict, folder: Path) -> None:
-    """Check that the checkpoint, and the export if there is one, are the files that the card speaks of.
+    """Check that the checkpoint and its export are the files that the card describes.
 
     Raises:
         FileNotFoundError: a file that the card names is missing.
         ValueError: a file differs.
     """
     for kind in ("checkpoint", "export"):
-        if kind not in card:
-            continue
         path = folder / card[kind]["file"]
         if not path.is_file():
             raise FileNotFoundError(f"no {path}, which its card names; train the model again or restore the file")
@@ -222,19 +220,19 @@ def verify(card: dict, folder: Path) -> None:
 
 
 def file_entry(path: Path) -> dict:
-    """What a card says of a file: its name, SHA-256 and size."""
+    """A card's entry for a file: its name, SHA-256 and size in bytes."""
     return {"file": path.name, "sha256": files.sha256(path), "bytes": path.stat().st_size}
 
 
 def duration(seconds: float) -> str:
-    """A time of training in words, as tables of models show it."""
+    """A training time as tables show it, such as `42 s` or `5 min`."""
     if seconds < 1:
         return "under 1 s"
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def circumstances() -> dict:
-    """Where and with what a checkpoint was made: device, library versions, commit."""
+    """What a checkpoint was trained with: device, library versions and commit."""
     return {
         "device": f"{_cores()}, {platform.system()} {platform.machine()}",
         "versions": {"python": platform.python_version()} | _versions(),
@@ -243,7 +241,7 @@ def circumstances() -> dict:
 
 
 def _cores() -> str:
-    """The processor cores there are, and how many of them TensorFlow may use, if the environment says so."""
+    """The number of CPU cores and, if the environment limits it, of those that TensorFlow may use."""
     allowed = os.environ.get("TF_NUM_INTRAOP_THREADS", "0")
     return f"{f'{allowed} of ' if allowed != '0' else ''}{os.cpu_count()} CPU cores"
 

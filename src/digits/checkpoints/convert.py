@@ -1,6 +1,6 @@
-"""A process of its own that gives a `.keras` file its ONNX export: python -m digits.checkpoints.convert SOURCE TARGET.
+"""Export a `.keras` file to ONNX in a process of its own: python -m digits.checkpoints.convert SOURCE TARGET.
 
-A separate process keeps TensorFlow's memory and start-up out of the one that recognises.
+A separate process keeps TensorFlow's memory out of the one that predicts.
 """
 
 import sys
@@ -11,7 +11,7 @@ from digits.checkpoints import onnx_export
 
 
 def convert(source: Path, target: Path) -> None:
-    """Open a `.keras` file and write its ONNX export to `target`.
+    """Export the `.keras` file `source` to the ONNX file `target`.
 
     Raises:
         ValueError: the file can't be opened, or isn't a digit classifier.

@@ -1,7 +1,7 @@
-"""A random forest as a few arrays: it recognises with NumPy alone, in a small part of scikit-learn's memory.
+"""A random forest as a few arrays, which predicts with NumPy alone in a fraction of scikit-learn's memory.
 
-The nodes of all trees stand level by level: first the roots, then the children of the first inner node, left and right,
-those of the second, and so on. So no children need be kept, and a file can hold no loop.
+Nodes are stored level by level: the roots of all trees, then the left and right child of the first inner node, of the
+second, and so on. The order implies the children, so they aren't stored, and a file can't hold a loop.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from digits import files
 
 PIXELS = 784
 DTYPES = {"features": np.int16, "thresholds": np.float32, "leaves": np.uint32, "probabilities": np.float64}
-# Over ten times what the shipped forest has; a hostile file could otherwise take hours, or all memory.
+# More than ten times what the shipped forest has. Without limits a hostile file could take hours, or all memory.
 MOST_TREES = 1000
 DEEPEST = 1000
 LARGEST_BYTES = 32_000_000
@@ -22,15 +22,15 @@ LARGEST_BYTES = 32_000_000
 
 @dataclass(frozen=True)
 class Forest:
-    """A forest, ready to recognise.
+    """A forest, ready to predict.
 
     Attributes:
-        trees: how many; their roots are the first nodes.
-        depth: of the deepest tree.
-        features: int16 (nodes,), the pixel that a node looks at; -1 in a leaf.
-        thresholds: float32 (nodes,), up to which a pixel leads to the left; infinite in a leaf.
-        children: int32 (nodes,), the left child, which the right one follows; the node itself for a leaf.
-        answers: uint32 (nodes,), a leaf's row of `probabilities`.
+        trees: the number of trees; their roots are the first nodes.
+        depth: the depth of the deepest tree.
+        features: int16 (nodes,), the index of the pixel that a node tests; -1 for a leaf.
+        thresholds: float32 (nodes,), the largest value that leads to the left; infinite for a leaf.
+        children: int32 (nodes,), the index of the left child, which the right one follows; a leaf's own index.
+        answers: uint32 (nodes,), the row of `probabilities` that a leaf answers with.
         probabilities: float64 (rows, 10).
     """
 
@@ -43,13 +43,13 @@ class Forest:
     probabilities: np.ndarray
 
     def predict_proba(self, ink: np.ndarray) -> np.ndarray:
-        """Probabilities of the ten digits, float64 (N, 10), of `ink`, float32 (N, 784), to the bit scikit-learn's."""
+        """Probabilities, float64 (N, 10), for `ink`, float32 (N, 784) in [0, 1]; bit for bit those of scikit-learn."""
         rows = np.arange(len(ink))[:, None]
         nodes = np.tile(np.arange(self.trees, dtype=np.int32), (len(ink), 1))
         for _ in range(self.depth):
             nodes = self.children[nodes] + (ink[rows, self.features[nodes]] > self.thresholds[nodes])
         total = np.zeros((len(ink), 10))
-        # Tree by tree, as scikit-learn adds, so that sums round alike and ties stay ties.
+        # Tree by tree, as scikit-learn does, so that sums are rounded alike and ties stay ties.
         for leaves in nodes.T:
             total += self.probabilities[self.answers[leaves]]
         return total / self.trees
@@ -59,12 +59,12 @@ def flatten(fitted) -> dict[str, np.ndarray]:
     """The arrays of a scikit-learn forest from 784 pixels to ten digits.
 
     Returns:
-        `features`: int16 (nodes,), the pixel that an inner node looks at, -1 for a leaf; `thresholds`: float32 (inner
-        nodes,), up to which that leads to the left; `leaves`: uint32 (leaves,), rows of `probabilities`, float64
-        (rows, 10).
+        `features`: int16 (nodes,), the index of the pixel that an inner node tests, -1 for a leaf; `thresholds`:
+        float32 (inner nodes,), the largest value that leads to the left; `leaves`: uint32 (leaves,), each leaf's row
+        of `probabilities`, float64 (rows, 10).
 
     Raises:
-        ValueError: its trees are no trees.
+        ValueError: its nodes don't form trees.
     """
     trees = [estimator.tree_ for estimator in fitted.estimators_]
     sizes = [tree.node_count for tree in trees]
@@ -94,46 +94,46 @@ def flatten(fitted) -> dict[str, np.ndarray]:
 
 
 def assemble(arrays: Mapping[str, np.ndarray]) -> Forest:
-    """Make a forest of the arrays that `flatten` gives.
+    """Make a forest from the arrays that `flatten` returns.
 
     Raises:
         ValueError: they aren't such arrays.
     """
     for name, dtype in DTYPES.items():
         if arrays[name].dtype != dtype or arrays[name].ndim != 1 + (name == "probabilities"):
-            raise ValueError(f"{name} are {arrays[name].dtype} {arrays[name].shape}")
+            raise ValueError(f"{name} is {arrays[name].dtype} {arrays[name].shape}")
     features, thresholds, leaves, probabilities = (arrays[name] for name in DTYPES)
     inner = features >= 0
     branching = int(inner.sum())
     trees = len(features) - 2 * branching
-    # How many children stand before those of a node.
+    # The number of children stored before those of a node.
     before = 2 * np.cumsum(inner, dtype=np.int32) - 2 * inner
     children = np.where(inner, trees + before, np.arange(len(features))).astype(np.int32)
     if trees < 1 or not np.all(children[inner] > np.flatnonzero(inner)):
-        raise ValueError("its nodes make no trees")
+        raise ValueError("its nodes don't form trees")
     if trees > MOST_TREES:
-        raise ValueError(f"it has {trees} trees, over {MOST_TREES}")
+        raise ValueError(f"it has {trees} trees, more than {MOST_TREES}")
     if features.min() < -1 or features.max() >= PIXELS:
-        raise ValueError(f"it looks at pixels from {features.min()} to {features.max()} of {PIXELS}")
+        raise ValueError(f"it tests pixels {features.min()} to {features.max()} of {PIXELS}")
     if len(thresholds) != branching or not np.all(np.isfinite(thresholds)):
         raise ValueError(f"expected {branching} finite thresholds")
     if len(leaves) != len(features) - branching or leaves.max() >= len(probabilities):
-        raise ValueError(f"expected {len(features) - branching} leaves with rows of probabilities")
-    # Written so that no NaN passes.
+        raise ValueError(f"expected {len(features) - branching} leaves, each with its row of probabilities")
+    # Written so that NaN fails.
     sums_to_one = np.abs(probabilities.sum(axis=1) - 1) < 1e-6
     if probabilities.shape[1] != 10 or not (np.all(probabilities >= 0) and np.all(sums_to_one)):
-        raise ValueError("expected ten probabilities that sum to one in each row")
-    everywhere = np.full(len(features), np.inf, np.float32)
-    everywhere[inner] = thresholds
+        raise ValueError("expected rows of ten probabilities that sum to 1")
+    node_thresholds = np.full(len(features), np.inf, np.float32)
+    node_thresholds[inner] = thresholds
     answers = np.zeros(len(features), np.uint32)
     answers[~inner] = leaves
-    return Forest(trees, _depth(inner, trees), features, everywhere, children, answers, probabilities)
+    return Forest(trees, _depth(inner, trees), features, node_thresholds, children, answers, probabilities)
 
 
 def save(arrays: Mapping[str, np.ndarray], path: Path) -> None:
-    """Save the arrays that `flatten` gives at `path` (`NAME.npz`), compressed, all of them or nothing."""
+    """Save the arrays that `flatten` returns at `path` (`NAME.npz`), compressed and atomically."""
     with files.replacing(path) as temporary:
-        np.savez_compressed(temporary, **arrays)
+        np.savez_compressed(temporary, allow_pickle=False, **arrays)
 
 
 def load(path: Path) -> Forest:
@@ -148,24 +148,24 @@ def load(path: Path) -> Forest:
             with np.load(file, allow_pickle=False) as archive:
                 size = sum(member.file_size for member in archive.zip.infolist())
                 if size > LARGEST_BYTES:
-                    raise ValueError(f"it unpacks to {size:,} bytes, over {LARGEST_BYTES:,}")
+                    raise ValueError(f"it unpacks to {size:,} bytes, more than {LARGEST_BYTES:,}")
                 return assemble({name: archive[name] for name in DTYPES})
-        # NumPy and zipfile report a broken archive, a missing member and a false header by exceptions of many kinds.
+        # NumPy and zipfile raise many kinds of exceptions for a damaged archive, a missing member or a wrong header.
         except Exception as error:
             raise ValueError(f"{path} can't be opened as a forest: {error}") from error
 
 
 def _rounded_down(thresholds: np.ndarray) -> np.ndarray:
-    """The largest float32 that isn't above each float64: a float32 pixel is on the same side of both."""
+    """The largest float32 not above each float64; any float32 pixel is on the same side of both."""
     nearest = thresholds.astype(np.float32)
     return np.where(nearest > thresholds, np.nextafter(nearest, np.float32(-np.inf)), nearest)
 
 
 def _depth(inner: np.ndarray, trees: int) -> int:
-    """Levels below the roots, of nodes that stand level by level.
+    """The depth of the deepest tree, of nodes stored level by level.
 
     Raises:
-        ValueError: there are over 1000.
+        ValueError: it is above 1000.
     """
     depth, start, end = 0, 0, trees
     while end < len(inner):

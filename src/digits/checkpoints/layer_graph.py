@@ -68,8 +68,8 @@ class LinearHead:
 
 
 @dataclass(frozen=True)
-class Anatomy:
-    """A classifier taken apart: the symbolic tensors of one flat copy without nested models.
+class LayerGraph:
+    """The symbolic tensors of a classifier: those of one flat copy, without nested models.
 
     Attributes:
         ink: the input, (N, 28, 28, 1).
@@ -99,8 +99,8 @@ class Anatomy:
     head: LinearHead | None
 
 
-def dissect(model: keras.Model) -> Anatomy:
-    """Take a classifier apart.
+def analyse(model: keras.Model) -> LayerGraph:
+    """Analyse the layer graph of a classifier.
 
     Args:
         model: Sequential or Functional, nested or not, from (28, 28, 1) to two or more classes; it isn't changed.
@@ -127,7 +127,7 @@ def dissect(model: keras.Model) -> Anatomy:
     convolutions = [call for call in flat.calls if call.is_convolution]
     fed = [call.name for call in flat.calls_after(convolutions) if call.is_spatial]
     feature_layer = fed[-1] if fed else None
-    return Anatomy(
+    return LayerGraph(
         ink=flat.ink,
         logits=logits,
         probabilities=layers.Activation(

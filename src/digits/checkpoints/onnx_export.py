@@ -1,6 +1,6 @@
-"""The ONNX export of a Keras model: the same function, and what explanations need, without TensorFlow.
+"""The ONNX export of a Keras model: the same function, with what explanations need, but without TensorFlow.
 
-An export is what recognises: ONNX Runtime starts in a fraction of a second where TensorFlow takes many.
+Predictions come from the export: ONNX Runtime starts in a fraction of a second, TensorFlow in several seconds.
 """
 
 import logging
@@ -8,27 +8,21 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from digits import files
 from digits.images import to_input
 
+if TYPE_CHECKING:
+    from digits.checkpoints.layer_graph import LayerGraph
+
 TOLERANCE = 1e-5
 
 
 def save(model, path: Path, probe: np.ndarray) -> float:
-    """Save a Keras model at `path` (`NAME.keras`) and its export beside it (`NAME.onnx`).
-
-    Args:
-        probe: real digits, uint8 (N, 28, 28), on which the export is checked.
-
-    Returns:
-        The largest difference between the probabilities of the model and of its export on `probe`.
-
-    Raises:
-        ValueError: the model isn't a digit classifier, or its export differs by more than 1e-5.
-    """
+    """Save a Keras model at `path` (`NAME.keras`) and its export beside it (`NAME.onnx`); else as `export`."""
     with files.replacing(path) as temporary:
         model.save(temporary)
     return export(model, path.with_suffix(".onnx"), probe)
@@ -37,13 +31,15 @@ def save(model, path: Path, probe: np.ndarray) -> float:
 def export(model, path: Path, probe: np.ndarray) -> float:
     """Write a Keras model as ONNX.
 
-    Its outputs are `probabilities`, `logits` and, where the model has them, `features` (what the last dense layer
-    sees), `feature_map` (the last output with a spatial extent behind a convolution, channels last) and `head`: a
-    constant, the `anatomy.LinearHead.kernel` behind a linear head. The metadata name all `layers` and the
-    `feature_layer`.
+    Its outputs are `probabilities`, `logits` and, where the model has them, `features` (the input of the last dense
+    layer), `feature_map` (the last spatial output behind a convolution, channels last) and `head` (a constant, the
+    `layer_graph.LinearHead.kernel`). Its metadata gives the names of all `layers` and of the `feature_layer`.
+
+    Args:
+        probe: real digits, uint8 (N, 28, 28), on which the export is compared with the model.
 
     Returns:
-        The largest difference between the probabilities of the model and of its export on `probe`, uint8 (N, 28, 28).
+        The largest difference between the probabilities of the model and of its export on `probe`.
 
     Raises:
         ValueError: the model isn't a digit classifier, or its export differs by more than 1e-5.
@@ -54,45 +50,45 @@ def export(model, path: Path, probe: np.ndarray) -> float:
 
     from digits.checkpoints import layer_graph
 
-    parts = layer_graph.dissect(model)
-    if parts.logits.shape != (None, 10):
-        raise ValueError(f"expected a model of ten classes, got {parts.logits.shape[1]}")
-    outputs = {"probabilities": parts.probabilities, "logits": parts.logits}
-    if parts.features is not None:
-        outputs["features"] = parts.features
-    if parts.feature_layer:
-        outputs["feature_map"] = parts.maps[parts.feature_layer]
+    graph = layer_graph.analyse(model)
+    if graph.logits.shape != (None, 10):
+        raise ValueError(f"expected a model of ten classes, got {graph.logits.shape[1]}")
+    outputs = {"probabilities": graph.probabilities, "logits": graph.logits}
+    if graph.features is not None:
+        outputs["features"] = graph.features
+    if graph.feature_layer:
+        outputs["feature_map"] = graph.maps[graph.feature_layer]
     ink = to_input(probe)
-    # A model of its own, because inputs and outputs may stand in a list or a dictionary.
+    # A new model, because this one may take and return lists or dictionaries.
     bare = keras.Model(model.inputs[0], model.outputs[0])
     expected = keras.ops.convert_to_numpy(bare(ink, training=False))
-    if not parts.answers_probabilities:
+    if not graph.answers_probabilities:
         expected = softmax(expected, axis=1)
 
     # The names in the dictionary become those of the graph's outputs.
-    network = keras.Model(parts.ink, outputs)
+    network = keras.Model(graph.ink, outputs)
     network(ink, training=False)
     with files.replacing(path) as temporary:
         with _quiet_export():
             network.export(temporary, format="onnx", verbose=False)
-        _add_constants(temporary, parts)
+        _add_constants(temporary, graph)
         session = onnxruntime.InferenceSession(temporary, providers=["CPUExecutionProvider"])
-        (probabilities,) = session.run(["probabilities"], {session.get_inputs()[0].name: ink})
+        (probabilities,) = cast("list[np.ndarray]", session.run(["probabilities"], {session.get_inputs()[0].name: ink}))
         difference = float(np.abs(probabilities - expected).max())
         if not difference <= TOLERANCE:
             raise ValueError(f"the ONNX export of {model.name} differs by {difference:.1e}, more than {TOLERANCE}")
     return difference
 
 
-def _add_constants(path: Path, parts) -> None:
-    """Add to an ONNX file what doesn't depend on an image: the linear head, and the layers' names."""
+def _add_constants(path: Path, graph: "LayerGraph") -> None:
+    """Add the linear head and the names of the layers to an ONNX file."""
     import onnx
 
     proto = onnx.load(path)
-    names = {"feature_layer": parts.feature_layer} if parts.feature_layer else {}
-    onnx.helper.set_model_props(proto, {"layers": " ".join(parts.layers)} | names)
-    if parts.head:
-        kernel = parts.head.kernel.astype(np.float32)
+    names = {"feature_layer": graph.feature_layer} if graph.feature_layer else {}
+    onnx.helper.set_model_props(proto, {"layers": " ".join(graph.layers)} | names)
+    if graph.head:
+        kernel = graph.head.kernel.astype(np.float32)
         proto.graph.initializer.append(onnx.numpy_helper.from_array(kernel, "head_kernel"))
         proto.graph.node.append(onnx.helper.make_node("Identity", ["head_kernel"], ["head"]))
         proto.graph.output.append(onnx.helper.make_tensor_value_info("head", onnx.TensorProto.FLOAT, kernel.shape))
@@ -101,7 +97,7 @@ def _add_constants(path: Path, parts) -> None:
 
 @contextmanager
 def _quiet_export() -> Iterator[None]:
-    """Keep tf2onnx's log and its complaints about newer NumPy off the screen; errors are raised all the same."""
+    """Silence tf2onnx's log and its warnings about newer NumPy; errors are still raised."""
     logger = logging.getLogger("tf2onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,9 +1,9 @@
-"""Recognising digits: every checkpoint looks the same through a `Recognizer`, and none of them needs TensorFlow."""
+"""Recognising digits without TensorFlow: a `Recognizer` is the same interface to every kind of checkpoint."""
 
-import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol, cast
 
 import numpy as np
 
@@ -14,21 +14,41 @@ from digits.jobs import subprocesses
 
 # Bounds the memory of one call; larger blocks are hardly faster.
 BLOCK = 100
-# Counts what exports are written to hold, so that one cached by an earlier release isn't taken for a new one.
+# Raised whenever exports gain something, so that one cached by an earlier release isn't used.
 EXPORT_VERSION = 2
 
 
-@dataclass(frozen=True)
+class Classifier(Protocol):
+    """What evaluation, robustness and handwriting need of a model."""
+
+    @property
+    def name(self) -> str:
+        """Names it in results."""
+        ...
+
+    @property
+    def card(self) -> dict:
+        """Its card, perhaps empty."""
+        ...
+
+    def predict_proba(self, images: np.ndarray, /) -> np.ndarray:
+        """Probabilities, float32 (N, 10), for `images`, uint8 (N, 28, 28)."""
+        ...
+
+
+# Compared by identity, so that what was computed with one can be cached.
+@dataclass(frozen=True, eq=False)
 class Recognizer:
     """A checkpoint, ready to recognise.
 
     Attributes:
         name: the checkpoint's name.
         path: the checkpoint's file.
-        card: its card; empty for a file that came without one.
-        function: float32 (N, 28, 28, 1), ink 0 to 1, and names of outputs, to those outputs.
-        outputs: names of the outputs that there are; `onnx_export.export` says what they are.
-        metadata: what the export says of itself: the names of its `layers`, and its `feature_layer` if it has one.
+        card: its card; empty for a file without one.
+        function: from ink, float32 (N, 28, 28, 1) in [0, 1], and names of outputs to those outputs.
+        outputs: the names of all outputs, which `onnx_export.export` describes.
+        metadata: of an ONNX export: the names of its `layers`, and its `feature_layer` if it has one.
+        sha256: of the checkpoint's file; empty if it was never a file here.
     """
 
     name: str
@@ -37,6 +57,7 @@ class Recognizer:
     function: Callable[[np.ndarray, tuple[str, ...]], list[np.ndarray]]
     outputs: tuple[str, ...] = ("probabilities",)
     metadata: dict[str, str] = field(default_factory=dict)
+    sha256: str = ""
 
     def predict_proba(self, images: np.ndarray) -> np.ndarray:
         """Probabilities of the ten digits, float32 (N, 10), of `images`, uint8 (N, 28, 28), ink 255 on paper 0.
@@ -49,7 +70,7 @@ class Recognizer:
         return np.concatenate([np.empty((0, 10)), *blocks]).astype(np.float32)
 
     def run(self, ink: np.ndarray, *outputs: str) -> list[np.ndarray]:
-        """Outputs by name for one block of `ink`, float32 (N, 28, 28, 1), in [0, 1].
+        """The named outputs for one block of `ink`, float32 (N, 28, 28, 1) in [0, 1].
 
         Raises:
             ValueError: the model doesn't have such an output.
@@ -60,12 +81,12 @@ class Recognizer:
 
 
 def blocks_of(images: np.ndarray) -> Iterator[np.ndarray]:
-    """Images, (N, ...), in blocks that a model takes at once."""
+    """Images, (N, ...), split into the blocks that a model takes at once."""
     return (images[start : start + BLOCK] for start in range(0, len(images), BLOCK))
 
 
 def find(model: str | Path, models_dir: Path = paths.MODELS) -> Path:
-    """The file of a checkpoint, by its name in `models_dir` or its path.
+    """The file of a checkpoint, given by its name in `models_dir` or by its path.
 
     Raises:
         FileNotFoundError: there is no such name or file.
@@ -95,16 +116,16 @@ def load(model: str | Path, models_dir: Path = paths.MODELS) -> Recognizer:
     if card_path.is_file():
         card = cards.read(card_path)
         cards.verify(card, path.parent)
+    digest = card["checkpoint"]["sha256"] if card else files.sha256(path)
     if path.suffix in (".skops", ".npz"):
-        return Recognizer(
-            path.stem, path, card, _forest_function(path.with_suffix(".npz") if "export" in card else path)
-        )
+        function = _forest_function(path.with_suffix(".npz") if "export" in card else path)
+        return Recognizer(path.stem, path, card, function, sha256=digest)
     export = path if path.suffix == ".onnx" else path.with_suffix(".onnx") if "export" in card else _cached_export(path)
-    return from_export(path.stem, path, card, export)
+    return replace(from_export(path.stem, path, card, export), sha256=digest)
 
 
 def from_export(name: str, path: Path, card: dict, export: Path | bytes) -> Recognizer:
-    """A recogniser that answers through an export, from its file or from the bytes of one.
+    """A recogniser that runs an ONNX export, given as a file or as its bytes.
 
     Raises:
         ValueError: the export is damaged or isn't a digit classifier.
@@ -115,31 +136,32 @@ def from_export(name: str, path: Path, card: dict, export: Path | bytes) -> Reco
         name,
         path,
         card,
-        function=lambda ink, names: session.run(names, {input_.name: ink}),
+        function=lambda ink, names: cast("list[np.ndarray]", session.run(names, {input_.name: ink})),
         outputs=tuple(output.name for output in session.get_outputs()),
         metadata=session.get_modelmeta().custom_metadata_map,
     )
 
 
 def check_names(names: list[str]) -> None:
-    """Raise a ValueError if a name comes twice, because results are kept by the models' names."""
+    """Raise a ValueError if two models have the same name, because results are stored by name."""
     if twice := {name for name in names if names.count(name) > 1}:
-        raise ValueError(f"two of the models are called {', '.join(twice)}; rename one, or name each once")
+        raise ValueError(f"two of the models are called {', '.join(twice)}; rename one, or list each model once")
 
 
 def _open_export(export: Path | bytes, path: Path):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    # The arena would keep the most that a network ever needed; without it nothing is measurably slower.
+    # The arena never gives memory back; without it nothing is measurably slower.
     options.enable_cpu_mem_arena = False
-    # A thread that spins while it waits for work takes a core from whoever else draws.
+    # Threads that spin while they wait take cores from other users of the app.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = onnxruntime.InferenceSession(export, options, providers=["CPUExecutionProvider"])
         input_name = session.get_inputs()[0].name
-        shape = session.run(["probabilities"], {input_name: np.zeros((1, 28, 28, 1), np.float32)})[0].shape
-    # ONNX Runtime raises exceptions of its own, without a common base.
+        blank = np.zeros((1, 28, 28, 1), np.float32)
+        shape = cast("np.ndarray", session.run(["probabilities"], {input_name: blank})[0]).shape
+    # ONNX Runtime's own exceptions have no common base class.
     except Exception as error:
         raise ValueError(f"{path} can't be opened as an ONNX digit classifier: {error}") from error
     if shape != (1, 10):
@@ -158,13 +180,13 @@ def _forest_function(path: Path) -> Callable[[np.ndarray, tuple[str, ...]], list
 
 
 def _cached_export(source: Path) -> Path:
-    """The export of a `.keras` file that came without one, made once in a child process and found again by its hash."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "digit-workbench"
+    """The ONNX export of a `.keras` file without one, made once in a child process and cached by the file's hash."""
+    cache = paths.cache_folder()
     export = cache / f"{files.sha256(source)}-{EXPORT_VERSION}.onnx"
     if not export.is_file():
         files.output_folder(cache)
         result = subprocesses.run_python(["-m", "digits.checkpoints.convert", source, export])
         if result.outcome != "done":
-            # With status 2 the reason is a sentence that names the file.
+            # Status 2 comes with a sentence that names the file.
             raise ValueError(result.reason if result.status == 2 else f"can't convert {source}: {result.reason}")
     return export

@@ -1,4 +1,4 @@
-"""Scikit-learn's models as checkpoints: a linear one carried over into Keras, a forest as `.skops` with its export."""
+"""Scikit-learn models as checkpoints: linear ones converted to Keras, forests as `.skops` with an `.npz` export."""
 
 from pathlib import Path
 
@@ -8,16 +8,16 @@ from digits import files
 from digits.checkpoints import forest
 from digits.images import to_input
 
-# What skops loads from a forest's file only when told to; any other type that it doesn't know is refused.
+# The only type beyond skops's own list that it may load; any other is refused.
 FOREST_TYPES = ("sklearn.tree._tree.Tree",)
 TOLERANCE = 1e-7
 
 
 def linear_as_keras(coefficients: np.ndarray, intercepts: np.ndarray, front: tuple = ()):
-    """Carry a linear classifier over into Keras exactly: one dense layer behind the layers of `front`.
+    """Convert a linear classifier to Keras exactly: one dense layer behind the layers of `front`.
 
     Args:
-        coefficients: (10, features), as scikit-learn's `coef_`, for the flattened output of `front`.
+        coefficients: (10, features), as scikit-learn's `coef_`, on the flattened output of `front`.
         intercepts: (10,), as `intercept_`.
 
     Returns:
@@ -37,8 +37,8 @@ def linear_as_keras(coefficients: np.ndarray, intercepts: np.ndarray, front: tup
 def eight_by_eight() -> tuple:
     """Keras layers that turn 28×28 ink into the 8×8 counts from 0 to 16 of scikit-learn's `load_digits`.
 
-    That set counts the ink in 8×8 equal cells of a digit that fills its box (Alpaydin and Kaynak 1998); MNIST's digits
-    fill the middle 20×20, so each cell is 2.5 pixels wide: doubling the pixels makes it 5.
+    That set counts the ink in 8×8 equal cells of a digit that fills its box (Alpaydin and Kaynak 1998). MNIST's digits
+    fill the central 20×20 pixels, so a cell is 2.5 pixels wide; with doubled pixels it is 5.
     """
     from keras import layers
 
@@ -49,7 +49,7 @@ def save_forest(fitted, path: Path, probe: np.ndarray) -> float:
     """Save a scikit-learn forest at `path` (`NAME.skops`), compressed, and its export beside it (`NAME.npz`).
 
     Args:
-        probe: real digits, uint8 (N, 28, 28), on which the export is checked.
+        probe: real digits, uint8 (N, 28, 28), on which the export is compared with the forest.
 
     Returns:
         The largest difference between the probabilities of the forest and of its export on `probe`.
@@ -74,7 +74,7 @@ def save_forest(fitted, path: Path, probe: np.ndarray) -> float:
 
 
 def load_forest(path: Path):
-    """Load a forest that `save_forest` wrote; a file that holds anything but a forest is refused.
+    """Load a forest that `save_forest` wrote; a file with anything but a forest is refused.
 
     Raises:
         ValueError: the file is damaged or holds something else.
@@ -84,9 +84,10 @@ def load_forest(path: Path):
 
     try:
         fitted = skops.io.load(path, trusted=list(FOREST_TYPES))
-    # skops reports a type it doesn't trust, a broken archive and a missing member by exceptions of many kinds.
+    # skops raises many kinds of exceptions for an untrusted type, a damaged archive or a missing member.
     except Exception as error:
         raise ValueError(f"{path} can't be opened as a forest: {error}") from error
-    if not isinstance(fitted, RandomForestClassifier) or fitted.n_features_in_ != 784 or len(fitted.classes_) != 10:
-        raise ValueError(f"{path} can't be opened as a forest: it holds no random forest from 784 pixels to ten digits")
+    shape = (getattr(fitted, "n_features_in_", 0), len(getattr(fitted, "classes_", ())))
+    if not isinstance(fitted, RandomForestClassifier) or shape != (784, 10):
+        raise ValueError(f"{path} can't be opened as a forest: it has no random forest from 784 pixels to ten digits")
     return fitted

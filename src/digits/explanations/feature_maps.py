@@ -16,7 +16,7 @@ def input_weights(model: KerasModel) -> np.ndarray | None:
     import keras
 
     dense = next((layer for layer in model.network.layers if isinstance(layer, keras.layers.Dense)), None)
-    if model.anatomy.convolutions or dense is None:
+    if model.graph.convolutions or dense is None:
         return None
     kernel = dense.get_weights()[0]
     side = isqrt(len(kernel))
@@ -28,7 +28,7 @@ def filters(model: KerasModel, layer: str) -> np.ndarray:
 
     A filter on several channels is shown by the slice that has the largest weights.
     """
-    kernel = model.anatomy.convolution_kernels[layer]
+    kernel = model.graph.convolution_kernels[layer]
     strongest = np.linalg.norm(kernel, axis=(0, 1)).argmax(axis=0)
     slices = np.stack([kernel[:, :, channel, unit] for unit, channel in enumerate(strongest)])
     return slices[np.argsort(-np.linalg.norm(slices, axis=(1, 2)), kind="stable")]
@@ -40,6 +40,6 @@ def feature_maps(model: KerasModel, images: np.ndarray, layer: str, count: int) 
     Returns:
         The maps, (N, count, h, w), and which channels they are, (count,): those with the greatest mean over the images.
     """
-    _, maps = model.logits_and_maps(to_input(images), model.anatomy.convolutions[layer])
+    _, maps = model.logits_and_maps(to_input(images), model.graph.convolutions[layer])
     channels = np.argsort(-np.abs(maps).mean(axis=(0, 1, 2)), kind="stable")[:count]
     return maps[..., channels].transpose(0, 3, 1, 2), channels

@@ -209,7 +209,7 @@ def _convolutions(model: KerasModel | None, images: np.ndarray) -> dict[str, dic
     """Filters with more than one weight a channel, and feature maps with more than one place."""
     if not model:
         return {"filters": {}, "feature_maps": {}}
-    kernels, maps = model.anatomy.convolution_kernels, model.anatomy.maps
+    kernels, maps = model.graph.convolution_kernels, model.graph.maps
     return {
         "filters": {
             name: learned_features.filters(model, name)[:SHOWN_FILTERS]
@@ -218,7 +218,7 @@ def _convolutions(model: KerasModel | None, images: np.ndarray) -> dict[str, dic
         },
         "feature_maps": {
             name: learned_features.feature_maps(model, images, name, SHOWN_MAPS)[0]
-            for name, shown in model.anatomy.convolutions.items()
+            for name, shown in model.graph.convolutions.items()
             if shown in maps
         },
     }

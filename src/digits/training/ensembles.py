@@ -12,21 +12,18 @@ from digits.checkpoints import layer_graph
 def averaged(members: Sequence[keras.Model], name: str) -> keras.Model:
     """A network whose logits are the mean of the members', so that its probabilities are their geometric mean.
 
-    The members' last feature maps stand side by side, as channels of one, behind one average pooling and one dense
-    layer. So it has a linear head as each member has, and its heat maps show what all of them see.
+    The members' last feature maps are concatenated along the channels, followed by one average pooling and one dense
+    layer. So its head is linear, as each member's is, and its heat maps show the evidence of all members.
 
     Raises:
-        ValueError: a member has no last feature map that is averaged, then weighed by a dense layer.
+        ValueError: a member's last feature map isn't followed by average pooling and a dense layer.
     """
-    parts = [layer_graph.dissect(member) for member in members]
-    for member, part in zip(members, parts, strict=True):
-        if part.head is None or part.head.kernel.shape[:2] != (1, 1):
+    parts = [layer_graph.analyse(member) for member in members]
+    ink, maps = layers.Input((28, 28, 1), name="ink"), []
+    for index, (member, part) in enumerate(zip(members, parts, strict=True), start=1):
+        if part.head is None or part.feature_layer is None or part.head.kernel.shape[:2] != (1, 1):
             raise ValueError(f"expected members that average their last feature map, {member.name} doesn't")
-    ink = layers.Input((28, 28, 1), name="ink")
-    maps = [
-        keras.Model(part.ink, part.maps[part.feature_layer], name=f"member_{place}")(ink)
-        for place, part in enumerate(parts, start=1)
-    ]
+        maps.append(keras.Model(part.ink, part.maps[part.feature_layer], name=f"member_{index}")(ink))
     joined = layers.GlobalAveragePooling2D(name="average")(layers.Concatenate(name="feature_maps")(maps))
     head = layers.Dense(10, name="logits")
     model = keras.Model(ink, layers.Softmax(name="probabilities")(head(joined)), name=name)

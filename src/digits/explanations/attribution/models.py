@@ -65,14 +65,14 @@ class KerasModel:
         """
         from digits.checkpoints import layer_graph
 
-        self.anatomy = layer_graph.dissect(model)
+        self.graph = layer_graph.analyse(model)
         self.name = model.name
-        self.all_layers = self.anatomy.layers
+        self.all_layers = self.graph.layers
         self.has_gradient = True
-        self.has_linear_head = self.anatomy.head is not None
-        self.layers = tuple(self.anatomy.maps)
-        self.feature_layer = self.anatomy.feature_layer
-        self.dtype = self.anatomy.ink.dtype
+        self.has_linear_head = self.graph.head is not None
+        self.layers = tuple(self.graph.maps)
+        self.feature_layer = self.graph.feature_layer
+        self.dtype = self.graph.ink.dtype
         self._functions: dict[object, Callable] = {}
         self._lock = Lock()
 
@@ -98,7 +98,7 @@ class KerasModel:
         """The copy itself, flat, from ink to logits; a test that randomises weights sets them here."""
         import keras
 
-        return keras.Model(self.anatomy.ink, self.anatomy.logits)
+        return keras.Model(self.graph.ink, self.graph.logits)
 
     def _in_blocks(self, function: Callable, *arguments: np.ndarray) -> tuple[np.ndarray, ...]:
         import tensorflow as tf
@@ -118,10 +118,10 @@ class KerasModel:
         import keras
         import tensorflow as tf
 
-        seen = self.anatomy.maps[layer] if layer else self.anatomy.ink
-        network = keras.Model(self.anatomy.ink, [seen, self.anatomy.logits])
+        seen = self.graph.maps[layer] if layer else self.graph.ink
+        network = keras.Model(self.graph.ink, [seen, self.graph.logits])
         ink_spec = tf.TensorSpec((None, 28, 28, 1), self.dtype)
-        weights_spec = tf.TensorSpec((None, self.anatomy.logits.shape[1]), self.dtype)
+        weights_spec = tf.TensorSpec((None, self.graph.logits.shape[1]), self.dtype)
 
         @tf.function(input_signature=[ink_spec])
         def forward(ink):
