@@ -135,7 +135,7 @@ def test_printed_sweep_is_what_the_damage_does(cells, splits):
     chosen, places = data.evenly_spaced(splits.test, SWEEP_DIGITS)
     cnn = recognizer.load("mnist_cnn")
     for kind in ("translate", "fog"):
-        damaged = [corruptions.damage(chosen.images, kind, severity, 0, places) for severity in SEVERITIES]
+        damaged = [corruptions.corrupt(chosen.images, kind, severity, 0, places) for severity in SEVERITIES]
         answers = cnn.predict_proba(np.concatenate(damaged)).argmax(axis=1)
         expected = np.mean(answers == np.tile(chosen.labels, len(SEVERITIES)))
         (row,) = re.findall(rf"^ *{kind} .*", printed(cells["sweep-table"]), re.M)

@@ -110,7 +110,7 @@ def mix(
     if stroke:
         images = _damage(images, "thicker" if stroke > 0 else "thinner", abs(stroke))
     if degrees or across or down:
-        images = geometry.turn_and_shift(images, degrees, across, down)
+        images = geometry.rotate_and_translate(images, degrees, across, down)
     images = _damage(images, "gaussian_blur", blur)
     return _damage(images, "gaussian_noise", noise)[0]
 

@@ -131,7 +131,7 @@ def test_stroke_slider_widens_above_zero_and_narrows_below(stroke, name, some_di
 def test_mixture_is_stroke_then_geometry_then_blur_then_noise(some_digits):
     image = some_digits.images[:1]
     expected = CORRUPTIONS["thicker"].at(image, 2, np.random.default_rng(0))
-    expected = geometry.turn_and_shift(expected, 25, -3, 2)
+    expected = geometry.rotate_and_translate(expected, 25, -3, 2)
     expected = CORRUPTIONS["gaussian_blur"].at(expected, 1.2, np.random.default_rng(0))
     expected = CORRUPTIONS["gaussian_noise"].at(expected, 40, np.random.default_rng(0))
     np.testing.assert_array_equal(mix(image[0], 40, 1.2, 2, 25, -3, 2), expected[0])

@@ -24,7 +24,7 @@ def test_gaussian_noise_is_normal():
 
 
 def test_shot_noise_counts_photons():
-    # 51 of 255 at 60 photons in full ink: 12 expected, 4.25 grey levels each.
+    # 51 of 255 at 60 photons at full ink: 12 expected, 4.25 grey levels each.
     shot = damage("shot_noise", pages(51, 200), 60)
     counts = np.round(shot / 4.25).astype(int)
     np.testing.assert_allclose(shot, np.minimum(counts * 4.25, 255), atol=0.51)

@@ -72,7 +72,7 @@ def test_rows_are_what_a_plain_evaluation_of_the_damaged_digits_gives(plan, expe
     assert len(rows) == 2 * (1 + 3 * 2)
     for name in MODELS:
         for corruption, severity in plan.cells():
-            images = corruptions.damage(plan.digits.images, corruption, severity, plan.seed, plan.indices)
+            images = corruptions.corrupt(plan.digits.images, corruption, severity, plan.seed, plan.indices)
             whole = evaluation.evaluate(recognizer.load(name), data.Digits(images, plan.digits.labels)).scores()
             row = rows[name, corruption, severity]
             assert (row["n"], row["correct"]) == (60, whole["correct"])
@@ -84,7 +84,7 @@ def test_rows_are_what_a_plain_evaluation_of_the_damaged_digits_gives(plan, expe
 
 
 def test_hashes_are_of_the_damaged_images_in_their_order(plan, expected, some_digits):
-    whole = corruptions.damage(some_digits.images, "fog", 4, plan.seed)
+    whole = corruptions.corrupt(some_digits.images, "fog", 4, plan.seed)
     assert hashlib.sha256(whole[plan.indices].tobytes()).hexdigest() in expected[0]
     assert len(set(expected[0])) == len(plan.cells())
 

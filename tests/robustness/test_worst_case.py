@@ -12,7 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from digits.checkpoints import recognizer
 from digits.corruptions import CORRUPTIONS, SEVERITIES, select
-from digits.corruptions.geometry import turn_and_shift
+from digits.corruptions.geometry import rotate_and_translate
 from digits.data import Digits
 from digits.robustness import plan as sweep_plan
 from digits.robustness import worst_case
@@ -55,14 +55,14 @@ def few_positions(monkeypatch) -> tuple:
     ("degrees", "right", "down"),
     [(30, 0, 0), (-18, 0, 0), (0, 1.5, 0), (0, -3, 1.5), (25, 2, -1.5), (-30, -3, 3), (90, 4, 1)],
 )
-def test_turn_and_shift_agrees_with_scikit_image(fifty, degrees, right, down):
+def test_rotate_and_translate_agrees_with_scikit_image(fifty, degrees, right, down):
     # With rows going down, a positive rotation of the plane is clockwise. The page turns first.
     forward = (
         transform.EuclideanTransform(translation=(-13.5, -13.5))
         + transform.EuclideanTransform(rotation=np.deg2rad(degrees))
         + transform.EuclideanTransform(translation=(13.5 + right, 13.5 + down))
     )
-    moved = turn_and_shift(fifty.images, degrees, right, down)
+    moved = rotate_and_translate(fifty.images, degrees, right, down)
     assert moved.dtype == np.uint8
     for image, ours in zip(fifty.images, moved, strict=True):
         theirs = transform.warp(image, forward.inverse, order=1, preserve_range=True)
@@ -72,22 +72,22 @@ def test_turn_and_shift_agrees_with_scikit_image(fifty, degrees, right, down):
 
 
 def test_turns_are_clockwise_and_shifts_go_right_and_down(fifty):
-    np.testing.assert_array_equal(turn_and_shift(fifty.images, 90, 0, 0), np.rot90(fifty.images, -1, axes=(1, 2)))
-    shifted = turn_and_shift(fifty.images, 0, 2, 3)
+    np.testing.assert_array_equal(rotate_and_translate(fifty.images, 90, 0, 0), np.rot90(fifty.images, -1, axes=(1, 2)))
+    shifted = rotate_and_translate(fifty.images, 0, 2, 3)
     np.testing.assert_array_equal(shifted[:, 3:, 2:], fifty.images[:, :-3, :-2])
     assert not shifted[:, :3].any()
     assert not shifted[:, :, :2].any()
     # Up and to the left, after a quarter turn.
     turned = np.rot90(fifty.images, -1, axes=(1, 2))
-    np.testing.assert_array_equal(turn_and_shift(fifty.images, 90, -1, -4)[:, :-4, :-1], turned[:, 4:, 1:])
+    np.testing.assert_array_equal(rotate_and_translate(fifty.images, 90, -1, -4)[:, :-4, :-1], turned[:, 4:, 1:])
 
 
 def test_no_turn_and_no_shift_leave_the_page_alone(fifty):
     before = fifty.images.copy()
-    moved = turn_and_shift(fifty.images, 0, 0, 0)
+    moved = rotate_and_translate(fifty.images, 0, 0, 0)
     np.testing.assert_array_equal(moved, before)
     assert not np.shares_memory(moved, fifty.images)
-    turn_and_shift(fifty.images, 20, 1, 1)
+    rotate_and_translate(fifty.images, 20, 1, 1)
     np.testing.assert_array_equal(fifty.images, before)
 
 
@@ -105,7 +105,7 @@ def test_a_model_that_is_always_right_stands(fifty, few_positions):
     assert worst_case.right_under_every_turn(model, fifty).tolist() == [True] * 50
     assert [len(images) for images in model.shown] == [50] * 5
     for images, position in zip(model.shown, few_positions, strict=True):
-        np.testing.assert_array_equal(images, turn_and_shift(fifty.images, *position))
+        np.testing.assert_array_equal(images, rotate_and_translate(fifty.images, *position))
 
 
 def test_a_model_that_answers_zero_is_right_on_zeros_and_shown_no_more_of_the_others(fifty):
@@ -115,7 +115,7 @@ def test_a_model_that_answers_zero_is_right_on_zeros_and_shown_no_more_of_the_ot
     zeros = int((fifty.labels == 0).sum())
     assert 0 < zeros < 50
     assert [len(images) for images in model.shown] == [50, *[zeros] * 774]
-    np.testing.assert_array_equal(model.shown[-1], turn_and_shift(fifty.images[fifty.labels == 0], 30, 3, 3))
+    np.testing.assert_array_equal(model.shown[-1], rotate_and_translate(fifty.images[fifty.labels == 0], 30, 3, 3))
 
 
 @pytest.mark.parametrize(("count", "shown", "standing"), [(8, [8, 7, 6, 5, 4], [5, 6, 7]), (3, [3, 2, 1, 0, 0], [])])
@@ -131,7 +131,10 @@ def test_digits_that_fell_are_not_shown_again(fifty, count, shown, standing):
 
 def test_a_real_model_stands_where_it_is_right_at_every_position(fifty, cnn, few_positions):
     right = [
-        all(cnn.predict_proba(turn_and_shift(image[None], *position)).argmax() == label for position in few_positions)
+        all(
+            cnn.predict_proba(rotate_and_translate(image[None], *position)).argmax() == label
+            for position in few_positions
+        )
         for image, label in zip(fifty.images, fifty.labels, strict=True)
     ]
     assert 0 < sum(right) < 50
@@ -249,7 +252,7 @@ def test_measure_holds_what_its_parts_find(some_digits, cnn):
     for model in models:
         standing = np.ones(20, bool)
         for position in worst_case.GRID:
-            standing &= model.predict_proba(turn_and_shift(images, *position)).argmax(axis=1) == labels
+            standing &= model.predict_proba(rotate_and_translate(images, *position)).argmax(axis=1) == labels
         assert turns["models"][model.name] == pytest.approx(wilson(standing))
 
         right = {}

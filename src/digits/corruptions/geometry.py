@@ -1,4 +1,4 @@
-"""Geometry: the page turned, slanted, shrunk, shifted, bent."""
+"""Geometric corruptions: rotation, shear, scale, translation, elastic deformation."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from digits.images import SIDE
 
 
 def rotate(images: np.ndarray, degrees: float, streams: Streams) -> np.ndarray:
-    """Turn to the left or the right by `degrees`, about the centre."""
+    """Rotate to the left or the right by `degrees`, about the centre."""
     angle = np.deg2rad(degrees) * streams.signs()
     matrices = np.empty((len(images), 2, 2), np.float32)
     matrices[:, 0, 0] = matrices[:, 1, 1] = np.cos(angle)
@@ -19,7 +19,7 @@ def rotate(images: np.ndarray, degrees: float, streams: Streams) -> np.ndarray:
 
 
 def shear(images: np.ndarray, factor: float, streams: Streams) -> np.ndarray:
-    """Slant to the left or the right by `factor` pixels a row, about the centre."""
+    """Shear to the left or the right by `factor` pixels per row, about the centre."""
     matrices = _identity_matrices(len(images))
     matrices[:, 0, 1] = factor * streams.signs()
     return _warp(images, matrices)
@@ -31,7 +31,7 @@ def scale(images: np.ndarray, percent: float, streams: Streams) -> np.ndarray:
 
 
 def translate(images: np.ndarray, pixels: float, streams: Streams) -> np.ndarray:
-    """Shift by `pixels` to the left or right and by as much up or down."""
+    """Translate by `pixels` to the left or right and by as much up or down."""
     return _warp(images, _identity_matrices(len(images)), pixels * streams.signs(2))
 
 
@@ -40,7 +40,7 @@ def _identity_matrices(count: int) -> np.ndarray:
 
 
 def _warp(images: np.ndarray, matrices: np.ndarray, shift: float | np.ndarray = 0) -> np.ndarray:
-    """Resample bilinearly: `matrices` (N, 2, 2) lead from a pixel to its source, about the centre, before a `shift`."""
+    """Resample bilinearly: `matrices`, (N, 2, 2), map a pixel to its source, about the centre, before a `shift`."""
     whole = np.empty((len(images), 2, 3), np.float32)
     whole[:, :, :2] = matrices
     whole[:, :, 2] = CENTRE - matrices.sum(axis=2) * CENTRE - shift
@@ -51,9 +51,9 @@ def _warp(images: np.ndarray, matrices: np.ndarray, shift: float | np.ndarray = 
 
 
 def elastic(images: np.ndarray, pixels: float, streams: Streams) -> np.ndarray:
-    """Bend the page: displacements of `pixels` (root mean square along each axis), smooth over 4 pixels.
+    """Elastic deformation by smooth noise (Simard et al. 2003).
 
-    Noise blurred by a Gaussian, as in Simard et al. (2003).
+    The displacements are noise blurred by a Gaussian of 4 pixels, with a root mean square of `pixels` along each axis.
     """
     smoothness = 4.0
     displacement = streams.normal(SIDE, SIDE, 2)
@@ -66,8 +66,8 @@ def elastic(images: np.ndarray, pixels: float, streams: Streams) -> np.ndarray:
     return bent
 
 
-def turn_and_shift(images: np.ndarray, degrees: float, right: float, down: float) -> np.ndarray:
-    """Turn all images clockwise by `degrees` about the centre, then shift them by pixels, in one resampling."""
+def rotate_and_translate(images: np.ndarray, degrees: float, right: float, down: float) -> np.ndarray:
+    """Rotate images, uint8 (N, 28, 28), clockwise about the centre, then translate by pixels, in one resampling."""
     angle = np.deg2rad(degrees)
     matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     source = matrix @ (right, down)

@@ -1,4 +1,4 @@
-"""Noise: light counted, bits lost, grain."""
+"""Gaussian, shot and impulse noise."""
 
 import numpy as np
 
@@ -8,12 +8,12 @@ from digits.images import SIDE
 
 
 def gaussian_noise(images: np.ndarray, sigma: float, streams: Streams) -> np.ndarray:
-    """Add normal noise of standard deviation `sigma`, in grey levels of 255."""
+    """Add normally distributed noise with a standard deviation of `sigma` grey levels."""
     return as_grey(images + sigma * streams.normal(SIDE, SIDE))
 
 
 def shot_noise(images: np.ndarray, photons: float, streams: Streams) -> np.ndarray:
-    """Count light: Poisson numbers with a mean of `photons` in full ink, scaled back."""
+    """Replace each pixel by a Poisson-distributed count, with a mean of `photons` at full ink, scaled back."""
     counted = np.zeros(images.shape, np.float32)
     rates = images * np.float32(photons / 255)
     inked = images > 0
@@ -23,7 +23,7 @@ def shot_noise(images: np.ndarray, photons: float, streams: Streams) -> np.ndarr
 
 
 def impulse_noise(images: np.ndarray, percent: float, streams: Streams) -> np.ndarray:
-    """Salt and pepper: `percent` of the pixels become black or white, with equal chance."""
+    """Salt-and-pepper noise: set `percent` of the pixels to black or white with equal probability."""
     chance = streams.uniform(0, 100, SIDE, SIDE)
     noisy = images.copy()
     noisy[chance < percent / 2] = 0

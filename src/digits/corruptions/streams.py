@@ -1,22 +1,24 @@
-"""Random numbers by image: what image i draws depends on the key and on i, never on the images around it."""
+"""Random numbers per image: those of the image with index i depend on a key and on i, not on the rest of the batch."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+Indices = Sequence[int] | np.ndarray
+
 
 class Streams:
-    """Draws for several images at once, each from the image's own stream.
+    """Draw for several images at once, each from the image's own stream.
 
-    Philox (Salmon et al. 2011) computes its numbers from a counter of four words, so any place in its sequence is
-    reached at once. The image's index is the highest word, the number of the draw the second highest.
+    Philox (Salmon et al. 2011) computes its numbers from a counter of four words, so it can jump to any position of its
+    sequence. The image's index is the highest word, the number of the draw the second highest.
 
     Attributes:
-        key: 128 bits, the same for all images that belong together.
-        indices: (N,) the images' places in the set that they come from.
+        key: 128 bits, the same for all images of a data set.
+        indices: (N,), the images' indices in their data set.
     """
 
-    def __init__(self, key: int, indices: Sequence[int]):
+    def __init__(self, key: int, indices: Indices):
         self.key = key
         self.indices = indices
         self._bits = np.random.Philox(key=key)
@@ -24,13 +26,14 @@ class Streams:
         self._draws = 0
 
     def each(self) -> Iterator[np.random.Generator]:
-        """A generator for one image after the other; done with one before the next is asked for."""
-        state = self._bits.state | {"buffer_pos": 4, "has_uint32": 0}
+        """Yield a generator for each image in turn; it is valid until the next one is requested."""
+        state = self._bits.state
+        state["buffer_pos"], state["has_uint32"] = 4, 0
         counter = state["state"]["counter"]
         draw, self._draws = self._draws, self._draws + 1
         for index in self.indices:
             counter[:] = (0, 0, draw, index)
-            # Much quicker than a new generator an image.
+            # Much faster than creating a generator for each image.
             self._bits.state = state
             yield self._generator
 
@@ -42,7 +45,7 @@ class Streams:
         return drawn
 
     def uniform(self, low: float, high: float, *shape: int) -> np.ndarray:
-        """Uniform numbers from `low` to `high`, float32 (N, *shape)."""
+        """Uniformly distributed numbers from `low` to `high`, float32 (N, *shape)."""
         drawn = np.empty((len(self.indices), *(shape or (1,))), np.float32)
         for generator, row in zip(self.each(), drawn, strict=True):
             generator.random(dtype=np.float32, out=row)
@@ -51,5 +54,5 @@ class Streams:
         return drawn if shape else drawn[:, 0]
 
     def signs(self, *shape: int) -> np.ndarray:
-        """-1 or 1 with equal chance, float32 (N, *shape)."""
+        """-1 or 1 with equal probability, float32 (N, *shape)."""
         return np.where(self.uniform(0, 1, *shape) < 0.5, np.float32(-1), np.float32(1))

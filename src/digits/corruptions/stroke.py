@@ -1,4 +1,4 @@
-"""The stroke: wider, thinner, or only its outline."""
+"""Corruptions of the stroke: thicker, thinner, or only its outline."""
 
 from collections.abc import Callable
 
@@ -9,17 +9,17 @@ from digits.corruptions.pixels import as_grey
 from digits.corruptions.streams import Streams
 from digits.images import SIDE
 
-# Fractions of a pixel can be asked for on an enlarged image.
+# Enlarging the image first allows changes by fractions of a pixel.
 ENLARGEMENT = 4
 
 
 def thicker(images: np.ndarray, pixels: float, streams: Streams) -> np.ndarray:
-    """Widen the stroke by `pixels`: grey dilation by a disc of that diameter."""
+    """Widen the stroke by `pixels`: greyscale dilation by a disc of that diameter."""
     return _change_stroke(images, pixels, cv2.dilate)
 
 
 def thinner(images: np.ndarray, pixels: float, streams: Streams) -> np.ndarray:
-    """Make the stroke thinner by `pixels`: grey erosion by a disc of that diameter."""
+    """Thin the stroke by `pixels`: greyscale erosion by a disc of that diameter."""
     return _change_stroke(images, pixels, cv2.erode)
 
 
@@ -30,14 +30,14 @@ def _change_stroke(images: np.ndarray, pixels: float, operation: Callable) -> np
     changed = np.empty_like(images)
     for image, target in zip(images, changed, strict=True):
         enlarged = cv2.resize(image, (large, large), interpolation=cv2.INTER_LINEAR)
-        # Beyond the edge lies paper.
+        # There is paper beyond the image's edge.
         enlarged = operation(enlarged, disc, borderType=cv2.BORDER_CONSTANT, borderValue=0)
         cv2.resize(enlarged, (SIDE, SIDE), dst=target, interpolation=cv2.INTER_AREA)
     return changed
 
 
 def canny_edges(images: np.ndarray, percent: float, streams: Streams) -> np.ndarray:
-    """Fade the digit into its outline: `percent` of the way to Canny's edges (sigma 1, thresholds 0.1 and 0.2)."""
+    """Fade `percent` of the way from the digit to its Canny edges (sigma 1, thresholds 0.1 and 0.2)."""
     precision = 4096
     share = np.float32(percent / 100)
     faded = np.empty(images.shape, np.float32)

@@ -181,7 +181,7 @@ def _damaged(found: Robustness, corruption: str, severity: int, place: int) -> n
     """One image of the sweep, damaged again as it was then."""
     plan = found.results.plan
     part = slice(place, place + 1)
-    return corruptions.damage(plan.digits.images[part], corruption, severity, plan.seed, plan.indices[part])[0]
+    return corruptions.corrupt(plan.digits.images[part], corruption, severity, plan.seed, plan.indices[part])[0]
 
 
 def _plain(row: dict) -> dict:

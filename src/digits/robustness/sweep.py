@@ -17,7 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from digits import files, metrics
-from digits.corruptions import CORRUPTIONS, damage
+from digits.corruptions import CORRUPTIONS, corrupt
 from digits.jobs import parallel
 from digits.metrics import intervals
 from digits.robustness.plan import Plan, open_model
@@ -60,7 +60,7 @@ def run_cell(plan: Plan, corruption: str, severity: int, batch_size: int) -> Cel
     for start in range(0, len(digits), batch_size):
         part = slice(start, start + batch_size)
         began = perf_counter()
-        damaged = damage(digits.images[part], corruption, severity, plan.seed, plan.indices[part])
+        damaged = corrupt(digits.images[part], corruption, severity, plan.seed, plan.indices[part])
         content.update(damaged)
         seconds[0] += perf_counter() - began
         for place, recogniser in enumerate(recognisers):

@@ -7,7 +7,7 @@ from itertools import combinations, product
 import numpy as np
 
 from digits.checkpoints.recognizer import Recognizer
-from digits.corruptions import CORRUPTIONS, SEVERITIES, damage, geometry
+from digits.corruptions import CORRUPTIONS, SEVERITIES, corrupt, geometry
 from digits.data import Digits, evenly_spaced
 from digits.metrics import intervals
 from digits.robustness.plan import Plan
@@ -23,7 +23,7 @@ def right_under_every_turn(recogniser: Recognizer, digits: Digits) -> np.ndarray
     """Which digits a model reads rightly wherever the grid turns and shifts them, bool (N,)."""
     standing = np.arange(len(digits))
     for degrees, right, down in GRID:
-        moved = geometry.turn_and_shift(digits.images[standing], degrees, right, down)
+        moved = geometry.rotate_and_translate(digits.images[standing], degrees, right, down)
         answers = recogniser.predict_proba(moved).argmax(axis=1)
         # One mistake is enough, so what fell needn't be turned any further.
         standing = standing[answers == digits.labels[standing]]
@@ -59,8 +59,8 @@ def over_pairs(
     names = list(combinations(corruptions, 2))
     correct = np.empty((len(names), len(recognisers), len(digits)), bool)
     for place, (first, second) in enumerate(progress(names)):
-        once = damage(digits.images, first, PAIR_SEVERITY, seed, indices)
-        twice = damage(once, second, PAIR_SEVERITY, seed, indices)
+        once = corrupt(digits.images, first, PAIR_SEVERITY, seed, indices)
+        twice = corrupt(once, second, PAIR_SEVERITY, seed, indices)
         for model, recogniser in enumerate(recognisers):
             correct[place, model] = recogniser.predict_proba(twice).argmax(axis=1) == digits.labels
     return Pairs(names, correct)
@@ -70,7 +70,7 @@ def every_damage(image: np.ndarray, seed: int) -> np.ndarray:
     """One image, uint8 (28, 28), under every corruption at severities 0 to 5: uint8 (corruptions, 6, 28, 28)."""
     return np.stack(
         [
-            np.concatenate([damage(image[None], name, severity, seed) for severity in (0, *SEVERITIES)])
+            np.concatenate([corrupt(image[None], name, severity, seed) for severity in (0, *SEVERITIES)])
             for name in CORRUPTIONS
         ]
     )

@@ -202,7 +202,7 @@ def _score(run: Run, scored_on: str, place: Place) -> None:
     digits = getattr(data.load_splits(place.data_dir), scored_on)
     correct, ece = [], []
     for condition, severity in [(CLEAN, 0), *MNIST_C.items()]:
-        damaged = corruptions.damage(digits.images, condition, severity, DAMAGE_SEED)
+        damaged = corruptions.corrupt(digits.images, condition, severity, DAMAGE_SEED)
         found = evaluation.evaluate(recognise, Digits(damaged, digits.labels))
         correct.append(found.correct)
         ece.append(metrics.expected_calibration_error(found.probabilities, digits.labels))
