@@ -1,6 +1,6 @@
 """What augmentation costs: training steps with it beside the same steps without it, in turn.
 
-Each trainer's own network, batch size, choice of the hardest digits and augmentation; the median of the paired ratios
+Each trainer's own network, batch size, hard-example mining and augmentation; the median of the paired ratios
 over several rounds.
 """
 
@@ -32,34 +32,34 @@ def seconds_of_steps(model: keras.Model, digits: data.Digits, batch_size: int, a
     return STEPS * float(np.median(np.diff(ends)))
 
 
-def measure(build, options, digits: data.Digits) -> dict:
-    with loop.layers_computing_in(loop.precision(options)):
+def measure(build, recipe, digits: data.Digits) -> dict:
+    with loop.layers_computing_in(loop.precision(recipe)):
         model = build()
+    if recipe.hard_example_fraction < 1:
+        model = loop.HardExampleMining(model, round(recipe.hard_example_fraction * recipe.batch_size))
     model.compile(keras.optimizers.AdamW(1e-3), "categorical_crossentropy", jit_compile=False)
-    if options.hardest < 1:
-        loop.learn_from_hardest(model, round(options.hardest * options.batch_size))
-    augment = BY_NAME[options.augmentation]
+    augment = BY_NAME[recipe.augmentation]
     # Once each, so that the graph is traced before anything is timed.
     for each in (None, augment):
-        seconds_of_steps(model, digits, options.batch_size, each, seed=0)
+        seconds_of_steps(model, digits, recipe.batch_size, each, seed=0)
     pairs = []
     for seed in range(ROUNDS):
         order = (None, augment) if seed % 2 else (augment, None)
-        seconds = {each: seconds_of_steps(model, digits, options.batch_size, each, seed) for each in order}
+        seconds = {each: seconds_of_steps(model, digits, recipe.batch_size, each, seed) for each in order}
         pairs.append((seconds[augment], seconds[None]))
     ratios = [with_it / without for with_it, without in pairs]
     alone = digits.first(10_000)
     started = time.perf_counter()
-    for start in range(0, len(alone), options.batch_size):
-        part = slice(start, start + options.batch_size)
+    for start in range(0, len(alone), recipe.batch_size):
+        part = slice(start, start + recipe.batch_size)
         augment(alone.images[part], np.random.default_rng(start), alone.labels[part])
     return {
-        "augmentation": options.augmentation,
-        "batch_size": options.batch_size,
+        "augmentation": recipe.augmentation,
+        "batch_size": recipe.batch_size,
         "ratio_median": round(statistics.median(ratios), 3),
         "ratio_quartiles": [round(quartile, 3) for quartile in statistics.quantiles(ratios)[::2]],
-        "images_a_second_with": round(options.batch_size * STEPS / statistics.median(pair[0] for pair in pairs)),
-        "images_a_second_without": round(options.batch_size * STEPS / statistics.median(pair[1] for pair in pairs)),
+        "images_a_second_with": round(recipe.batch_size * STEPS / statistics.median(pair[0] for pair in pairs)),
+        "images_a_second_without": round(recipe.batch_size * STEPS / statistics.median(pair[1] for pair in pairs)),
         "augmented_alone_images_a_second": round(len(alone) / (time.perf_counter() - started)),
     }
 
@@ -70,7 +70,7 @@ if __name__ == "__main__":
     harness.keep(
         "augmentation",
         {
-            "train_cnn": measure(architectures.cnn, train_cnn.Options(), digits),
-            "train_advanced": measure(architectures.residual_cnn, train_advanced.Options(), digits),
+            "train_cnn": measure(architectures.cnn, train_cnn.RECIPE, digits),
+            "train_advanced": measure(architectures.residual_cnn, train_advanced.RECIPE, digits),
         },
     )

@@ -99,8 +99,7 @@ def train_pytorch(splits: data.Splits) -> dict[str, list[float]]:
 
 def train_ours(splits: data.Splits) -> dict[str, list[float]]:
     with tempfile.TemporaryDirectory() as folder:
-        options = train_cnn.Options(report_dir=Path(folder))
-        return loop.fit(cnn, loop.warmed_cosine, splits, options).history
+        return loop.fit(cnn, splits, train_cnn.RECIPE, folder=Path(folder)).history
 
 
 def seconds_to(history: dict[str, list[float]], target: float) -> float | None:
@@ -127,8 +126,8 @@ def against(ours: dict[str, list[float]], theirs: dict[str, list[float]]) -> dic
 
 def arithmetic(history: dict[str, list[float]]) -> dict:
     """How fast this processor multiplies matrices, what a training image asks of it, and what share is reached."""
-    options = train_cnn.Options()
-    precision = loop.precision(options)
+    recipe = train_cnn.RECIPE
+    precision = loop.precision(recipe)
     matrix = keras.ops.cast(np.random.default_rng(0).standard_normal((MATRIX, MATRIX)), precision)
     rates = []
     for _ in range(ROUNDS):
@@ -142,9 +141,10 @@ def arithmetic(history: dict[str, list[float]]) -> dict:
         if hasattr(layer, "kernel")
     )
     images = 55_000 / float(np.median(history["seconds"]))
-    # Every digit goes forwards once. The hardest do so again, and the gradients of the input and of the weights cost as
-    # much as the output, each.
-    an_image = (1 + 3 * options.hardest if options.hardest < 1 else 3) * operations
+    # Every digit goes forwards once. The hard examples do so again, and the gradients of the input and of the weights
+    # cost as much as the output, each.
+    fraction = recipe.hard_example_fraction
+    an_image = (1 + 3 * fraction if fraction < 1 else 3) * operations
     reached = an_image * images / 1e9
     return {
         "precision": precision,

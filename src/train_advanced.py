@@ -1,52 +1,63 @@
-"""Train the residual CNN on the hardest of widely changed digits: averaged weights; the best epoch is kept."""
+"""Train the residual CNN on MNIST: strong augmentation, hard-example mining, averaged weights, the best epoch kept."""
 
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from digits import backend, cli
-from digits.training import recipe
+from tyro.conf import OmitArgPrefixes
 
-DESCRIPTION = "Residual CNN: all families of augmentation, learning from the hardest digits, averaged weights"
+from digits import backend, cli, training
+from digits.training.recipe import FORMER_NAMES, Run
+
+DESCRIPTION = "Residual CNN: all augmentation families, hard-example mining, averaged weights"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(recipe.TrainingOptions):
-    name: str = "mnist_advanced"
+class Recipe(training.Recipe):
     architecture: Literal["residual_cnn", "separable_cnn"] = "residual_cnn"
-    """Which network: with plain convolutions or with depthwise-separable ones."""
+    """Network with plain or with depthwise-separable convolutions."""
     pooling: Literal["average", "max", "flatten"] = "average"
-    """How the last maps become features: their means, their largest values, or all of them."""
-    epochs: int = 72
-    batch_size: int = 512
-    hardest: float = 0.25
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.05
-    averaging: float = 0.998
-    augmentation: Literal["none", "light", "strong"] = "strong"
-    calm: float = 0.5
-    patience: int = 72
+    """How the last feature maps become features: their means, their maxima, or all values."""
     cycles: int = 1
-    """Cosines that the learning rate goes down by; with more than one it restarts, each twice as long as the last."""
+    """Number of cosine cycles; with more than one the learning rate restarts, and each cycle is twice as long."""
+
+
+RECIPE = Recipe(
+    epochs=72,
+    batch_size=512,
+    hard_example_fraction=0.25,
+    learning_rate=3e-3,
+    weight_decay=0.05,
+    ema_momentum=0.998,
+    augmentation="strong",
+    calm_fraction=0.5,
+    patience=72,
+)
+
+RUN = Run(name="mnist_advanced")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    recipe: OmitArgPrefixes[Recipe] = RECIPE
+    run: OmitArgPrefixes[Run] = RUN
 
 
 def main(options: Options) -> None:
     backend.load_keras()
     from digits.training import architectures, pipeline
 
-    build = partial(architectures.ARCHITECTURES[options.architecture], options.pooling)
-    pipeline.run(build, schedule, options, DESCRIPTION)
+    build = partial(architectures.ARCHITECTURES[options.recipe.architecture], options.recipe.pooling)
+    pipeline.run(build, options.recipe, options.run, DESCRIPTION, schedule)
 
 
-def schedule(options: Options, steps_an_epoch: int):
-    """A warmed cosine, or several with restarts."""
-    from digits.training import loop
-
-    if options.cycles == 1:
-        return loop.warmed_cosine(options, steps_an_epoch)
-    steps = options.epochs * steps_an_epoch
-    return loop.WarmRestarts(options.learning_rate, steps, options.cycles, steps_an_epoch)
+def schedule(recipe: Recipe, steps_per_epoch: int):
+    """A cosine with warm-up, or several with restarts."""
+    if recipe.cycles == 1:
+        return training.warmed_cosine(recipe, steps_per_epoch)
+    steps = recipe.epochs * steps_per_epoch
+    return training.WarmRestarts(recipe.learning_rate, steps, recipe.cycles, steps_per_epoch)
 
 
 if __name__ == "__main__":
-    cli.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__, FORMER_NAMES)

@@ -1,34 +1,40 @@
-"""Train the standard CNN on the hardest of lightly changed digits: averaged weights; the best epoch is kept."""
+"""Train the standard CNN on MNIST: light augmentation, hard-example mining, averaged weights, the best epoch kept."""
 
 from dataclasses import dataclass
-from typing import Literal
+
+from tyro.conf import OmitArgPrefixes
 
 from digits import backend, cli
-from digits.training import recipe
+from digits.training.recipe import FORMER_NAMES, Recipe, Run
 
-DESCRIPTION = "Standard CNN: four convolutions, light augmentation, learning from the hardest digits"
+DESCRIPTION = "Standard CNN: four convolutions, light augmentation, hard-example mining"
+RECIPE = Recipe(
+    epochs=50,
+    batch_size=512,
+    hard_example_fraction=0.25,
+    learning_rate=3e-3,
+    weight_decay=0.05,
+    ema_momentum=0.995,
+    augmentation="light",
+    calm_fraction=0.3,
+    patience=50,
+)
+
+RUN = Run(name="mnist_cnn")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(recipe.TrainingOptions):
-    name: str = "mnist_cnn"
-    epochs: int = 50
-    batch_size: int = 512
-    hardest: float = 0.25
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.05
-    averaging: float = 0.995
-    augmentation: Literal["none", "light", "strong"] = "light"
-    calm: float = 0.3
-    patience: int = 50
+class Options:
+    recipe: OmitArgPrefixes[Recipe] = RECIPE
+    run: OmitArgPrefixes[Run] = RUN
 
 
 def main(options: Options) -> None:
     backend.load_keras()
-    from digits.training import architectures, loop, pipeline
+    from digits.training import architectures, pipeline
 
-    pipeline.run(architectures.cnn, loop.warmed_cosine, options, DESCRIPTION)
+    pipeline.run(architectures.cnn, options.recipe, options.run, DESCRIPTION)
 
 
 if __name__ == "__main__":
-    cli.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__, FORMER_NAMES)

@@ -1,37 +1,37 @@
-"""Train the classroom network on MNIST: two dense hidden layers, a cosine schedule; the best epoch is kept."""
+"""Train the classroom network on MNIST: two dense hidden layers, cosine decay, the best epoch kept."""
 
 from dataclasses import dataclass
-from typing import Literal
+
+from tyro.conf import OmitArgPrefixes
 
 from digits import backend, cli
-from digits.training import recipe
+from digits.training.recipe import FORMER_NAMES, Recipe, Run
 
 DESCRIPTION = "Classroom network: two dense hidden layers of 128 and 64 units"
+RECIPE = Recipe(epochs=20, learning_rate=1e-3, patience=10)
+
+RUN = Run(name="mnist_mlp")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(recipe.TrainingOptions):
-    name: str = "mnist_mlp"
-    epochs: int = 20
-    learning_rate: float = 1e-3
-    averaging: float = 0
-    augmentation: Literal["none", "light", "strong"] = "none"
-    patience: int = 10
+class Options:
+    recipe: OmitArgPrefixes[Recipe] = RECIPE
+    run: OmitArgPrefixes[Run] = RUN
 
 
 def main(options: Options) -> None:
     backend.load_keras()
     from digits.training import architectures, pipeline
 
-    pipeline.run(architectures.mlp, schedule, options, DESCRIPTION)
+    pipeline.run(architectures.mlp, options.recipe, options.run, DESCRIPTION, schedule)
 
 
-def schedule(options: Options, steps_an_epoch: int):
-    """A cosine from the learning rate down to nothing."""
+def schedule(recipe: Recipe, steps_per_epoch: int):
+    """Cosine decay from the learning rate to 0."""
     from keras.optimizers.schedules import CosineDecay
 
-    return CosineDecay(options.learning_rate, options.epochs * steps_an_epoch)
+    return CosineDecay(recipe.learning_rate, recipe.epochs * steps_per_epoch)
 
 
 if __name__ == "__main__":
-    cli.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__, FORMER_NAMES)

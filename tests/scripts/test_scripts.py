@@ -6,16 +6,12 @@ import json
 import subprocess
 import sys
 import time
-from types import ModuleType
 
 import cv2
 import numpy as np
 import pytest
-import tyro
 from PIL import Image
 
-import train_advanced
-import train_cnn
 from digits import corruptions, data, paths
 from digits.checkpoints import recognizer
 from digits.corruptions import CORRUPTIONS
@@ -34,7 +30,8 @@ def pictures(tmp_path, some_digits):
 
 
 def test_predict_reads_files_folders_and_globs_in_order(run_script, pictures, some_digits):
-    process = run_script("predict", "--json", pictures / "3.png", pictures / "more", f"{pictures}/[01].png")
+    names = (pictures / "3.png", pictures / "more", f"{pictures}/[01].png")
+    process = run_script("predict", "--json", *names, in_new_process=True)
     lines = [json.loads(line) for line in process.stdout.splitlines()]
     assert [line["path"].rsplit("/", 1)[1] for line in lines] == ["3.png", "4.png", "5.png", "0.png", "1.png"]
     assert [line["prediction"] for line in lines] == some_digits.labels[[3, 4, 5, 0, 1]].tolist()
@@ -156,31 +153,19 @@ def test_prepare_data_writes_its_pictures_and_reuses_its_cache(run_script, tmp_p
     assert folder_bytes(tmp_path / "out") == before
 
 
-@pytest.fixture
-def run_here(monkeypatch, capsys, tmp_path):
-    """Run a script's `main` in this process, where TensorFlow is loaded already; give what it prints."""
-
-    def run(script: ModuleType, *arguments: object) -> str:
-        monkeypatch.chdir(tmp_path)
-        script.main(tyro.cli(script.Options, args=list(map(str, arguments))))
-        return capsys.readouterr().out
-
-    return run
-
-
 SMALL = ("--name", "quick", "--limit", 512, "--epochs", 1, "--output-dir", "models", "--report-dir", "reports")
 
 
 def test_a_training_is_quiet_and_ends_with_its_scores(run_script, tmp_path):
-    process = run_script("train_mlp", *SMALL)
+    process = run_script("train_mlp", *SMALL, in_new_process=True)
     assert process.stderr == ""
     assert "of 5,000 validation digits" in process.stdout
     assert "of 10,000 test digits" in process.stdout
 
 
-@pytest.mark.parametrize("trainer", [train_cnn, train_advanced])
-def test_trainer_makes_a_model_that_can_be_used(trainer, run_here, tmp_path, some_digits):
-    printed = run_here(trainer, *SMALL, "--no-score-test")
+@pytest.mark.parametrize("trainer", ["train_cnn", "train_advanced"])
+def test_trainer_makes_a_model_that_can_be_used(trainer, run_script, tmp_path, some_digits):
+    printed = run_script(trainer, *SMALL, "--no-score-test").stdout
     assert "of 5,000 validation digits" in printed
     assert "test digits" not in printed
     assert sorted(file.name for file in (tmp_path / "models").glob("[!.]*")) == [
@@ -204,11 +189,12 @@ def test_resuming_what_never_began_is_one_line(run_script):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--limit", "0"], "at least 1 digit"),
-        (["--epochs", "0"], "--epochs and --batch-size of at least 1"),
+        (["--limit", "0"], "expected limit at least 1"),
+        (["--epochs", "0"], "expected epochs at least 1, got 0"),
         (["--name", "a/b"], "expected a --name of"),
         (["--name", ".."], "expected a --name of"),
-        (["--hardest", "0"], "--hardest above 0"),
+        (["--hard_example_fraction", "0"], "expected hard_example_fraction above 0"),
+        (["--hardest=0"], "expected hard_example_fraction above 0"),
     ],
 )
 def test_trainers_explain_options_out_of_range(run_script, arguments, words):
@@ -290,7 +276,7 @@ def test_a_killed_sweep_goes_on_where_it_was(run_script, tmp_path):
     indices = data.evenly_spaced(test, 200)[1]
     manifest = json.loads((tmp_path / "sweep" / "manifest.json").read_text())
     for name in ("rotate", "occlusion"):
-        whole = corruptions.damage(test.images, name, 5, seed=0)
+        whole = corruptions.corrupt(test.images, name, 5, seed=0)
         assert manifest["damaged_images_sha256"][f"{name}-5"] == hashlib.sha256(whole[indices].tobytes()).hexdigest()
 
 

@@ -134,16 +134,16 @@ def test_spellings_of_one_option_count_as_one(declare):
         ("epochs = '3'", "epochs: input should be a valid integer, got '3'"),
         ("epochs = [3]", "epochs: input should be a valid integer, got [3]"),
         ("epochs = {of = 3}", "epochs: input should be a valid integer"),
-        ("epochs = 0", "expected --epochs and --batch-size of at least 1"),
+        ("epochs = 0", "expected epochs at least 1, got 0"),
         ("limit = nan", "limit: input should be a valid integer"),
         ("learning_rate = '1e-3'", "learning_rate: input should be a valid number, got '1e-3'"),
         ("learning_rate = true", "learning_rate: input should be a valid number, got True"),
         ("learning_rate = 2026-01-01", "learning_rate: input should be a valid number"),
-        ("learning_rate = nan", "expected --learning-rate above 0"),
-        ("learning_rate = inf", "expected --learning-rate above 0"),
-        ("weight_decay = -0.1", "--weight-decay of at least 0"),
-        ("label_smoothing = 1.0", "--label-smoothing from 0 to below 1"),
-        ("patience = 0", "--patience of at least 1 epoch"),
+        ("learning_rate = nan", "expected learning_rate above 0"),
+        ("learning_rate = inf", "expected learning_rate above 0"),
+        ("weight_decay = -0.1", "expected weight_decay at least 0"),
+        ("label_smoothing = 1.0", "expected label_smoothing from 0 to below 1"),
+        ("patience = 0", "expected patience at least 1"),
         ("augmentation = 'heavy'", "augmentation: input should be 'none', 'light' or 'strong', got 'heavy'"),
         ("leave_out = 'noise'", "leave_out: input should be a valid array, got 'noise'"),
         ("leave_out = [3]", "leave_out.0: input should be 'flags'"),
@@ -158,8 +158,17 @@ def test_options_are_those_of_the_trainer_and_of_their_types(declare, option, wo
 
 
 def test_whole_numbers_do_for_fractions_and_lists_may_be_empty(declare):
-    text = DECLARED.replace("[variants.plain]", "[variants.plain]\ncalm = 1\nleave_out = []")
-    assert declare(text).variants["plain"][1] == {"epochs": 3, "calm": 1, "leave_out": []}
+    text = DECLARED.replace("[variants.plain]", "[variants.plain]\ncalm_fraction = 1\nleave_out = []")
+    assert declare(text).variants["plain"][1] == {"epochs": 3, "calm_fraction": 1, "leave_out": []}
+
+
+def test_former_names_of_options_are_accepted(declare):
+    given = "hardest = 0.5\naveraging = 0.9\ncalm = 0.2"
+    options = declare(DECLARED.replace("[variants.plain]", f"[variants.plain]\n{given}")).variants["plain"][1]
+    assert options == {"epochs": 3, "hard_example_fraction": 0.5, "ema_momentum": 0.9, "calm_fraction": 0.2}
+    twice = f"{given}\nema_momentum = 0.9"
+    with pytest.raises(ValueError, match="expected each option once"):
+        declare(DECLARED.replace("[variants.plain]", f"[variants.plain]\n{twice}"))
 
 
 def test_families_that_can_be_left_out_are_those_of_the_augmentation():

@@ -1,7 +1,12 @@
-"""Training on a few real digits: it learns, repeats itself, and goes on after a kill as if nothing had happened."""
+"""Training on a few real digits: it learns, is reproducible, and resumes after a kill as if nothing had happened."""
 
 import json
 import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,7 +16,7 @@ import train_cnn
 from digits import data
 from digits.augmentation import STRONG
 from digits.images import to_input
-from digits.training import architectures, loop, recipe, run_state
+from digits.training import Recipe, Trained, architectures, loop, run_state
 
 
 @pytest.fixture
@@ -19,14 +24,13 @@ def few(splits) -> data.Splits:
     return data.Splits(splits.train.first(1024), splits.validation.first(500), splits.test)
 
 
-def options(folder, **changes) -> recipe.TrainingOptions:
-    return train_cnn.Options(
-        **({"report_dir": folder, "output_dir": folder, "epochs": 3, "batch_size": 32, "averaging": 0.8} | changes)
-    )
+def short(**changes) -> Recipe:
+    """The CNN's recipe, shortened."""
+    return replace(train_cnn.RECIPE, **({"epochs": 3, "batch_size": 32, "ema_momentum": 0.8} | changes))
 
 
-def fit(few, chosen: recipe.TrainingOptions, build=architectures.cnn) -> loop.Trained:
-    return loop.fit(build, loop.warmed_cosine, few, chosen)
+def fit(few, recipe: Recipe, folder: Path | None = None, build=architectures.cnn, resume: bool = False) -> Trained:
+    return loop.fit(build, few, recipe, folder=folder, resume=resume)
 
 
 def answers(model, few) -> np.ndarray:
@@ -38,7 +42,9 @@ class KilledError(Exception):
 
 
 def test_training_learns_repeats_and_resumes(few, tmp_path, monkeypatch, capsys):
-    whole = fit(few, options(tmp_path / "whole"))
+    monkeypatch.chdir(tmp_path)
+    whole = fit(few, short())
+    assert not list(tmp_path.iterdir()), "without a folder nothing is written"
     assert whole.history["val_accuracy"][-1] > 0.5
     assert len(whole.history["seconds"]) == 3
     assert whole.history["learning_rate"][0] > whole.history["learning_rate"][-1]
@@ -51,15 +57,15 @@ def test_training_learns_repeats_and_resumes(few, tmp_path, monkeypatch, capsys)
     begin = run_state.Log.on_epoch_begin
     monkeypatch.setattr(run_state.Log, "on_epoch_begin", kill)
     with pytest.raises(KilledError):
-        fit(few, options(tmp_path / "cut"))
+        fit(few, short(), tmp_path / "cut")
     monkeypatch.setattr(run_state.Log, "on_epoch_begin", begin)
-    resumed = fit(few, options(tmp_path / "cut", resume=True))
+    resumed = fit(few, short(), tmp_path / "cut", resume=True)
     np.testing.assert_allclose(answers(resumed.model, few), answers(whole.model, few), atol=1e-5)
     np.testing.assert_allclose(resumed.history["val_loss"], whole.history["val_loss"], rtol=1e-5)
     assert resumed.best_epoch == whole.best_epoch
     # Before it was killed it was the same training once more.
     assert resumed.history["loss"][:2] == whole.history["loss"][:2]
-    written = json.loads((tmp_path / "cut" / "mnist_cnn" / "history.json").read_text())
+    written = json.loads((tmp_path / "cut" / "history.json").read_text())
     assert written["loss"] == resumed.history["loss"]
     capsys.readouterr()
 
@@ -69,34 +75,34 @@ def test_the_best_epoch_is_kept_not_the_last(few, tmp_path, capsys):
     def schedule(_, steps):
         return keras.optimizers.schedules.PiecewiseConstantDecay([steps], [1e-3, 100.0])
 
-    chosen = options(tmp_path, averaging=0, patience=2, epochs=6, precision="float32")
-    trained = loop.fit(architectures.mlp, schedule, few, chosen)
+    recipe = short(ema_momentum=0.0, patience=2, epochs=6, precision="float32")
+    trained = loop.fit(architectures.mlp, few, recipe, schedule, tmp_path)
     assert trained.best_epoch == 1
     assert np.isfinite(trained.history["val_loss"]).tolist() == [True, False, False]
     assert len(trained.history["loss"]) == 3, "patience of 2 stops after two worse epochs"
     right = np.mean(answers(trained.model, few).argmax(axis=1) == few.validation.labels)
     assert right == pytest.approx(trained.history["val_accuracy"][0], abs=1e-6)
-    final = keras.saving.load_model(tmp_path / "mnist_cnn" / "final.keras")
+    final = keras.saving.load_model(tmp_path / "final.keras")
     assert np.mean(answers(final, few).argmax(axis=1) == few.validation.labels) < right
     capsys.readouterr()
 
 
-def test_the_rate_warms_up_for_an_epoch_then_falls_along_half_a_cosine(tmp_path):
-    chosen = options(tmp_path, epochs=5, learning_rate=0.01)
-    rates = [float(loop.warmed_cosine(chosen, 100)(step)) for step in (0, 50, 100, 300, 500, 600)]
+def test_the_rate_warms_up_for_an_epoch_then_falls_along_half_a_cosine():
+    recipe = Recipe(epochs=5, learning_rate=0.01)
+    rates = [float(loop.warmed_cosine(recipe, 100)(step)) for step in (0, 50, 100, 300, 500, 600)]
     np.testing.assert_allclose(rates, [0.001, 0.0055, 0.01, 0.005, 0, 0], atol=1e-8)
 
 
-def test_every_restart_warms_up_and_falls_along_a_cosine_of_its_own(tmp_path):
+def test_every_restart_warms_up_and_falls_along_a_cosine_of_its_own():
     """Two epochs, then four, each as Keras's own warmed cosine of that length; saved and read it is the same."""
-    once, twice = (options(tmp_path, epochs=epochs, learning_rate=0.01) for epochs in (2, 4))
+    once, twice = (Recipe(epochs=epochs, learning_rate=0.01) for epochs in (2, 4))
     expected = [float(loop.warmed_cosine(once, 100)(step)) for step in range(200)]
     expected += [float(loop.warmed_cosine(twice, 100)(step)) for step in range(400)]
     schedule = loop.WarmRestarts(0.01, 600, cycles=2, warmup_steps=100)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
     for rates in (schedule, again):
         np.testing.assert_allclose([float(rates(step)) for step in range(600)], expected, rtol=1e-4, atol=1e-8)
-    with pytest.raises(ValueError, match="expected more epochs or fewer --cycles"):
+    with pytest.raises(ValueError, match="expected more epochs or fewer cycles"):
         loop.WarmRestarts(0.01, 300, cycles=2, warmup_steps=100)
 
 
@@ -142,9 +148,9 @@ def test_batches_of_an_epoch_do_not_depend_on_the_start(few):
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_either_precision_gives_a_float32_model(few, tmp_path, capsys, precision):
-    trained = fit(few, options(tmp_path, epochs=1, precision=precision))
+    trained = fit(few, short(epochs=1, precision=precision), tmp_path)
     assert {layer.compute_dtype for layer in trained.model.layers} == {"float32"}
-    kept = keras.saving.load_model(tmp_path / "mnist_cnn" / "best.keras", compile=False)
+    kept = keras.saving.load_model(tmp_path / "best.keras", compile=False)
     assert kept.get_layer("convolution_2").compute_dtype == precision
     # Eight bits of mantissa, through five layers.
     np.testing.assert_allclose(
@@ -155,38 +161,40 @@ def test_either_precision_gives_a_float32_model(few, tmp_path, capsys, precision
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_weights_of_another_training_are_refused(few, tmp_path, monkeypatch, capsys, precision):
-    fit(few, options(tmp_path / "other", epochs=2, precision=precision), architectures.mlp)
-    keep = run_state.Log.on_epoch_end
-
-    def keep_and_lose(self, epoch, logs=None):
-        keep(self, epoch, logs)
-        shutil.copyfile(tmp_path / "other" / "mnist_cnn" / "best.keras", self.folder / "best.keras")
-
-    monkeypatch.setattr(run_state.Log, "on_epoch_end", keep_and_lose)
-    with pytest.raises(ValueError, match=r"expected .* validation loss, [0-9.]*, got [0-9.]*: .*another --name"):
-        fit(few, options(tmp_path, epochs=1, precision=precision), architectures.mlp)
+def test_best_weights_of_another_training_are_refused(few, tmp_path, capsys, precision):
+    recipe = short(epochs=2, precision=precision)
+    fit(few, recipe, tmp_path / "mine", architectures.mlp)
+    fit(few, replace(recipe, epochs=3), tmp_path / "other", architectures.mlp)
+    # As of a run that was interrupted in its second epoch and whose best was the first.
+    history = json.loads((tmp_path / "mine" / "history.json").read_text())
+    history["val_loss"][0] = 0.01
+    (tmp_path / "mine" / "history.json").write_text(json.dumps(history))
+    shutil.copyfile(tmp_path / "other" / "best.keras", tmp_path / "mine" / "best.keras")
+    with pytest.raises(ValueError, match=r"to have its validation loss, [0-9.]*, got [0-9.]*: .*another name"):
+        fit(few, recipe, tmp_path / "mine", architectures.mlp, resume=True)
     capsys.readouterr()
 
 
 def test_resuming_nothing_or_something_else_is_refused(few, tmp_path, capsys):
     with pytest.raises(FileNotFoundError, match="nothing to resume"):
-        fit(few, options(tmp_path, resume=True))
-    fit(few, options(tmp_path, epochs=2), architectures.mlp)
+        fit(few, short(), tmp_path, resume=True)
+    with pytest.raises(ValueError, match="expected the folder of the run to resume"):
+        fit(few, short(), resume=True)
+    fit(few, short(epochs=2), tmp_path, architectures.mlp)
     with pytest.raises(ValueError, match="had another learning_rate"):
-        fit(few, options(tmp_path, epochs=2, learning_rate=1.0, resume=True))
+        fit(few, short(epochs=2, learning_rate=1.0), tmp_path, architectures.mlp, resume=True)
     capsys.readouterr()
 
 
-def test_a_step_learns_from_the_digits_with_the_largest_losses(few, tmp_path, capsys):
+def test_a_step_learns_from_the_digits_with_the_largest_losses(few, capsys):
     """Softmax regression from zeros but for a bias: its losses and its gradient are closed forms."""
     inputs, labels = to_input(few.train.images[:20]), few.train.labels[:20]
     model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")])
     bias = np.linspace(0, 3, 10)
     model.set_weights([np.zeros((784, 10)), bias])
-    model.compile(keras.optimizers.SGD(1.0), "categorical_crossentropy", jit_compile=False)
-    loop.learn_from_hardest(model, 4)
-    model.train_on_batch(inputs, loop.one_hot(labels))
+    learner = loop.HardExampleMining(model, 4)
+    learner.compile(keras.optimizers.SGD(1.0), "categorical_crossentropy", jit_compile=False)
+    learner.train_on_batch(inputs, loop.one_hot(labels))
     probabilities = np.exp(bias) / np.exp(bias).sum()
     # The smaller the bias of the true class, the larger the loss.
     hardest = np.argsort(labels)[:4]
@@ -197,10 +205,22 @@ def test_a_step_learns_from_the_digits_with_the_largest_losses(few, tmp_path, ca
     np.testing.assert_allclose(kernel, -inputs[hardest].reshape(4, 784).T @ errors / 4, atol=1e-6)
 
 
-def test_training_from_the_hardest_digits_resumes(few, tmp_path, capsys):
-    chosen = {"hardest": 0.5, "epochs": 2}
-    whole = fit(few, options(tmp_path / "whole", **chosen), architectures.mlp)
-    fit(few, options(tmp_path / "cut", **chosen), architectures.mlp)
-    resumed = fit(few, options(tmp_path / "cut", **chosen, resume=True), architectures.mlp)
+def test_training_with_hard_example_mining_resumes_and_keeps_plain_networks(few, tmp_path, capsys):
+    recipe = short(hard_example_fraction=0.5, epochs=2)
+    whole = fit(few, recipe, build=architectures.mlp)
+    fit(few, recipe, tmp_path, architectures.mlp)
+    resumed = fit(few, recipe, tmp_path, architectures.mlp, resume=True)
     np.testing.assert_allclose(answers(resumed.model, few), answers(whole.model, few), atol=1e-5)
+    for name in ("best", "final", "state"):
+        with zipfile.ZipFile(tmp_path / f"{name}.keras") as archive:
+            assert json.loads(archive.read("config.json"))["class_name"] == "Functional"
     capsys.readouterr()
+
+
+def test_recipes_load_no_keras():
+    code = (
+        "import sys; from digits import training; training.Recipe(epochs=3); training.Run(name='mine')\n"
+        "assert not {'keras', 'tensorflow', 'numpy'} & set(sys.modules)\n"
+        "assert training.fit.__module__ == 'digits.training.loop'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -18,13 +18,14 @@ leave_out = ["noise"]
 import json
 import runpy
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from digits import errors, files, paths
+from digits.training.recipe import FORMER_NAMES
 
 TRAINERS = ("train_mlp", "train_cnn", "train_advanced")
 # What a study sets for each run itself.
@@ -142,13 +143,14 @@ def _checked(given: dict) -> tuple[str, Options]:
     if trainer not in TRAINERS:
         raise ValueError(f"expected as trainer one of {', '.join(TRAINERS)}, got {trainer!r}")
     # The very file that trains: it is a script, not a module of the library.
-    expected = runpy.run_path(str(paths.ROOT / "src" / f"{trainer}.py"))["Options"]
+    recipe = runpy.run_path(str(paths.ROOT / "src" / f"{trainer}.py"))["RECIPE"]
     if reserved := sorted(set(options) & set(RESERVED)):
         raise ValueError(f"sets {', '.join(reserved)}, which the study does itself")
-    if unknown := sorted(set(options) - {field.name for field in fields(expected)}):
+    if unknown := sorted(set(options) - {field.name for field in fields(recipe)}):
         raise ValueError(f"sets {', '.join(map(repr, unknown))}, which {trainer} doesn't have")
     # As JSON, because from Python's objects pydantic's strict mode takes no dictionary for a dataclass.
-    TypeAdapter(expected).validate_json(json.dumps(options, default=str), strict=True)
+    written = json.dumps(asdict(recipe) | options, default=str)
+    TypeAdapter(type(recipe)).validate_json(written, strict=True)
     return trainer, options
 
 
@@ -159,8 +161,9 @@ def _check_variant(name: str) -> str:
 
 
 def _with_underscores(options: dict) -> dict:
-    """Options by their Python names, as which both spellings of the command line count."""
-    renamed = {option.replace("-", "_"): value for option, value in options.items()}
+    """Options by their present Python names, whichever spelling or former name of the command line is used."""
+    underscored = {option.replace("-", "_"): value for option, value in options.items()}
+    renamed = {FORMER_NAMES.get(option, option): value for option, value in underscored.items()}
     if len(renamed) < len(options):
         raise ValueError(f"expected each option once, got {list(options)}")
     return renamed

@@ -1,4 +1,28 @@
-"""Training networks and baselines: architectures, the training loop, what a run keeps on disk, ensembles.
+"""Training networks and baselines: recipes, architectures, the training loop, ensembles.
 
-In: `data.Splits` and a recipe. Out: a model and its history.
+In: `data.Splits` and a `Recipe`. Out: a Keras model and its history. In a notebook:
+
+    from digits import data, training
+    from digits.training import architectures
+
+    recipe = training.Recipe(epochs=3, augmentation="light")
+    trained = training.fit(architectures.cnn, data.load_splits(), recipe)
+
+Keras is loaded when `fit` or another name from `loop` is first used.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from digits.training.recipe import Recipe, Run
+
+if TYPE_CHECKING:
+    from digits.training.loop import Trained, WarmRestarts, fit, warmed_cosine
+
+__all__ = ["Recipe", "Run", "Trained", "WarmRestarts", "fit", "warmed_cosine"]
+
+
+def __getattr__(name: str):
+    if name in __all__:
+        return getattr(import_module("digits.training.loop"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,18 +1,18 @@
 """The networks, each a pure function that fits on a screen.
 
-All take ink from 0 to 1, float32 (N, 28, 28, 1), and end in a layer `logits` (10, linear) and a layer `probabilities`
-(softmax). They use plain Keras layers only, so that `keras.saving.load_model` opens a checkpoint with none of our code.
+All take ink, float32 (N, 28, 28, 1) in [0, 1], and end in a layer `logits` (10, linear) and a layer `probabilities`
+(softmax). They consist of plain Keras layers, so `keras.saving.load_model` opens a checkpoint without this project.
 
-The convolutional ones do without BatchNorm. On a processor it costs more time than the convolutions, because Keras
-computes it in a dozen passes over each feature map; and its statistics would be those of a mixture of clean and damaged
-digits that no single digit is like. He's initialisation, warming up and residual connections do its work.
+The convolutional ones have no BatchNorm. On a CPU it takes longer than the convolutions, because Keras computes it in a
+dozen passes over each feature map; and its statistics would be those of a mixture of clean and damaged digits that no
+single digit resembles. He initialisation, warm-up and residual connections take its place.
 """
 
-from typing import Literal
+from typing import Literal, cast
 
 from keras import KerasTensor, Model, layers
 
-# How the last maps become the features that the last layer weighs.
+# How the last feature maps become the features that the last layer weighs.
 Pooling = Literal["average", "max", "flatten"]
 POOLINGS = {"average": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, "flatten": layers.Flatten}
 
@@ -21,16 +21,16 @@ def mlp() -> Model:
     """The classroom network: two hidden layers of 128 and 64 units."""
     ink = _ink()
     hidden = layers.Flatten(name="flatten")(ink)
-    for place, units in enumerate((128, 64), start=1):
-        hidden = layers.Dense(units, activation="relu", name=f"dense_{place}")(hidden)
-        hidden = layers.Dropout(0.2, name=f"dropout_{place}")(hidden)
+    for index, units in enumerate((128, 64), start=1):
+        hidden = layers.Dense(units, activation="relu", name=f"dense_{index}")(hidden)
+        hidden = layers.Dropout(0.2, name=f"dropout_{index}")(hidden)
     return _classifier("mlp", ink, hidden)
 
 
 def cnn() -> Model:
     """The standard CNN: four convolutions with ReLU, two of them pooled, sized for two cores.
 
-    Few filters while the image is large, and no padding there, is where training time is saved.
+    Having few filters and no padding while the image is large is what saves training time.
     """
     ink = _ink()
     hidden = _convolution(ink, 32, "1", padding="valid", pooled=True)
@@ -56,9 +56,9 @@ def residual_cnn(pooling: Pooling = "average") -> Model:
 
 
 def separable_cnn(pooling: Pooling = "average") -> Model:
-    """The same idea with depthwise-separable convolutions (Chollet 2017) behind two plain ones.
+    """A residual CNN with depthwise-separable convolutions (Chollet 2017) after two plain ones.
 
-    It has fewer parameters and needs fewer operations, but a processor does those of a depthwise convolution slowly.
+    It has fewer parameters and needs fewer operations, but CPUs run depthwise convolutions slowly.
     """
     ink = _ink()
     hidden = _convolution(ink, 32, "1", padding="valid", pooled=True)
@@ -74,28 +74,27 @@ ARCHITECTURES = {"mlp": mlp, "cnn": cnn, "residual_cnn": residual_cnn, "separabl
 
 
 def _ink() -> KerasTensor:
-    return layers.Input((28, 28, 1), name="ink")
+    return cast(KerasTensor, layers.Input((28, 28, 1), name="ink"))
 
 
 def _convolution(
-    hidden: KerasTensor, filters: int, place: str, padding: str = "same", pooled: bool = False
+    hidden: KerasTensor, filters: int, label: str, padding: str = "same", pooled: bool = False
 ) -> KerasTensor:
-    hidden = layers.Conv2D(filters, 3, padding=padding, kernel_initializer="he_normal", name=f"convolution_{place}")(
-        hidden
-    )
+    convolve = layers.Conv2D(filters, 3, padding=padding, kernel_initializer="he_normal", name=f"convolution_{label}")
+    maps = convolve(hidden)
     if pooled:
-        # The largest of four, then ReLU, is the same as ReLU, then the largest of four, and a quarter of the work.
-        hidden = layers.MaxPooling2D(name=f"pool_{place}")(hidden)
-    return layers.ReLU(name=f"relu_{place}")(hidden)
+        # ReLU after max pooling gives the same as before it, with a quarter of the work.
+        maps = layers.MaxPooling2D(name=f"pool_{label}")(maps)
+    return layers.ReLU(name=f"relu_{label}")(maps)
 
 
-def _separable(hidden: KerasTensor, filters: int, place: str) -> KerasTensor:
-    hidden = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"depthwise_{place}")(hidden)
-    hidden = layers.Conv2D(filters, 1, kernel_initializer="he_normal", name=f"pointwise_{place}")(hidden)
-    return layers.ReLU(name=f"relu_{place}")(hidden)
+def _separable(hidden: KerasTensor, filters: int, label: str) -> KerasTensor:
+    hidden = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"depthwise_{label}")(hidden)
+    hidden = layers.Conv2D(filters, 1, kernel_initializer="he_normal", name=f"pointwise_{label}")(hidden)
+    return layers.ReLU(name=f"relu_{label}")(hidden)
 
 
 def _classifier(name: str, ink: KerasTensor, features: KerasTensor) -> Model:
-    # In float32 whatever the other layers compute in, because a loss needs small differences of logits.
+    # In float32 whatever the other layers compute in, because the loss depends on small differences of logits.
     logits = layers.Dense(10, name="logits", dtype="float32")(features)
     return Model(ink, layers.Softmax(name="probabilities", dtype="float32")(logits), name=name)

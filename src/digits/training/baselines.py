@@ -1,4 +1,4 @@
-"""The classical baselines by scikit-learn, carried over into Keras where they are linear."""
+"""Classical baselines, trained by scikit-learn; the linear ones are converted to Keras models."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ class Baseline:
 
     Attributes:
         model: a Keras model or a scikit-learn forest.
-        facts: what its card says of it besides the recipe.
+        facts: what its card records besides the recipe.
     """
 
     model: Any
@@ -33,20 +33,22 @@ def logistic(digits: Digits, c: float) -> Baseline:
 
 
 def linear_svm(digits: Digits, c: float, seed: int) -> Baseline:
-    """Ten linear support-vector machines, one digit against the rest; its softmax of margins is not calibrated."""
+    """A linear support-vector machine, one-vs-rest; the softmax of its margins is not calibrated."""
     from sklearn.svm import LinearSVC
 
-    fitted = LinearSVC(C=c, dual=False, tol=1e-3, random_state=seed).fit(_pixels(digits), digits.labels)
+    # The parameter accepts a boolean; its default, "auto", hides that.
+    svm = LinearSVC(C=c, dual=False, tol=1e-3, random_state=seed)  # pyright: ignore[reportArgumentType]
+    fitted = svm.fit(_pixels(digits), digits.labels)
     return _linear(fitted, "Linear support-vector machines, one against the rest")
 
 
 def random_forest(digits: Digits, trees: int, leaf_samples: int, seed: int) -> Baseline:
-    """A random forest on the 784 pixels; the parameters counted are its nodes."""
+    """A random forest on the 784 pixels; its parameters are counted as its nodes."""
     from sklearn.ensemble import RandomForestClassifier
 
     forest = RandomForestClassifier(trees, min_samples_leaf=leaf_samples, random_state=seed, n_jobs=-1)
     forest.fit(_pixels(digits), digits.labels)
-    # A stored forest should not take every core of whoever loads it, nor start threads to recognise one digit.
+    # A loaded forest should neither occupy all cores nor start threads to recognise one digit.
     forest.n_jobs = 1
     nodes = sum(tree.tree_.node_count for tree in forest.estimators_)
     facts = {"architecture": "random_forest", "parameters": nodes}
@@ -54,7 +56,7 @@ def random_forest(digits: Digits, trees: int, leaf_samples: int, seed: int) -> B
 
 
 def logistic_8x8(c: float, seed: int) -> Baseline:
-    """Logistic regression on scikit-learn's 8×8 digits, scored on its own held-out fifth, carried over to 28×28."""
+    """Logistic regression on scikit-learn's 8×8 digits, scored on a held-out fifth of them, then extended to 28×28."""
     from sklearn.datasets import load_digits
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import train_test_split

@@ -1,41 +1,47 @@
-"""A training from the data to the published checkpoint: what every trainer script runs with a recipe of its own."""
+"""A training from the data to the published checkpoint: what every trainer script runs with its own recipe."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
 from digits import data, files
 from digits.checkpoints import publishing
-from digits.training import loop, plots, recipe
+from digits.training import loop, plots
+from digits.training.recipe import Recipe, Run
 
 
 def run(
     build: Callable[[], keras.Model],
-    schedule: Callable[[recipe.TrainingOptions, int], keras.optimizers.schedules.LearningRateSchedule],
-    options: recipe.TrainingOptions,
+    recipe: Recipe,
+    run: Run,
     description: str,
+    schedule: Callable[[Any, int], loop.Schedule] = loop.warmed_cosine,
 ) -> None:
-    """Load, split, train, draw the curves, publish and say how it went; `training.fit` says what the arguments are.
+    """Load and split MNIST, train, draw the curves, publish the checkpoint and print its scores.
 
     Args:
-        description: what the card says of the model, in a line.
+        build: returns the untrained network.
+        description: of the model, a line for its card.
+        schedule: takes the recipe and the number of steps per epoch and returns the learning rate.
 
     Raises:
+        FileNotFoundError: there is no MNIST, or nothing to resume.
         ValueError: another training of that name is running, a folder can't be written to, or the data is wrong.
     """
-    run_folder = options.report_dir / options.name
-    # The checkpoint's lock, too: a folder in use or without permission is better found before the training than after.
-    with files.locked(run_folder, "--name"), files.locked(options.output_dir, "--name", options.name):
-        splits = data.load_splits(options.data_dir)
-        trained = loop.fit(build, schedule, splits, options)
-        plots.write_training_curves(trained.history, run_folder)
+    folder = run.report_dir / run.name
+    # The checkpoint is locked, too: a folder in use or without permission is better noticed before the training.
+    with files.locked(folder, "--name"), files.locked(run.output_dir, "--name", run.name):
+        splits = data.load_splits(run.data_dir)
+        trained = loop.fit(build, splits, recipe, schedule, folder, run.resume)
+        plots.write_training_curves(trained.history, folder)
         card = publishing.publish(
             trained.model,
-            options.name,
-            options.output_dir,
+            run.name,
+            run.output_dir,
             splits,
-            options.score_test,
+            run.score_test,
             description=description,
-            **loop.facts(trained, options),
+            **loop.facts(trained, recipe),
         )
     print(publishing.summary(card))

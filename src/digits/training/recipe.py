@@ -1,4 +1,4 @@
-"""What the trainers share of their options; it loads nothing heavy, so that --help comes at once."""
+"""A recipe decides what a training makes; a run says where that goes. It loads nothing heavy, so --help is instant."""
 
 from dataclasses import dataclass
 from math import inf
@@ -28,75 +28,85 @@ Family = Literal[
     "noise",
     "polarity",
 ]
+# Former names of options, which may still stand in a user's scripts and studies.
+FORMER_NAMES = {"hardest": "hard_example_fraction", "averaging": "ema_momentum", "calm": "calm_fraction"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingOptions:
-    """What the trainers share; each states its own recipe as defaults.
+class Recipe:
+    """What decides the result of a training.
 
     Raises:
-        ValueError: an option is out of its range.
+        ValueError: a value is out of range.
+    """
+
+    epochs: int = 20
+    """Number of passes over the training digits."""
+    batch_size: int = 256
+    """Batch size."""
+    hard_example_fraction: float = 1.0
+    """Fraction of each batch that a step learns from: the digits with the largest loss."""
+    learning_rate: float = 1e-3
+    """Peak learning rate of the schedule."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay of AdamW."""
+    label_smoothing: float = 0.0
+    """Probability moved from the true class and shared equally by all ten."""
+    ema_momentum: float = 0.0
+    """Momentum of the moving average of the weights (EMA) that is evaluated and kept; 0 turns it off."""
+    augmentation: Literal["none", "light", "strong"] = "none"
+    """Augmentation of the training digits."""
+    leave_out: tuple[Family, ...] = ()
+    """Augmentation families to leave out."""
+    calm_fraction: float = 0.0
+    """Fraction of the epochs, at the end, that use weaker augmentation."""
+    patience: int = 10
+    """Stop after this many epochs without a lower validation loss."""
+    random_seed: int = 0
+    """Seed of the initial weights, the batch order, the augmentation and dropout."""
+    limit: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    """Number of training digits, taken from the first, for a quick try; all of them if left out."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Precision that layers compute in; auto uses bfloat16 if the processor multiplies such matrices in hardware."""
+
+    def __post_init__(self) -> None:
+        # Here, because loading Keras takes seconds.
+        for name, is_valid, expected in (
+            ("epochs", self.epochs >= 1, "at least 1"),
+            ("batch_size", self.batch_size >= 1, "at least 1"),
+            ("hard_example_fraction", 0 < self.hard_example_fraction <= 1, "above 0 and up to 1"),
+            ("learning_rate", 0 < self.learning_rate < inf, "above 0"),
+            ("weight_decay", 0 <= self.weight_decay < inf, "at least 0"),
+            ("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 to below 1"),
+            ("ema_momentum", 0 <= self.ema_momentum < 1, "from 0 to below 1"),
+            ("calm_fraction", 0 <= self.calm_fraction <= 1, "from 0 to 1"),
+            ("patience", self.patience >= 1, "at least 1"),
+            ("limit", self.limit is None or self.limit >= 1, "at least 1"),
+        ):
+            if not is_valid:
+                raise ValueError(f"expected {name} {expected}, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Where a training reads and writes, under which name; nothing here changes the trained weights.
+
+    Raises:
+        ValueError: a checkpoint can't have that name.
     """
 
     name: str
     """Name of the checkpoint."""
     data_dir: Path = paths.DATA
-    """Folder with mnist.npz."""
+    """Folder that contains mnist.npz."""
     output_dir: Path = paths.MODELS
-    """Folder for the checkpoint, its export and its card."""
+    """Folder for the checkpoint, its ONNX export and its card."""
     report_dir: Path = paths.REPORTS
-    """Folder for the training history, its curves, and what --resume needs."""
-    epochs: int
-    """Passes over the training digits."""
-    batch_size: int = 256
-    """Digits a step."""
-    hardest: float = 1.0
-    """Share of each batch that a step learns from: the digits with the largest loss."""
-    learning_rate: float
-    """Largest learning rate of the schedule."""
-    weight_decay: float = 0.01
-    """Decoupled weight decay of AdamW."""
-    label_smoothing: float = 0.0
-    """Probability taken from the true class and shared by all ten."""
-    averaging: float = 0.99
-    """Momentum of the moving average of the weights that is evaluated and kept; less in the first steps."""
-    augmentation: Literal["none", "light", "strong"]
-    """How the digits are changed while training."""
-    leave_out: tuple[Family, ...] = ()
-    """Families of the augmentation to leave out, to see what each is worth."""
-    calm: float = 0.0
-    """Share of the epochs, the last ones, in which digits are changed less."""
-    patience: int
-    """Stop after so many epochs without a lower validation loss."""
-    random_seed: int = 0
-    """Seed of the weights, the order, the augmentation and the dropout."""
-    limit: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
-    """Train on the first so many digits only, for a quick try."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Numbers that layers compute with; auto: bfloat16 where the processor multiplies matrices of them in hardware."""
+    """Folder for the training history, its curves, and the state that --resume needs."""
     score_test: bool = True
-    """Score the finished model on the test digits; to choose between recipes, the validation digits will do."""
+    """Score the finished model on the test digits; choose between recipes by the validation digits alone."""
     resume: bool = False
-    """Go on where a killed run with the same options stopped."""
+    """Resume an interrupted run with the same options."""
 
     def __post_init__(self) -> None:
-        # Before Keras is loaded, which takes seconds.
         files.check_name(self.name, "a --name")
-        if self.epochs < 1 or self.batch_size < 1 or not 0 <= self.averaging < 1:
-            raise ValueError(
-                "expected --epochs and --batch-size of at least 1 and --averaging from 0 to below 1, "
-                f"got {self.epochs}, {self.batch_size} and {self.averaging}"
-            )
-        if not 0 <= self.calm <= 1 or not 0 < self.hardest <= 1:
-            raise ValueError(
-                f"expected --calm from 0 to 1 and --hardest above 0 and up to 1, got {self.calm} and {self.hardest}"
-            )
-        if not (0 < self.learning_rate < inf and 0 <= self.weight_decay < inf and 0 <= self.label_smoothing < 1):
-            raise ValueError(
-                "expected --learning-rate above 0, --weight-decay of at least 0 and --label-smoothing from 0 "
-                f"to below 1, got {self.learning_rate}, {self.weight_decay} and {self.label_smoothing}"
-            )
-        if self.patience < 1:
-            raise ValueError(f"expected --patience of at least 1 epoch, got {self.patience}")
-        if self.limit is not None and self.limit < 1:
-            raise ValueError(f"expected a --limit of at least 1 digit, got {self.limit}")

@@ -1,8 +1,9 @@
-"""What a training keeps on disk epoch by epoch: its history, the best model, and a state to go on from."""
+"""The history of a training and its best weights, kept epoch by epoch, on disk with a state to resume from."""
 
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,31 +14,49 @@ FILES = ("state.keras", "best.keras", "final.keras", "history.json")
 
 
 class Log(keras.callbacks.Callback):
-    """Keeps the history, the best model and the state to resume from on disk, and stops when patience is out.
+    """Keeps the history and the best weights, writes them and the state to resume from, and stops out of patience.
 
-    It follows SwapEMAWeights in the list of callbacks: that puts the averaged weights in the model at an epoch's end,
-    when the best are kept, and the raw ones back at the next one's beginning, when the state is saved.
+    It follows SwapEMAWeights in the list of callbacks: at the end of an epoch, when the best weights are kept, the
+    network has the averaged weights; at the beginning of the next, when the state is saved, it has the raw ones.
+
+    Args:
+        network: the network that is trained, compiled with the optimizer.
+        patience: stop after this many epochs without a lower validation loss.
+        seed: of dropout.
+        history: of the epochs so far, a list of numbers per name.
+        best_weights: of the epochs so far.
+        folder: for `history.json`, `best.keras` and `state.keras`; None writes nothing.
     """
 
-    def __init__(self, folder: Path, patience: int, seed: int, history: dict[str, list[float]]):
+    def __init__(
+        self,
+        network: keras.Model,
+        patience: int,
+        seed: int,
+        history: dict[str, list[float]],
+        best_weights: list[np.ndarray],
+        folder: Path | None,
+    ) -> None:
         super().__init__()
-        self.folder = folder
+        self.network = network
         self.patience = patience
         self.seed = seed
         self.history = history
+        self.best_weights = best_weights
+        self.folder = folder
 
     @property
     def epochs(self) -> int:
-        """How many are finished."""
+        """Number of finished epochs."""
         return len(self.history.get("val_loss", []))
 
     @property
     def best_epoch(self) -> int:
-        """The epoch of the lowest validation loss, counted from 1.
+        """The epoch with the lowest validation loss, counted from 1.
 
-        Near the end a few ambiguous digits decide the accuracy on 5,000; the loss tells good epochs apart long after.
+        Near the end a few ambiguous digits decide the accuracy on 5,000; the loss tells good epochs apart much longer.
         """
-        # A training that diverged says NaN, which NumPy takes for the lowest.
+        # A training that diverged has NaN, which NumPy takes for the lowest.
         return 1 + int(np.argmin(np.nan_to_num(self.history["val_loss"], nan=np.inf)))
 
     @property
@@ -46,43 +65,52 @@ class Log(keras.callbacks.Callback):
         return self.epochs > 0 and self.epochs - self.best_epoch >= self.patience
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Keep the state after the epoch before, whose raw weights are in the model again."""
+        """Save the state after the previous epoch, whose raw weights are in the network again."""
         self.started = time.perf_counter()
-        if self.epochs:
-            _replace_model(self.model, self.folder / "state.keras")
-        # Keras saves no dropout counters, so the masks of an epoch are made to depend on the seed and the epoch alone.
-        counters = [variable for variable in self.model.variables if variable.path.endswith("seed_generator_state")]
+        if self.folder and self.epochs:
+            _replace_model(self.network, self.folder / "state.keras")
+        # Keras doesn't save dropout's counters, so an epoch's masks are made to depend only on the seed and the epoch.
+        counters = [variable for variable in self.network.variables if variable.path.endswith("seed_generator_state")]
         for index, counter in enumerate(counters):
             counter.assign(np.random.default_rng([self.seed, epoch, index]).integers(2**32, size=2, dtype=np.uint32))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Keep the history, and the model if it is the best so far."""
-        numbers = dict(logs) | {
-            "learning_rate": float(self.model.optimizer.learning_rate),
+        """Add to the history, and keep the weights if they are the best so far."""
+        numbers = (logs or {}) | {
+            "learning_rate": float(self.network.optimizer.learning_rate),
             "seconds": time.perf_counter() - self.started,
         }
         for name, number in numbers.items():
             self.history.setdefault(name, []).append(float(number))
-        files.write_text(self.folder / "history.json", json.dumps(self.history, indent=1))
+        if self.folder:
+            files.write_text(self.folder / "history.json", json.dumps(self.history, indent=1))
         if self.best_epoch == self.epochs:
-            _replace_model(self.model, self.folder / "best.keras")
-        self.model.stop_training = self.out_of_patience
+            self.best_weights = self.network.get_weights()
+            if self.folder:
+                _replace_model(self.network, self.folder / "best.keras")
+        trained: Any = self.model
+        trained.stop_training = self.out_of_patience
 
 
 def begin(folder: Path, recipe: dict) -> None:
-    """Delete what an earlier training left in the folder, and note the recipe of this one."""
+    """Make the folder, delete what an earlier training left in it, and record the recipe of this one."""
+    files.output_folder(folder)
     for earlier in FILES:
         (folder / earlier).unlink(missing_ok=True)
     files.write_text(folder / "recipe.json", json.dumps(recipe, indent=1))
 
 
-def restore(folder: Path, recipe: dict, steps_an_epoch: int) -> tuple[keras.Model, dict[str, list[float]]]:
-    """The model and history of a training that was stopped, as they were after its last whole epoch.
+def restore(
+    folder: Path | None, recipe: dict, steps_per_epoch: int
+) -> tuple[keras.Model, dict[str, list[float]], list[np.ndarray]]:
+    """Network, history and best weights of an interrupted training, as they were after its last whole epoch.
 
     Raises:
-        FileNotFoundError: there is nothing to resume from.
-        ValueError: the training had another recipe.
+        FileNotFoundError: there is nothing to resume.
+        ValueError: there is no folder, or the training had another recipe.
     """
+    if folder is None:
+        raise ValueError("expected the folder of the run to resume, got none")
     state = folder / "state.keras"
     if not state.is_file():
         raise FileNotFoundError(f"nothing to resume: no {state}; leave out --resume")
@@ -91,11 +119,12 @@ def restore(folder: Path, recipe: dict, steps_an_epoch: int) -> tuple[keras.Mode
         raise ValueError(
             f"the run in {folder} had another {', '.join(changed)}; use its options, or leave out --resume"
         )
-    model = keras.saving.load_model(state)
+    network: Any = keras.saving.load_model(state)
     # The history is written before the state, so a kill between them leaves it an epoch ahead.
-    epochs = int(model.optimizer.iterations) // steps_an_epoch
+    epochs = int(network.optimizer.iterations) // steps_per_epoch
     history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
-    return model, {name: numbers[:epochs] for name, numbers in history.items()}
+    best: Any = keras.saving.load_model(folder / "best.keras", compile=False)
+    return network, {name: numbers[:epochs] for name, numbers in history.items()}, best.get_weights()
 
 
 def _replace_model(model: keras.Model, path: Path) -> None:
