@@ -1,7 +1,7 @@
-"""Random changes that leave a digit's label alone, each from a generic family, as training sees them.
+"""Random changes to training digits that preserve their labels, in generic families.
 
-Every function takes and gives uint8 (N, 28, 28), ink 255 on paper 0, and draws from the generator it is given. OpenCV
-releases Python's lock, so a batch is made in one thread while the training step runs in others.
+In and out: images, uint8 (N, 28, 28), ink 255 on paper 0; the modules hold one function per family, which draws from
+the given generator. OpenCV releases Python's global lock, so one thread prepares a batch while others train.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,32 +11,33 @@ import numpy as np
 
 from digits.augmentation import light, marks, shape
 
+# `calmed` multiplies changes of shape, and the share of damaged digits, by these.
 CALM_SHAPE, CALM_DAMAGE = 0.45, 0.3
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How strongly each family acts; 0 switches it off. The card keeps these numbers as the record of what was seen.
+    """The strength of each family; 0 switches it off. Cards record these numbers.
 
     Attributes:
-        flags: share of the ones that get a flag, where the labels are given.
-        rotation: largest turn, degrees either way.
-        scale: largest change of size, a fraction; both axes together, and each by half as much again on its own.
-        shear: largest horizontal shear, pixels a pixel.
-        shift: largest shift, pixels along each axis.
+        flags: fraction of the ones that get a flag at their top, if labels are given.
+        rotation: largest rotation in either direction, degrees.
+        scale: largest change of size, as a fraction, of both axes together; half as much again of each axis alone.
+        shear: largest horizontal shear, pixels per row.
+        shift: largest translation along each axis, pixels.
         elastic: largest smooth displacement, pixels.
-        damaged: share of the digits that the families below may act on; the others only change their shape as above.
-        share: share of the damaged digits that each of the families acts on.
-        stroke: 1 if strokes become thicker and thinner.
-        hollow: 1 if strokes become hollow.
-        lines: 1 if stray lines are drawn.
-        erasing: 1 if rectangles are covered or inverted.
+        damaged: fraction of the digits that the families below may act on; only the shape of the others changes.
+        share: fraction of the damaged digits that each of the families below acts on.
+        stroke: 1 to make strokes thicker or thinner.
+        hollow: 1 to reduce strokes to their outlines.
+        lines: 1 to draw stray lines.
+        erasing: 1 to cover or invert rectangles.
         blur: largest standard deviation of Gaussian blur, pixels.
-        filters: standard deviation of a random filter's coefficients, times three.
-        contrast: largest loss of contrast, a fraction, anywhere on the scale of greys, along a random tone curve.
-        background: largest share of the scale that a smooth random background has.
+        filters: standard deviation of the coefficients of a random filter, times three.
+        contrast: largest loss of contrast, as a fraction, in any part of the grey scale, along a random tone curve.
+        background: largest amplitude of a smooth random background, as a fraction of full ink.
         noise: largest standard deviation of noise, grey levels.
-        polarity: share of the damaged digits that are inverted.
+        polarity: fraction of the damaged digits that are inverted.
     """
 
     flags: float = 0
@@ -59,7 +60,15 @@ class Augmentation:
     polarity: float = 0
 
     def __call__(self, images: np.ndarray, rng: np.random.Generator, labels: np.ndarray | None = None) -> np.ndarray:
-        """Change each of `images`, uint8 (N, 28, 28), on its own; the input stays as it was."""
+        """Change each image independently.
+
+        Args:
+            images: uint8 (N, 28, 28); not modified.
+            labels: (N,), for `flags`.
+
+        Returns:
+            uint8 (N, 28, 28).
+        """
         if self.flags and labels is not None:
             images = images.copy()
             chosen = (labels == 1) & (rng.random(len(images)) < self.flags)
@@ -92,9 +101,9 @@ class Augmentation:
         return images
 
     def calmed(self) -> "Augmentation":
-        """Of the same families less: shapes change less than half as much, and few digits are damaged.
+        """A weaker augmentation for the last epochs: shapes change less than half as much, and few digits are damaged.
 
-        What is learnt last shapes the answers to plain digits most, and what damage looks like isn't forgotten soon.
+        The last epochs influence accuracy on clean digits most, and robustness isn't forgotten quickly.
         """
         shapes = {name: CALM_SHAPE * getattr(self, name) for name in ("rotation", "scale", "shear", "shift")}
         return replace(self, damaged=CALM_DAMAGE * self.damaged, **shapes)
@@ -140,10 +149,10 @@ FAMILIES = tuple(field.name for field in fields(Augmentation) if field.name not 
 
 
 def by_name(name: str, leave_out: Sequence[str] = ()) -> Augmentation | None:
-    """The augmentation of this name without some of its families; None where nothing is to be changed.
+    """The augmentation with this name, without the families to leave out; None for "none".
 
     Raises:
-        ValueError: there is no such family.
+        ValueError: a family is unknown.
     """
     if unknown := sorted(set(leave_out) - set(FAMILIES)):
         raise ValueError(f"no family of augmentation called {', '.join(unknown)}; there are: {', '.join(FAMILIES)}")

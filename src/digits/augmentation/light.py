@@ -1,4 +1,4 @@
-"""What the eye or the camera makes of the page: focus, filters, light, noise."""
+"""Families of augmentation that imitate cameras and light: blur, filters, tone, background, noise."""
 
 import cv2
 import numpy as np
@@ -6,16 +6,22 @@ import numpy as np
 from digits.augmentation.shape import bumps
 from digits.images import SIDE
 
+# Side of a blur's kernel, in pixels.
 FOCUS = 9
+# Knots per side of the smooth fields that make up a background.
 OCTAVES = (2, 4, 7, 12)
 
 
 def blur(images: np.ndarray, rng: np.random.Generator, largest_sigma: float) -> np.ndarray:
-    """Blur each image by a Gaussian of its own, up to `largest_sigma` pixels long and of any shape and direction."""
+    """Blur each image with a random Gaussian of any direction, its standard deviations up to `largest_sigma` pixels.
+
+    Args:
+        images: uint8 (N, 28, 28), here as in the functions below.
+    """
     sigma = np.maximum(0.25, largest_sigma * rng.random((len(images), 2)))
     angle = rng.uniform(0, np.pi, len(images))
-    place = np.arange(FOCUS, dtype=np.float32) - FOCUS // 2
-    x, y = place[None, None, :], place[None, :, None]
+    position = np.arange(FOCUS, dtype=np.float32) - FOCUS // 2
+    x, y = position[None, None, :], position[None, :, None]
     cosine, sine = np.cos(angle)[:, None, None], np.sin(angle)[:, None, None]
     long, wide = (sigma[:, axis, None, None] for axis in range(2))
     kernels = np.exp(-(((cosine * x + sine * y) / long) ** 2 + ((cosine * y - sine * x) / wide) ** 2) / 2)
@@ -23,7 +29,7 @@ def blur(images: np.ndarray, rng: np.random.Generator, largest_sigma: float) -> 
 
 
 def random_filter(images: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
-    """Add to each image what a random filter of 3×3 makes of it (as in Xu et al. 2021); what overshoots is cut off."""
+    """Add a random 3×3 convolution of each image to it (after Xu et al. 2021), clipped to 0 and 255."""
     kernels = rng.normal(0, strength / 3, (len(images), 3, 3))
     kernels[:, 1, 1] += 1
     return _filtered(images, kernels)
@@ -37,7 +43,7 @@ def _filtered(images: np.ndarray, kernels: np.ndarray) -> np.ndarray:
 
 
 def smooth_fields(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Random fields from 0 to 1, float32 (count, 28, 28): clouds of several sizes in random proportion."""
+    """Smooth random fields in [0, 1], float32 (count, 28, 28): sums of several scales in random proportions."""
     field = np.zeros((count, SIDE * SIDE), np.float32)
     for knots in OCTAVES:
         weights = rng.uniform(0, 1, (count, 1)).astype(np.float32) ** 2
@@ -47,7 +53,7 @@ def smooth_fields(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def change_tone(images: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
-    """Give each image a tone curve of its own: up to `strength` less contrast anywhere on the scale, and a gamma."""
+    """Apply a random tone curve to each image: up to `strength` less contrast, at a random level, and a gamma."""
     count = len(images)
     lost = rng.uniform(0, strength, (count, 1)).astype(np.float32)
     lowest = lost * rng.random((count, 1), np.float32)
@@ -59,7 +65,7 @@ def change_tone(images: np.ndarray, rng: np.random.Generator, strength: float) -
 
 
 def cloud(images: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
-    """Fade each image into a random smooth background, by up to `strength`; a third of the inks stay above it."""
+    """Blend each image with a smooth random background by up to `strength`; in a third of them ink covers it."""
     share = rng.uniform(0, strength, (len(images), 1, 1)).astype(np.float32)
     background = 255 * share * smooth_fields(len(images), rng)
     above = rng.random((len(images), 1, 1)) < 1 / 3
@@ -67,9 +73,9 @@ def cloud(images: np.ndarray, rng: np.random.Generator, strength: float) -> np.n
 
 
 def add_noise(images: np.ndarray, rng: np.random.Generator, largest: float) -> np.ndarray:
-    """Add noise of up to `largest` grey levels (standard deviation) to each image, from even to rare and strong.
+    """Add noise with a standard deviation of up to `largest` grey levels, from Gaussian to heavy-tailed.
 
-    The noise is a power, from 1 to 4, of normal noise with its sign; half of it follows the ink, as light's own does.
+    The noise is a signed power, 1 to 4, of Gaussian noise; in a quarter of the images it is proportional to the ink.
     """
     count = len(images)
     power = rng.uniform(1, 4, (count, 1, 1)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What lies on the page besides the digit, or hides it: stray lines, patches."""
+"""Families of augmentation that add marks to the page: stray lines and erased rectangles."""
 
 import cv2
 import numpy as np
@@ -8,12 +8,12 @@ from digits.images import SIDE
 
 
 def draw_lines(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw one to three random lines of 2 to 12 random points on each image: darker than the paper, or as paper."""
+    """Draw one to three random lines of 2 to 12 points on each image, uint8 (N, 28, 28), in ink or in paper."""
     drawn = images.copy()
     for target in drawn:
         for _ in range(rng.integers(1, 4)):
             points = rng.integers(2, 13)
-            # A walk of steps that point roughly one way, so that a line leads across and not in a knot.
+            # The steps point roughly in one direction, so that a line crosses the page and doesn't tangle.
             heading = rng.uniform(0, 2 * np.pi) + rng.normal(0, rng.uniform(0, 1.2), points)
             steps = rng.uniform(2, rng.uniform(3, 10), points)[:, None] * np.stack(
                 [np.cos(heading), np.sin(heading)], axis=1
@@ -34,9 +34,9 @@ def draw_lines(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def erase(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Cover a rectangle of each image by one grey, or turn ink and paper round in it.
+    """Fill a random rectangle of each image, uint8 (N, 28, 28), with one grey level, or invert it.
 
-    Its area is 2 to 33 % of the page and its aspect 0.3 to 3.3, as in Zhong et al. (2020); it may lie partly outside.
+    Its area is 2 to 33 % of the page and its aspect ratio 0.3 to 3.3 (Zhong et al. 2020); it may lie partly outside.
     """
     erased = images.copy()
     count = len(images)

@@ -1,6 +1,6 @@
-"""How good answers are, and how sure that is: scores, calibration, intervals and tests.
+"""Scores and calibration of classifiers, confidence intervals and statistical tests.
 
-In: probabilities (N, 10) and labels (N,), or which answers were right, bool (N,). Out: numbers.
+In: probabilities, float (N, 10), and labels, integers (N,); or which predictions are correct, bool (N,). Out: numbers.
 """
 
 from digits.metrics.scores import (

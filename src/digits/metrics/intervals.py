@@ -1,4 +1,4 @@
-"""How sure a measured accuracy is: intervals, comparisons of models on the same images, and where a curve falls."""
+"""Confidence intervals, paired comparisons of models, corruption errors and correlations."""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -6,22 +6,23 @@ from statistics import NormalDist
 
 import numpy as np
 
+# Errors below this are rounding errors.
 ROUNDING = 1e-9
 
 
-def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a proportion (Wilson 1927), as fractions of one.
+def wilson_interval(correct: int, total: int) -> tuple[float, float]:
+    """The 95 % Wilson score interval of a proportion, as fractions (Wilson 1927).
 
-    Its formula, because SciPy's costs the page's server 50 MB for a few lines.
+    SciPy's function would cost the page's server 50 MB of memory.
     """
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    z = NormalDist().inv_cdf(0.975)
     middle, spread = correct + z**2 / 2, z * sqrt(correct * (total - correct) / total + z**2 / 4)
-    # At both ends rounding may lead a little out of the range.
+    # Rounding errors may exceed the range at both ends.
     return max(0.0, (middle - spread) / (total + z**2)), min(1.0, (middle + spread) / (total + z**2))
 
 
 def accuracy_with_interval(correct: int, total: int) -> dict:
-    """An accuracy as cards and reports hold it: `n`, `correct`, `accuracy` and its 95 % Wilson `interval`."""
+    """An accuracy as in cards and reports: `n`, `correct`, `accuracy` and its 95 % Wilson `interval`, as fractions."""
     return {
         "n": total,
         "correct": correct,
@@ -32,7 +33,7 @@ def accuracy_with_interval(correct: int, total: int) -> dict:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its 95 % interval."""
+    """A value with its 95 % confidence interval."""
 
     value: float
     low: float
@@ -40,21 +41,21 @@ class Estimate:
 
 
 def wilson_estimate(correct: np.ndarray) -> Estimate:
-    """The accuracy of answers that are right or wrong, bool (N,), with Wilson's interval."""
-    right, total = int(correct.sum()), len(correct)
-    return Estimate(right / total, *wilson_interval(right, total))
+    """The accuracy, a fraction, of predictions of which `correct`, bool (N,), are correct, with Wilson's interval."""
+    count, total = int(correct.sum()), len(correct)
+    return Estimate(count / total, *wilson_interval(count, total))
 
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """Model A against model B on the same images.
+    """Models A and B compared on the same images.
 
     Attributes:
-        only_a: images that A alone gets right.
-        only_b: images that B alone gets right.
-        difference: accuracy of A minus accuracy of B, a fraction of one.
+        only_a: number of images that only A classifies correctly.
+        only_b: number of images that only B classifies correctly.
+        difference: accuracy of A minus accuracy of B, as a fraction.
         interval: its 95 % interval (Agresti and Min 2005: Wald after adding half an image to each cell of the table).
-        p_value: McNemar's exact two-sided test that both are equally often right.
+        p_value: of McNemar's exact two-sided test that both have the same accuracy.
     """
 
     only_a: int
@@ -65,7 +66,7 @@ class PairedComparison:
 
 
 def compare_paired(correct_a: np.ndarray, correct_b: np.ndarray) -> PairedComparison:
-    """Compare two models from what each got right; bool (N,) and (N,), in the same order of images."""
+    """Compare two models by which predictions are correct, bool (N,) each, on the same images in the same order."""
     from scipy.stats import binomtest, norm
 
     only_a = int(np.sum(correct_a & ~correct_b))
@@ -82,28 +83,29 @@ def compare_paired(correct_a: np.ndarray, correct_b: np.ndarray) -> PairedCompar
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """P-values of a family of tests, any shape, adjusted for the number of them (Holm 1979)."""
+    """Adjust the p-values of a family of tests, an array of any shape, for multiple testing (Holm 1979)."""
     from statsmodels.stats.multitest import multipletests
 
-    adjusted = multipletests(p_values.ravel(), method="holm")[1] if p_values.size else p_values
-    return adjusted.reshape(p_values.shape)
+    if not p_values.size:
+        return p_values
+    return np.asarray(multipletests(p_values.ravel(), method="holm")[1]).reshape(p_values.shape)
 
 
 def bootstrap_means(values: np.ndarray, replicates: int, rng: np.random.Generator) -> np.ndarray:
-    """Means over images drawn again with replacement (Efron 1979), the same draw for every row.
+    """Means over bootstrap samples of the images (Efron 1979), the same samples for every row.
 
-    Whatever is computed from the rows of one replicate (a difference, a mean, a ratio) is therefore paired.
+    Anything computed from the rows of one replicate, such as a difference or a ratio, is therefore paired.
 
     Args:
-        values: (..., N), figures of the same N images; right (1) and wrong (0) answers give accuracies.
+        values: (..., N), one value per image; correct (1) and wrong (0) predictions give accuracies.
 
     Returns:
-        float (..., replicates).
+        float64 (..., replicates).
     """
     total = values.shape[-1]
     rows = values.reshape(-1, total)
     means = np.empty((len(rows), replicates))
-    # Some replicates and some rows at a time: their counts and their numbers as floats would take much memory.
+    # In blocks, because the counts and the values as floats would take much memory.
     for start in range(0, replicates, 100):
         part = means[:, start : start + 100]
         counts = rng.multinomial(total, np.full(total, 1 / total), size=part.shape[1]).T.astype(np.float32)
@@ -113,26 +115,29 @@ def bootstrap_means(values: np.ndarray, replicates: int, rng: np.random.Generato
     return means.reshape(*values.shape[:-1], replicates)
 
 
-def percentile_interval(samples: np.ndarray, confidence: float = 0.95) -> np.ndarray:
-    """The middle `confidence` of the last axis as (2, ...); a bound is one of the samples, so they may be infinite."""
-    tail = 100 * (1 - confidence) / 2
+def percentile_interval(samples: np.ndarray) -> np.ndarray:
+    """The 95 % percentile interval over the last axis, (..., samples) to (2, ...).
+
+    The bounds are samples rather than interpolated, so that samples may be infinite.
+    """
     return np.stack(
         [
-            np.percentile(samples, tail, axis=-1, method="lower"),
-            np.percentile(samples, 100 - tail, axis=-1, method="higher"),
+            np.percentile(samples, 2.5, axis=-1, method="lower"),
+            np.percentile(samples, 97.5, axis=-1, method="higher"),
         ]
     )
 
 
 def first_crossing(values: np.ndarray, positions: np.ndarray, floor: float) -> np.ndarray:
-    """Where a curve first falls below `floor`, by straight lines between its points.
+    """Where curves first fall below `floor`, interpolated linearly between their points.
 
     Args:
         values: (points, ...), curves along the first axis.
         positions: (points,), ascending.
 
     Returns:
-        (...), in units of `positions`; the first position where the curve begins below, infinity where it never falls.
+        float (...), in units of `positions`: the first position for a curve that begins below, infinity for one that
+        never falls below.
     """
     below = values < floor
     after = np.maximum(below.argmax(axis=0), 1)[None]
@@ -144,40 +149,40 @@ def first_crossing(values: np.ndarray, positions: np.ndarray, floor: float) -> n
 
 
 def corruption_errors(errors: np.ndarray, baseline: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Errors in relation to a baseline model's, averaged over corruptions in both ways.
+    """Mean corruption error (mCE) relative to a baseline model, averaged over corruptions in two ways.
 
-    Hendrycks and Dietterich (2019) sum over severities first and average the ratios; a corruption under which the
-    baseline hardly errs then weighs as much as any, which the ratio of the averages avoids. Given errors less the clean
-    error, both are the *relative* mCE.
+    Hendrycks and Dietterich (2019) sum over severities and then average the ratios of the errors. A corruption under
+    which the baseline makes few errors then counts as much as any other; the ratio of the averages avoids that. Errors
+    minus the clean error give the *relative* mCE.
 
     Args:
-        errors: (corruptions, severities, ...).
-        baseline: (corruptions, severities, ...) of the baseline model.
+        errors: (corruptions, severities, ...), error rates as fractions.
+        baseline: (corruptions, severities, ...), those of the baseline model.
 
     Returns:
-        Mean of ratios and ratio of means, each (...); corruptions that leave the baseline no error are left out of the
-        first. NaN where the baseline has no error at all.
+        Mean of ratios and ratio of means, float (...) each. The first leaves out corruptions under which the baseline
+        makes no errors. NaN where the baseline makes no errors at all.
     """
     ours, theirs = errors.sum(axis=1), baseline.sum(axis=1)
-    # Differences of accuracies that are equal may leave a rounding error.
+    # The difference of equal accuracies may be a rounding error rather than 0.
     usable, any_error = theirs > ROUNDING, theirs.sum(axis=0) > ROUNDING
     ratios = _ratio(ours, theirs, usable)
     mean = _ratio(np.where(usable, ratios, 0).sum(axis=0), usable.sum(axis=0), usable.any(axis=0))
     return mean, _ratio(ours.sum(axis=0), theirs.sum(axis=0), any_error)
 
 
-def _ratio(over: np.ndarray, under: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    return np.where(usable, over / np.where(usable, under, 1), np.nan)
+def _ratio(numerator: np.ndarray, denominator: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    return np.where(usable, numerator / np.where(usable, denominator, 1), np.nan)
 
 
 def correlations(first: np.ndarray, second: np.ndarray, of_ranks: bool = False) -> np.ndarray:
-    """Pearson's correlation of each row of one array with that of another, (N, ...) and (N, ...), as (N,).
+    """Pearson's correlation of each row of one array with the same row of another, (N, ...) each.
 
     Args:
-        of_ranks: Spearman's rank correlation instead.
+        of_ranks: compute Spearman's rank correlation instead.
 
     Returns:
-        float (N,); 0 where one of the rows is the same everywhere, and so says nothing.
+        float64 (N,); 0 where either row is constant.
     """
     from scipy.stats import rankdata
 
@@ -191,6 +196,6 @@ def correlations(first: np.ndarray, second: np.ndarray, of_ranks: bool = False) 
 
 
 def bootstrap_estimate(values: np.ndarray, replicates: int = 1000, seed: int = 0) -> Estimate:
-    """The mean of figures, (N,), with its 95 % bootstrap interval."""
+    """The mean of values, (N,), with its 95 % bootstrap interval."""
     low, high = percentile_interval(bootstrap_means(values, replicates, np.random.default_rng(seed)))
     return Estimate(float(values.mean()), float(low), float(high))

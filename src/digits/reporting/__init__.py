@@ -1,4 +1,4 @@
-"""What reports are made of: matplotlib figures, self-contained HTML pages from templates, small pictures.
+"""Building blocks of reports: matplotlib figures, self-contained HTML pages, Markdown tables, thumbnails.
 
-In: arrays and results. Out: figures, HTML, PNG.
+In: arrays and results. Out: figures, HTML, Markdown, PNG.
 """

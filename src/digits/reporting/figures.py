@@ -1,4 +1,4 @@
-"""Pictures as matplotlib figures: arrays in, a `Figure` out, never a file."""
+"""Colours, helpers and the grid of digits that all matplotlib figures share."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ INK = "#1b1f24"
 BLUE = "#2563a8"
 RED = "#c2452d"
 GREY = "#8a929c"
-# Okabe and Ito's palette (2008), told apart with any colour vision.
+# The palette of Okabe and Ito (2008), which is distinguishable with any colour vision.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#666666")
 
 
@@ -24,7 +24,7 @@ def digit_grid(
     title: str = "",
     wrong: Sequence[bool] | None = None,
 ) -> Figure:
-    """Digits, uint8 (N, 28, 28), in rows as dark ink on white, with a line above each; red where `wrong`."""
+    """A grid of digits, uint8 (N, 28, 28), dark on white, with an optional title above each, red where `wrong`."""
     rows = max(1, -(-len(images) // columns))
     height = 1.25 if titles is not None else 1.0
     figure = Figure((columns * 1.0, rows * height + (0.5 if title else 0.1)), layout="constrained")
@@ -42,7 +42,7 @@ def digit_grid(
 
 
 def single(width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure with one tidy axis."""
+    """A figure, `width` by `height` inches, with one `tidy` axis."""
     figure = Figure((width, height), layout="constrained")
     axis = figure.subplots()
     tidy(axis)
@@ -50,12 +50,12 @@ def single(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def tidy(axis: Axes) -> None:
-    """Take away the lines above and to the right."""
+    """Remove the top and right spines."""
     axis.spines[["top", "right"]].set_visible(False)
 
 
 def save_figure(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG, all of it or nothing."""
+    """Write a figure to `path` as PNG, atomically, and return `path`."""
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=130)
     return path

@@ -1,4 +1,4 @@
-"""Self-contained HTML pages and the pictures in them; tables in Markdown."""
+"""Self-contained HTML pages from templates."""
 
 import base64
 from pathlib import Path
@@ -7,12 +7,12 @@ TEMPLATES = Path(__file__).with_name("templates")
 
 
 def inline(path: Path) -> str:
-    """A picture as a `data:` address, so that the page needs no other file."""
+    """A PNG file as a `data:` URI, so that the page needs no other file."""
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
 
 def render(template: str, **content) -> str:
-    """An HTML page from a template in `templates`; a name that the template asks for and isn't given is an error."""
+    """Render a template in `templates` as an HTML page; an undefined variable raises jinja2's `UndefinedError`."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(

@@ -1,35 +1,43 @@
-"""Digits and heat maps as small pictures for a page, without matplotlib, which takes longer to start than to answer."""
+"""Digits and heat maps as small PNGs for a page, without matplotlib, which takes too long to import."""
 
 import base64
 
 import cv2
 import numpy as np
 
-HEAT = np.array([0.84, 0.19, 0.08])
+# RGB in [0, 1] of evidence and of new ink, and of removed ink.
+HEAT, REMOVED = np.array([0.84, 0.19, 0.08]), np.array([0.16, 0.45, 0.85])
 
 
 def overlay(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """A digit in grey on white under a heat map in red, RGB (28, 28, 3) in [0, 1]."""
+    """A digit, uint8 (28, 28), in grey under a heat map, (28, 28) in [0, 1], in red: RGB (28, 28, 3) in [0, 1]."""
     paper = 1 - 0.75 * image[..., None] / 255
     opacity = 0.85 * heat[..., None]
     return paper * (1 - opacity) + HEAT * opacity
 
 
 def on_paper(image: np.ndarray) -> np.ndarray:
-    """A digit, uint8 (28, 28), ink 255 on paper 0, as people see it: dark on white, uint8 (28, 28)."""
+    """A digit, uint8 (28, 28), inverted so that it is dark on white, uint8 (28, 28)."""
     return 255 - image
 
 
 def mark_changes(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """The changed digit, RGB (28, 28, 3) in [0, 1]: new ink red, ink taken away blue, the rest grey on white."""
+    """A changed digit: new ink in red, removed ink in blue, the rest in grey on white.
+
+    Args:
+        before, after: uint8 (28, 28).
+
+    Returns:
+        RGB, float (28, 28, 3) in [0, 1].
+    """
     picture = np.repeat(1 - 0.75 * after[..., None] / 255, 3, axis=2)
     picture[after > before] = HEAT
-    picture[after < before] = (0.16, 0.45, 0.85)
+    picture[after < before] = REMOVED
     return picture
 
 
 def png(picture: np.ndarray) -> bytes:
-    """A picture as PNG: grey uint8 (h, w), or RGB (h, w, 3) as uint8 or as floats in [0, 1]."""
+    """Encode as PNG: greyscale, uint8 (height, width), or RGB (height, width, 3), uint8 or float in [0, 1]."""
     if picture.dtype != np.uint8:
         picture = (picture * 255).round().astype(np.uint8)
     encoded = cv2.imencode(".png", picture if picture.ndim == 2 else picture[..., ::-1])[1]
@@ -37,5 +45,5 @@ def png(picture: np.ndarray) -> bytes:
 
 
 def data_uri(picture: np.ndarray) -> str:
-    """A picture, as `png` takes it, as a `data:` address that a page can show without another request."""
+    """A picture, as for `png`, as a `data:` URI that a page can show without another request."""
     return "data:image/png;base64," + base64.b64encode(png(picture)).decode("ascii")
