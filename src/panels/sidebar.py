@@ -91,7 +91,7 @@ def load_own_model() -> None:
 def _admit(file: UploadedFile) -> tuple[Model | None, str]:
     """The visitor's model, chosen at once; or why it isn't one."""
     try:
-        own = Model(f"{OWN}{file.file_id}", untrusted.admit(file.getvalue(), file.name))
+        own = Model(f"{OWN}{file.file_id}", untrusted.load(file.getvalue(), file.name))
     except (ValueError, OSError) as error:
         return None, page.sentence(error)
     st.session_state.model = own.key

@@ -259,10 +259,10 @@ def test_sample_can_be_tried_while_the_collection_is_empty(at, folder, queue):
 
 def test_full_queue_says_so(at, kept, queue, monkeypatch):
     def full(*_arguments, **_options):
-        raise ValueError("the server is busy: 4 jobs wait already; try again in a while")
+        raise ValueError("the server is busy: 4 jobs are waiting; try again later")
 
     monkeypatch.setattr(queue, "submit", full)
-    assert at.run().click(BUTTON).errors == ["the server is busy: 4 jobs wait already; try again in a while"]
+    assert at.run().click(BUTTON).errors == ["the server is busy: 4 jobs are waiting; try again later"]
 
 
 def test_command_that_fails_is_told_by_its_last_line(at, kept, monkeypatch):

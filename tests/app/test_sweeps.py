@@ -140,11 +140,11 @@ def test_job_whose_report_has_gone_does_not_keep_the_page_busy(unswept, queue):
 
 def test_full_queue_says_so(unswept, monkeypatch, queue):
     def full(*_arguments, **_options):
-        raise ValueError("the server is busy: 4 jobs wait already; try again in a while")
+        raise ValueError("the server is busy: 4 jobs are waiting; try again later")
 
     monkeypatch.setattr(queue, "submit", full)
     unswept.click("Sweep mnist_cnn quickly")
-    assert unswept.errors == ["the server is busy: 4 jobs wait already; try again in a while"]
+    assert unswept.errors == ["the server is busy: 4 jobs are waiting; try again later"]
 
 
 def test_public_page_starts_no_sweep(unswept, monkeypatch):

@@ -76,7 +76,7 @@ def test_jobs_run_one_at_a_time_in_their_order(queue, tmp_path):
 
 def test_a_full_queue_refuses_and_takes_again_when_one_leaves(queue):
     running, *waiting = [queue.submit("sweep", SLEEP) for _ in range(5)]
-    with pytest.raises(ValueError, match="4 jobs wait already"):
+    with pytest.raises(ValueError, match="4 jobs are waiting"):
         queue.submit("one too many", SLEEP)
     assert [job.position for job in waiting] == [1, 2, 3, 4]
     waiting[1].cancel()
@@ -303,7 +303,7 @@ def test_a_closed_queue_has_ended_all_and_takes_no_more(tmp_path):
     assert running.state == waiting.state == "cancelled"
     assert_silent(tmp_path / "beat")
     assert not (tmp_path / "other").exists()
-    with pytest.raises(ValueError, match="about to end"):
+    with pytest.raises(ValueError, match="shutting down"):
         queue.submit("too late", SLEEP)
     queue.close()
 

@@ -69,9 +69,9 @@ FLATTEN, ANSWER = layer("Flatten"), layer("Dense", units=10, activation="softmax
 
 
 def refused(content: bytes) -> str:
-    """Why a file isn't admitted."""
+    """The message with which a file is refused."""
     with pytest.raises(ValueError, match=r"\w") as raised:
-        untrusted.admit(content, "model.keras")
+        untrusted.load(content, "model.keras")
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 400
     return str(raised.value)

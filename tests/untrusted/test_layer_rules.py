@@ -11,7 +11,7 @@ IMAGE, ROW = (9, 8, 6), (30,)
 
 
 def keras_layers() -> list[tuple]:
-    """Layers of every kind that is admitted, each with the shapes of its inputs."""
+    """Layers of every supported kind, each with the shapes of its inputs."""
     from keras import layers
 
     cases = [(layer, [IMAGE]) for layer in (

@@ -88,7 +88,7 @@ def test_published_bypass_is_refused_as_a_layer(bypass, no_child):
             ],
         )
     )
-    assert "can't be admitted" in (reason := refused(content)) or "not from Keras" in reason
+    assert "isn't supported" in (reason := refused(content)) or "not from Keras" in reason
 
 
 @pytest.mark.parametrize("slot", SLOTS.values(), ids=SLOTS)

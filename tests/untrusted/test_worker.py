@@ -26,9 +26,7 @@ def test_child_looks_at_the_weights_before_it_imports_keras(temporary, monkeypat
     # Keras with another backend would fail with another message, if it were imported.
     monkeypatch.setitem(untrusted.ENVIRONMENT, "KERAS_BACKEND", "nothing")
     reason = refused(with_weights(external))
-    assert (
-        reason == "the model can't be admitted: its weights are stored in a way that Keras doesn't use, or not at all"
-    )
+    assert reason == "the model can't be used: its weights are stored in a way that Keras doesn't use, or not at all"
     ((_, options),) = started
     assert "hunter2" not in str(options["env"])
     assert str(options["cwd"]).startswith(str(temporary))
@@ -79,20 +77,20 @@ def with_child(monkeypatch, code: str) -> None:
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        ("import os; os.abort()", "made the conversion fail"),
-        ("import sys; sys.exit(1)", "made the conversion fail"),
-        ("import sys; sys.exit('x' * 10**7)", "made the conversion fail"),
+        ("import os; os.abort()", "crashed the conversion"),
+        ("import sys; sys.exit(1)", "crashed the conversion"),
+        ("import sys; sys.exit('x' * 10**7)", "crashed the conversion"),
         (
             "import sys; print('error: ' + 'x' * 10**7, file=sys.stderr); sys.exit(2)",
-            "the model can't be admitted: xxx",
+            "the model can't be used: xxx",
         ),
         (
             "import os, sys; print('error: in', os.getcwd(), file=sys.stderr); sys.exit(2)",
-            "the model can't be admitted: in",
+            "the model can't be used: in",
         ),
-        ("open('model.onnx', 'wb').write(bytes(31_000_000))", "made the conversion fail"),
+        ("open('model.onnx', 'wb').write(bytes(31_000_000))", "crashed the conversion"),
         ("open('model.onnx', 'wb').write(b'no export')", "model.onnx can't be opened as an ONNX digit classifier"),
-        ("", "made the conversion fail"),
+        ("", "crashed the conversion"),
     ],
 )
 def test_odd_child_ends_in_a_sentence(code, reason, temporary, monkeypatch):
@@ -111,7 +109,7 @@ def test_only_one_model_is_converted_at_a_time(monkeypatch):
     assert "try again in a minute" in refused(CNN)
     untrusted._turn.release()
     monkeypatch.setattr(untrusted, "SECONDS", 10)
-    assert "made the conversion fail" in refused(CNN)
+    assert "crashed the conversion" in refused(CNN)
     assert not untrusted._turn.locked()
 
 

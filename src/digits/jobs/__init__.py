@@ -1,4 +1,4 @@
-"""Work outside this process: child processes, a queue of them, and parallel workers.
+"""Work outside this process: child processes, a queue that runs them one at a time, and parallel workers.
 
-In: commands or functions. Out: their outcome.
+In: the arguments of a Python process, or functions for joblib. Out: how each ended, and why if it failed.
 """

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 
 @contextmanager
 def backend(workers: int, scheduler: str | None) -> Iterator[None]:
-    """Within the block, joblib works in local processes (one worker is this process) or on a cluster.
+    """Within the block, joblib works in local processes (one worker: in this process) or on a cluster.
 
     Args:
-        workers: local processes.
+        workers: the number of local processes.
         scheduler: the address of a `dask.distributed` scheduler to work on instead.
 
     Raises:
-        ValueError: the address is none.
+        ValueError: the address isn't of the form tcp://HOST:PORT.
         OSError: the scheduler can't be reached.
     """
     from joblib import parallel_config
@@ -39,7 +39,7 @@ def backend(workers: int, scheduler: str | None) -> Iterator[None]:
 
 @contextmanager
 def _safe_imports() -> Iterator[None]:
-    """Within the block, a Python process that is started imports nothing from the current folder, as joblib's would."""
+    """Within the block, new Python processes don't import from the current folder, as joblib's otherwise would."""
     before = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     try:

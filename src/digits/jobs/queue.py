@@ -1,4 +1,4 @@
-"""Heavy work for an app that many use at once: a bounded queue of Python processes, one at a time and in order."""
+"""Heavy work for an app with several users: a bounded queue of Python processes, run one at a time and in order."""
 
 import atexit
 from collections import deque
@@ -21,9 +21,9 @@ class Job:
     """A Python process in a queue, from its submission to its end; any thread may read or cancel it.
 
     Attributes:
-        title: what people call it.
+        title: its name on the page.
         state: "waiting", "running", then "done", "failed" or "cancelled".
-        error: why it failed, as a rule the last line that it printed to stderr; else empty.
+        error: why it failed, usually the last line that it printed to stderr; otherwise empty.
     """
 
     title: str
@@ -40,28 +40,28 @@ class Job:
 
     @property
     def progress(self) -> float:
-        """How much is done, 0 to 1; where that can't be told, what was known last."""
+        """The share that is done, 0 to 1; the last known one if that can't be determined."""
         if self.state == "running" and self.ask_progress:
-            # The function looks at what the child writes meanwhile; whatever it finds there, no page must fail by it.
+            # The function reads files that the child is still writing; whatever it finds, the page must not fail.
             with suppress(Exception):
-                # Zero stands first, so that not-a-number counts as nothing.
+                # With 0 first, max turns NaN into 0.
                 self.known_progress = min(1.0, max(0.0, float(self.ask_progress())))
         return 1.0 if self.state == "done" else self.known_progress
 
     @property
     def seconds(self) -> float:
-        """How long it has run."""
+        """Seconds from its start until now, or until it ended."""
         began, ended = self.began, self.ended
         return 0.0 if began is None else (ended or monotonic()) - began
 
     @property
     def position(self) -> int:
-        """How many jobs are before it; 0 once its turn has come."""
+        """The number of jobs ahead of it; 0 once it runs."""
         with self.queue.changing:
             return self.queue.jobs.index(self) if self in self.queue.jobs else 0
 
     def cancel(self) -> None:
-        """Take it out if it waits; have its process ended, without waiting for that, if it runs."""
+        """Remove it from the queue if it waits; if it runs, ask for its process to be ended and return at once."""
         with self.queue.changing:
             self.cancelled.set()
             if self.state == "waiting":
@@ -70,10 +70,10 @@ class Job:
 
 
 class Queue:
-    """Runs jobs one after the other, and ends the last one when the interpreter exits.
+    """Runs jobs one after the other, and ends the running one when the interpreter exits.
 
     Attributes:
-        jobs: the one whose turn it is, then those that wait, in their order.
+        jobs: the running one, then the waiting ones in order.
         changing: held while `jobs` or the state of one of them changes.
     """
 
@@ -97,24 +97,24 @@ class Queue:
 
         Args:
             arguments: a script, or `-m` and a module, followed by their own arguments.
-            progress: how much of it is done, 0 to 1; asked by any thread while it runs.
+            progress: returns the share that is done, 0 to 1; any thread calls it while the job runs.
             time_limit: seconds from its start.
 
         Raises:
-            ValueError: as many jobs wait as the queue takes.
+            ValueError: the queue is full or closed.
         """
         job = Job(title, arguments, time_limit, progress, self)
         with self.changing:
             if self._closed:
-                raise ValueError("the server is about to end; nothing can be started")
+                raise ValueError("the server is shutting down; no job can be started")
             if len(self.jobs) > self._capacity:
-                raise ValueError(f"the server is busy: {self._capacity} jobs wait already; try again in a while")
+                raise ValueError(f"the server is busy: {self._capacity} jobs are waiting; try again later")
             self.jobs.append(job)
             self.changing.notify()
         return job
 
     def close(self) -> None:
-        """Cancel all jobs, take no more, and come back when the last process has ended."""
+        """Cancel all jobs, accept no more, and return when the last process has ended."""
         with self.changing:
             self._closed = True
             for job in list(self.jobs):
@@ -136,7 +136,7 @@ class Queue:
                 result = subprocesses.run_python(
                     job.arguments, time_limit=job.time_limit, cancelled=job.cancelled, low_priority=True
                 )
-            # A process that can't be started is its own job's failure; the others must still have their turn.
+            # If a process can't be started, only its own job fails; the others still get their turn.
             except Exception as problem:
                 result = subprocesses.Result("failed", reason=str(problem))
             with self.changing:

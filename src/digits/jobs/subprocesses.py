@@ -18,10 +18,10 @@ Outcome = Literal["done", "failed", "cancelled"]
 # Children import the same library as this process, also from a checkout that isn't installed.
 LIBRARY = str(Path(__file__).parents[2])
 NICENESS = 10
-# What a child has, once asked to end, before it is killed.
+# Seconds between asking a child to end and killing it.
 GRACE_SECONDS = 3
 POLL_SECONDS = 0.05
-# Of what a child prints, the end: enough for its last line.
+# How much of the end of a child's output is kept: enough for its last line.
 KEPT_BYTES = 10_000
 
 
@@ -32,7 +32,7 @@ class Result:
     Attributes:
         outcome: "done", "failed" or "cancelled".
         status: its exit status, negative for a signal; None if it was cancelled or reached its time limit.
-        reason: why it failed, as a rule the last line that it printed; otherwise empty.
+        reason: why it failed, usually the last line that it printed; otherwise empty.
     """
 
     outcome: Outcome
@@ -50,14 +50,14 @@ def run_python(
     log: Path | None = None,
     low_priority: bool = False,
 ) -> Result:
-    """Run Python until it ends, is cancelled or reaches its time limit; then end whatever it has started.
+    """Run Python until it ends, is cancelled or reaches its time limit; then end all that it has started.
 
     Args:
         arguments: a script, or `-m` and a module, followed by their own arguments.
         environment: all of its environment variables; by default those of this process.
         folder: its working directory; by default that of this process.
         time_limit: in seconds.
-        cancelled: ends it once set.
+        cancelled: ends the process once set.
         log: a file to append its output to; by default stdout is discarded and only the end of stderr is read.
         low_priority: give way to other processes.
 
@@ -104,7 +104,7 @@ def run_python(
 
 
 def _safe(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment in which neither Python nor a Python that it starts imports from the current folder."""
+    """The environment, changed so that Python and its children don't import from the current folder."""
     # An empty entry would be the current folder, too.
     folders = filter(None, [LIBRARY, *environment.get("PYTHONPATH", "").split(os.pathsep)])
     return {**environment, "PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(folders)}
@@ -112,7 +112,7 @@ def _safe(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _read(pipe: IO[bytes], log: Path | None, end: bytearray) -> None:
     with pipe, log.open("ab", buffering=0) if log else nullcontext() as file:
-        while chunk := pipe.read1(65_536):
+        while chunk := os.read(pipe.fileno(), 65_536):
             if file:
                 file.write(chunk)
             end += chunk
@@ -121,9 +121,9 @@ def _read(pipe: IO[bytes], log: Path | None, end: bytearray) -> None:
 
 def _lower_priority(process: subprocess.Popen) -> None:
     if hasattr(os, "setpriority"):
-        # It may have ended already, and a system may forbid it; neither is a reason not to run.
+        # It may have ended already, or the system may forbid it; neither matters.
         with suppress(OSError):
-            # Of the whole group, so that no thread that it has begun meanwhile keeps the old one.
+            # For the whole group, which includes threads that it has already started.
             os.setpriority(os.PRIO_PGRP, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
 
 
@@ -134,7 +134,7 @@ def _end(process: subprocess.Popen) -> None:
         process.wait()
         return
     for number in (signal.SIGTERM, signal.SIGKILL):
-        # Nobody may be left; macOS refuses a group of which only the dead child is left.
+        # No process may be left, and macOS refuses a group in which only the dead child is left.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)
         with suppress(subprocess.TimeoutExpired):

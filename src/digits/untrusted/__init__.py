@@ -1,7 +1,9 @@
-"""A stranger's `.keras` file becomes a recogniser: checked as data, converted in a confined child, then only its export.
+"""Models from strangers: an untrusted `.keras` file is checked as data and exported to ONNX in a confined process.
 
-A `.keras` file can name code to run, and sizes that no machine has. So the zip, the config and the weights are checked
-before Keras sees them, and Keras sees a copy without anything unknown, in a process with little memory and time.
+A `.keras` file can name code to run and sizes that fit no machine. So its zip archive, config and weights are checked
+before Keras sees them. Keras gets a copy without anything unknown, in a process with limited memory and time.
+
+In: the bytes of a file. Out: a `Recognizer` that runs its ONNX export, or a sentence that says why there is none.
 """
 
 import json
@@ -15,7 +17,7 @@ from digits.checkpoints.recognizer import Recognizer, from_export
 from digits.jobs import subprocesses
 from digits.untrusted import archive, config_copy, size_limits
 
-# An honest conversion takes 4 to 20 seconds and 1.0 GB, nearly all of them TensorFlow's.
+# A normal conversion takes 4 to 20 seconds and 1.0 GB, nearly all of it for TensorFlow.
 SECONDS = 90
 MEMORY_BYTES = 2_000_000_000
 REASON_LENGTH = 300
@@ -24,7 +26,7 @@ ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "CUDA_VISIBLE_DEVICES": "-1",
-    # On a machine of many cores each thread's own memory would count.
+    # On a machine with many cores, each thread's own arena would count.
     "MALLOC_ARENA_MAX": "2",
     "OMP_NUM_THREADS": "2",
     "TF_NUM_INTRAOP_THREADS": "2",
@@ -35,14 +37,14 @@ ENVIRONMENT = {
 _turn = Lock()
 
 
-def admit(content: bytes, name: str) -> Recognizer:
-    """A recogniser from the bytes of a stranger's `.keras` file; nothing of it stays on the disk.
+def load(content: bytes, name: str) -> Recognizer:
+    """Load the bytes of an untrusted `.keras` file; nothing of it stays on disk.
 
     Args:
-        name: the file's name, which is shown, and never used as a path.
+        name: the file's name, which is shown but never used as a path.
 
     Raises:
-        ValueError: the file can't be admitted, and why.
+        ValueError: the file is refused; the message says why.
     """
     members = archive.unpack(content)
     model = config_copy.copy(members[archive.CONFIG])
@@ -59,13 +61,13 @@ def admit(content: bytes, name: str) -> Recognizer:
 
 
 def clean(name: str) -> str:
-    """A file's name without its folders and ending, in letters and digits that a page can show."""
+    """A file's name without folders and suffix, reduced to characters that are safe to show."""
     stem = PureWindowsPath(name).name.removesuffix(".keras")
     return re.sub(r"[^\w.-]+", "_", stem).strip("._-")[:40] or "model"
 
 
 def _convert(members: dict[str, bytes], weights: int) -> bytes:
-    """The export of a `.keras` file, made in a child process in a folder of its own."""
+    """The ONNX export of a `.keras` file, made in a child process in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="digits-") as folder:
         archive.pack(members, Path(folder, "model.keras"))
         result = subprocesses.run_python(
@@ -81,12 +83,12 @@ def _convert(members: dict[str, bytes], weights: int) -> bytes:
     if result.status is None:
         raise ValueError(f"the model's conversion took longer than {SECONDS} seconds and was ended")
     if result.status != 2:
-        raise ValueError("the model needs more memory than it may have, or made the conversion fail")
+        raise ValueError("the model needs too much memory, or crashed the conversion")
     reason = result.reason.replace("model.keras ", "it ").replace(folder, "")
-    raise ValueError(f"the model can't be admitted: {reason[:REASON_LENGTH]}")
+    raise ValueError(f"the model can't be used: {reason[:REASON_LENGTH]}")
 
 
 def _environment(folder: str) -> dict[str, str]:
-    """What a conversion needs of this process's environment, and nothing else of it."""
+    """The part of this process's environment that a conversion needs, and its own settings."""
     inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
     return inherited | ENVIRONMENT | dict.fromkeys(("TMPDIR", "TEMP", "TMP", "KERAS_HOME"), folder)

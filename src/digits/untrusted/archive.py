@@ -1,6 +1,6 @@
-"""What is in a stranger's `.keras` file: a zip of three members, one of them the weights, an HDF5 file.
+"""The zip archive of an untrusted `.keras` file: three members, one of them the weights as HDF5.
 
-Sizes are bounded before bytes are read, and no member is ever written to where the zip says.
+Sizes are checked before bytes are read, and no member is written to the path that the archive names.
 """
 
 import io
@@ -9,36 +9,36 @@ import zipfile
 from pathlib import Path
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-# Two and a half million weights and, as Keras saves a compiled model, Adam's two moments of each.
+# 2.5 million weights and, as in the file of a compiled model, two moments of Adam for each.
 FILE_BYTES = 30_000_000
 MEMBER_BYTES = {CONFIG: 1_000_000, METADATA: 10_000, WEIGHTS: FILE_BYTES}
-# Three members take 200; `zipfile` would make an object for each of the million that fit into a file.
+# Three members take 200 bytes; `zipfile` would make an object for each of the million that could fit.
 DIRECTORY_BYTES = 2_000
-# A layer has two groups and up to six arrays, and the optimiser keeps two more for each.
+# A layer has two groups and up to six arrays, for each of which the optimiser has two more.
 HDF5_OBJECTS = 5_000
 HDF5_DEPTH = 20
 
 
 def unpack(content: bytes) -> dict[str, bytes]:
-    """The members of a `.keras` file by their names.
+    """The members of a `.keras` file by name.
 
     Raises:
-        ValueError: it isn't a whole `.keras` file, is too large, or holds anything else.
+        ValueError: it isn't a complete `.keras` file, is too large, or has other members.
     """
     entries = {}
     archive = _open(content)
     for entry in archive.infolist():
         if entry.filename not in MEMBER_BYTES or entry.filename in entries:
             expected = ", ".join(MEMBER_BYTES)
-            raise ValueError(f"expected {expected} in the file, each once; it holds {entry.filename!r:.60} too")
+            raise ValueError(f"expected {expected} in the file, each once; it also holds {entry.filename!r:.60}")
         entries[entry.filename] = entry
     if missing := set(MEMBER_BYTES) - set(entries):
-        raise ValueError(f"the file has no {' and no '.join(sorted(missing))}: it isn't one that Keras 3 saved")
+        raise ValueError(f"the file has no {' and no '.join(sorted(missing))}: Keras 3 didn't save it")
     return {name: _read(archive, entry) for name, entry in entries.items()}
 
 
 def pack(members: dict[str, bytes], path: Path) -> None:
-    """Write members, as `unpack` gives them, as a `.keras` file."""
+    """Write members, as `unpack` returns them, to a `.keras` file."""
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
@@ -48,10 +48,10 @@ def check_weights(path: Path, expected: int) -> None:
     """Check the arrays in a `.keras` file that `pack` wrote, before Keras reads them.
 
     Args:
-        expected: how many weights the model has; the file may hold more, an optimiser's for one.
+        expected: the number of the model's weights; the file may hold more, such as an optimiser's.
 
     Raises:
-        ValueError: the arrays aren't all whole, plain and finite, or are fewer than the model has.
+        ValueError: an array isn't complete, plain and finite, or the model needs more weights.
     """
     import h5py
 
@@ -62,7 +62,7 @@ def check_weights(path: Path, expected: int) -> None:
             found = _count_weights(file, len(content))
     except ValueError:
         raise
-    # A damaged HDF5 file can fail anywhere, with exceptions of many kinds.
+    # A damaged HDF5 file can fail anywhere, with many kinds of exceptions.
     except Exception as error:
         raise ValueError("its weights are damaged: they can't be read as HDF5") from error
     if found < expected:
@@ -73,20 +73,20 @@ def _open(content: bytes) -> zipfile.ZipFile:
     if not content:
         raise ValueError("the file is empty")
     if len(content) > FILE_BYTES:
-        raise ValueError(f"the file has {len(content) / 1e6:.0f} MB; at most {FILE_BYTES / 1e6:.0f} can be admitted")
+        raise ValueError(f"the file has {len(content) / 1e6:.0f} MB; the limit is {FILE_BYTES / 1e6:.0f} MB")
     if content.startswith(b"\x89HDF"):
-        raise ValueError("the file is of Keras's older format, HDF5: save the model again as `.keras`")
+        raise ValueError("the file is in Keras's older format, HDF5: save the model again as `.keras`")
     if not content.startswith(b"PK\3\4"):
-        raise ValueError("the file isn't a `.keras` file, which is a zip")
-    # The record at a zip's end, without a comment as Keras writes it, and without its 64-bit form before it.
+        raise ValueError("the file isn't a `.keras` file, which is a zip archive")
+    # The end record of a zip, as Keras writes it: without a comment, and with no 64-bit record before it.
     end, directory_bytes = content[-22:], int.from_bytes(content[-10:-6], "little")
     if not (end.startswith(b"PK\5\6") and end.endswith(b"\0\0")) or content[-42:-38] == b"PK\6\7":
-        raise ValueError("the file isn't whole, or isn't a `.keras` file as Keras writes it")
+        raise ValueError("the file is incomplete, or isn't a `.keras` file as Keras writes it")
     if directory_bytes > DIRECTORY_BYTES:
         raise ValueError("the file holds too many members, or their names are too long")
     try:
         return zipfile.ZipFile(io.BytesIO(content))
-    # A damaged zip fails with exceptions of many kinds, here and where a member is read.
+    # A damaged zip fails with many kinds of exceptions, here and where a member is read.
     except Exception as error:
         raise ValueError("the file is damaged: it can't be unzipped") from error
 
@@ -101,12 +101,12 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
         raise ValueError(f"{name} in the file is larger than {limit / 1e6:g} MB")
     try:
         with archive.open(entry) as member:
-            # The declared size may be a lie in either direction.
+            # The declared size may be wrong in either direction.
             content = member.read(entry.file_size + 1)
     except Exception as error:
         raise ValueError(f"the file is damaged: {name} can't be unzipped") from error
     if len(content) != entry.file_size:
-        raise ValueError(f"the file is damaged: {name} has another size than it says")
+        raise ValueError(f"the file is damaged: {name} doesn't have its declared size")
     return content
 
 
@@ -116,12 +116,12 @@ def _count_weights(file, file_bytes: int) -> int:
         raise ValueError("its weights claim more bytes than the file holds")
     for array in arrays:
         _check_array(array)
-    # What isn't the optimiser's belongs to layers.
+    # All but the optimiser's arrays belong to layers.
     return sum(array.size for array in arrays if not array.name.startswith("/optimizer/"))
 
 
 def _arrays(file) -> list:
-    """All arrays below the root of an HDF5 file, which may link to nothing but its own groups and arrays, once each."""
+    """All arrays in an HDF5 file, which may link only to its own groups and arrays, once each."""
     import h5py
 
     arrays, seen, waiting = [], set(), [(file, 0)]
@@ -129,11 +129,12 @@ def _arrays(file) -> list:
         group, depth = waiting.pop()
         for name in group:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise ValueError("its weights hold a link to elsewhere")
+                raise ValueError("its weights contain a link")
             member = group[name]
-            address = h5py.h5o.get_info(member.id).addr
+            # Without stubs, type checkers don't see h5py's compiled modules.
+            address = h5py.h5o.get_info(member.id).addr  # pyright: ignore[reportAttributeAccessIssue]
             if address in seen or len(seen) > HDF5_OBJECTS or depth > HDF5_DEPTH:
-                raise ValueError("its weights are stored in too many groups, or in circles")
+                raise ValueError("its weights are stored in too many groups, or in a cycle")
             seen.add(address)
             if isinstance(member, h5py.Group):
                 waiting.append((member, depth + 1))
@@ -149,7 +150,7 @@ def _check_array(array) -> None:
 
     if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8 or array.shape is None:
         raise ValueError("its weights hold something other than plain numbers")
-    # Keras writes an array in one piece; what is filtered, scattered, elsewhere or never written can expand.
+    # Keras writes an array in one piece; one that is filtered, chunked, external or never written can expand.
     if array.is_virtual or array.external or array.chunks or array.id.get_storage_size() != array.nbytes:
         raise ValueError("its weights are stored in a way that Keras doesn't use, or not at all")
     if array.dtype.kind == "f" and not np.isfinite(array[()]).all():

@@ -1,7 +1,7 @@
-"""The blueprint of a stranger's model, its `config.json`: read as data, without Keras.
+"""A safe copy of the `config.json` of an untrusted model, which is read as data, without Keras.
 
-What goes to Keras is a copy made of nothing but what is known here: layers from `layer_rules`, their modules named
-anew, the connections between them, and no training. Anything unknown is refused.
+The copy, which Keras gets, is built only from what is known here: layers from `layer_rules` under module names set
+here, and the connections between them, with nothing for training. Anything unknown is refused.
 """
 
 import json
@@ -11,9 +11,9 @@ from digits.untrusted.layer_rules import ACTIVATION_LAYERS, ACTIVATIONS, IDENTIT
 
 MODELS = {"Sequential": "keras", "Functional": "keras.src.models.functional"}
 MODEL_DEPTH = 5
-# Of units, of extents, of anything.
+# Limit of any number in a config.
 NUMBER = 100_000
-# What a reference to a tensor may count to.
+# Limit of the index of a layer's call.
 USES = 300
 WORDS = ACTIVATIONS | {"valid", "same", "nearest", "bilinear"}
 TRAINING_KEYS = {"trainable", "seed", "momentum", "renorm_momentum", "synchronized"}
@@ -26,12 +26,12 @@ TRAINING_OBJECTS = {
     "regularizer": {"L1", "L2", "L1L2", "OrthogonalRegularizer"},
     "constraint": {"MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"},
 }
-# Elsewhere a value that no rule counts on must be None or False.
+# Any other value that no rule uses must be None or False.
 USUAL = {"data_format": "channels_last", "groups": 1, "dilation_rate": [1, 1]}
 
 
 def copy(content: bytes) -> dict:
-    """The copy of a `config.json` that may be given to Keras.
+    """A copy of a `config.json` that is safe to give to Keras.
 
     Raises:
         ValueError: it isn't a Sequential or Functional model of common layers, or holds anything unknown.
@@ -44,9 +44,9 @@ def copy(content: bytes) -> dict:
 
 
 def _model(entry: dict, depth: int) -> dict:
-    """The copy of a model's entry, and of all in it."""
+    """A copy of a model's entry with all its layers."""
     if depth > MODEL_DEPTH:
-        raise ValueError(f"models stand in each other more than {MODEL_DEPTH} deep")
+        raise ValueError(f"models are nested more than {MODEL_DEPTH} deep")
     kind = _kind(entry, MODELS, "model")
     config = _get(entry, "config", dict)
     layers = []
@@ -60,8 +60,8 @@ def _model(entry: dict, depth: int) -> dict:
     names = [layer["config"]["name"] for layer in layers]
     inputs = [layer["class_name"] == "InputLayer" for layer in layers]
     if len(set(names)) < len(names) or sum(inputs) != 1 or not (kind == "Functional" or inputs[0]):
-        raise ValueError("expected a model with one input layer, layers of different names, and an image seen already")
-    copied = {"name": _name(config), "layers": layers}
+        raise ValueError("expected a built model with one input layer and different names for all layers")
+    copied: dict[str, object] = {"name": _name(config), "layers": layers}
     if kind == "Functional":
         for key in ("input_layers", "output_layers"):
             copied[key] = [_reference(_only(_get(config, key, list)))]
@@ -72,7 +72,7 @@ def _layer(entry: dict) -> dict:
     kind = _kind(entry, LAYERS | MERGING | dict.fromkeys(IDENTITIES), "layer")
     config = _get(entry, "config", dict)
     _, kept = (LAYERS | MERGING).get(kind, (None, ""))
-    copied = {"name": _name(config)}
+    copied: dict[str, object] = {"name": _name(config)}
     for key, value in config.items():
         role = key.rpartition("_")[2]
         if key in kept.split():
@@ -84,24 +84,22 @@ def _layer(entry: dict) -> dict:
         elif key in {"name", *TRAINING_KEYS} or role in TRAINING_OBJECTS or kind in IDENTITIES:
             _check_left_out(key, value)
         elif value not in (None, False, USUAL.get(key)):
-            raise ValueError(f"a {kind} with {key!r:.40} = {value!r:.40} can't be admitted")
+            raise ValueError(f"a {kind} with {key!r:.40} = {value!r:.40} isn't supported")
     if kind == "InputLayer":
-        # A model that was first called on a batch of some size keeps that size.
+        # A model that was built by a call keeps the batch size of that call.
         copied["batch_shape"] = [None, *_get(copied, "batch_shape", list)[1:]]
     kind = "Identity" if kind in IDENTITIES else kind
     return {"module": "keras.layers", "class_name": kind, "config": copied, "registered_name": None}
 
 
 def _kind(entry: dict, known: dict | set, what: str) -> str:
-    """The class of an object's entry, if it is Keras's own and among those known."""
+    """The class of an object's entry, if it is one of Keras's own that are known."""
     kind = _get(entry, "class_name", str)
     module, registered = entry.get("module"), entry.get("registered_name")
     if kind not in known or registered not in (None, kind):
-        raise ValueError(
-            f"the {what} {registered or kind!r:.60} can't be admitted: only common ones of Keras itself can"
-        )
+        raise ValueError(f"the {what} {registered or kind!r:.60} isn't supported: only Keras's own, common ones are")
     if not isinstance(module, str) or module.split(".")[0] != "keras":
-        raise ValueError(f"the {what} {kind} is said to come from {module!r:.60}, not from Keras")
+        raise ValueError(f"the {what} {kind} comes from {module!r:.60}, not from Keras")
     return kind
 
 
@@ -110,7 +108,7 @@ def _activation(value: object) -> object:
         _kind(value, ACTIVATION_LAYERS, "activation")
         return _layer(value)
     if value is not None and not (isinstance(value, str) and value in ACTIVATIONS):
-        raise ValueError(f"the activation {value!r:.40} can't be admitted")
+        raise ValueError(f"the activation {value!r:.40} isn't supported")
     return value
 
 
@@ -120,44 +118,46 @@ def _check_dtype(value: object) -> None:
         _kind(value, {"DTypePolicy"}, "dtype policy")
         name = _get(value, "config", dict).get("name")
     if name != "float32":
-        raise ValueError(f"a layer works in {name!r:.40}; only float32 can be admitted")
+        raise ValueError(f"a layer computes in {name!r:.40}; only float32 is supported")
 
 
 def _plain(key: str, value: object) -> object:
     """A value made of bounded numbers, known words and short lists of them."""
     if isinstance(value, list) and len(value) <= 4:
         return [_plain(key, each) for each in value]
-    # Not-a-number is not below anything.
+    # NaN fails this comparison.
     number = isinstance(value, int | float) and abs(value) <= NUMBER
     if not (value is None or number or (isinstance(value, str) and value in WORDS)):
-        raise ValueError(f"{key} = {value!r:.40} can't be admitted")
+        raise ValueError(f"{key} = {value!r:.40} isn't supported")
     return value
 
 
 def _check_left_out(key: str, value: object) -> None:
-    """Nobody reads it, but an object has no business there."""
+    """Refuse objects even in values that aren't copied."""
     if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(each, dict | list) for each in value)):
-        raise ValueError(f"{key!r:.40} = {value!r:.40} can't be admitted")
+        raise ValueError(f"{key!r:.40} = {value!r:.40} isn't supported")
 
 
 def _name(config: dict) -> str:
     name = _get(config, "name", str)
     if not re.fullmatch(r"[A-Za-z0-9_.\-]{1,100}", name):
-        raise ValueError(f"the name {name!r:.40} can't be admitted: letters, digits, points and lines can")
+        raise ValueError(
+            f"the name {name!r:.40} isn't supported: expected letters, digits, dots, hyphens and underscores"
+        )
     return name
 
 
 def _get(mapping: object, key: str, kind: type):
     if not isinstance(mapping, dict) or not isinstance(mapping.get(key), kind):
-        raise ValueError(f"config.json isn't a model of Keras 3: somewhere it lacks a proper {key!r}")
+        raise ValueError(f"config.json isn't a Keras 3 model: {key!r} is missing or of the wrong type")
     return mapping[key]
 
 
 def _node(node: object) -> dict:
-    """The copy of one use of a layer: the tensors that it takes."""
+    """A copy of one call of a layer: the tensors that it takes."""
     arguments = _only(_get(node, "args", list))
     if any(value not in (None, False) for value in _get(node, "kwargs", dict).values()):
-        raise ValueError("a layer is called with more than an image, which can't be admitted")
+        raise ValueError("a layer is called with more than tensors, which isn't supported")
     many = isinstance(arguments, list)
     tensors = [_tensor(each) for each in (arguments if many else [arguments])]
     return {"args": [tensors] if many else tensors, "kwargs": {}}
@@ -171,21 +171,23 @@ def _tensor(entry: object) -> dict:
 
 
 def _reference(value: object) -> list:
-    """A layer's name, which of its uses, and 0, because a layer here has one output."""
+    """A layer's name, the index of its call, and 0, because layers here have one output."""
     if (
         not isinstance(value, list)
         or [type(each) for each in value] != [str, int, int]
         or not 0 <= value[1] < USES
         or value[2]
     ):
-        raise ValueError(f"config.json names a tensor by {value!r:.40}, expected a layer and which of its uses")
+        raise ValueError(
+            f"config.json refers to a tensor as {value!r:.40}, expected a layer's name, the index of its call, and 0"
+        )
     return value
 
 
 def _only(values: list):
-    """The only one of a list; a list of a name and two numbers counts as one."""
+    """The only item of a list; a list of a name and two numbers is an item itself."""
     if values and isinstance(values[0], str):
         return values
     if len(values) != 1:
-        raise ValueError(f"expected one input and one output everywhere, got {len(values)}")
+        raise ValueError(f"expected models and layers with one input and one output, got {len(values)}")
     return values[0]

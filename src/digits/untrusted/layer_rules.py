@@ -1,7 +1,6 @@
-"""What each layer that a stranger's model may have makes of a shape, and how many weights it needs for that.
+"""For each layer that an untrusted model may have, a rule for its output shape and its number of weights.
 
-A rule gets the layer's config and its input's shape without the batch, and gives the output's shape and the number of
-weights. It follows Keras's own arithmetic, without Keras.
+A rule takes the layer's config and its input shape without the batch axis. It repeats Keras's arithmetic without Keras.
 """
 
 import math
@@ -10,26 +9,26 @@ from collections.abc import Callable, Sequence
 Shape = tuple[int, ...]
 Result = tuple[Shape, int]
 
-# Rows or columns of a kernel with its dilation, a window, a step or a margin: more than twice a digit's.
+# Limit for the rows or columns of a dilated kernel, a window, a stride or a margin: over twice those of a digit.
 WINDOW = 64
-# Units or filters of a layer.
+# Limit for the units or filters of a layer.
 CHANNELS = 4096
-# Channels that a depthwise filter makes of one; those inside a separable convolution are seen nowhere else.
+# Depthwise outputs per channel. No shape shows those inside a separable convolution, so they are limited here.
 DEPTH_MULTIPLIER = 8
-# All that Keras knows, without those that take arguments, change the shape or have no counterpart in ONNX.
+# All of Keras's, except those that take arguments, change the shape or can't be exported to ONNX.
 ACTIVATIONS = (
     {"linear", "relu", "relu6", "leaky_relu", "elu", "selu", "silu", "swish", "hard_silu", "hard_swish"}
     | {"mish", "tanh", "hard_tanh", "tanh_shrink", "sigmoid", "hard_sigmoid", "log_sigmoid", "softmax"}
     | {"log_softmax", "softplus", "softsign", "exponential", "squareplus", "hard_shrink", "soft_shrink"}
     | {"sparse_plus", "sparse_sigmoid", "sparsemax"}
 )
-# Those that may be the activation of another layer.
+# Layers that may be the activation of another layer.
 ACTIVATION_LAYERS = {"ReLU", "LeakyReLU", "ELU", "Softmax"}
 
 
 def _input(config: dict, shape: Shape) -> Result:
     if (declared := tuple(config["batch_shape"][1:])) != shape:
-        raise ValueError(f"it takes {declared}, but is given {shape}")
+        raise ValueError(f"expected an input of shape {declared}, got {shape}")
     return shape, 0
 
 
@@ -43,36 +42,36 @@ def _dense(config: dict, shape: Shape) -> Result:
 
 
 def _convolution(config: dict, shape: Shape) -> Result:
-    places, channels, kernel = _slide(config, shape, "kernel_size")
+    extents, channels, kernel = _slide(config, shape, "kernel_size")
     filters = _count(config, "filters")
-    return (*places, filters), (kernel * channels + _bias(config)) * filters
+    return (*extents, filters), (kernel * channels + _bias(config)) * filters
 
 
 def _depthwise(config: dict, shape: Shape) -> Result:
-    places, channels, kernel = _slide(config, shape, "kernel_size")
+    extents, channels, kernel = _slide(config, shape, "kernel_size")
     channels *= _count(config, "depth_multiplier", DEPTH_MULTIPLIER)
-    return (*places, channels), (kernel + _bias(config)) * channels
+    return (*extents, channels), (kernel + _bias(config)) * channels
 
 
 def _separable(config: dict, shape: Shape) -> Result:
-    places, channels, kernel = _slide(config, shape, "kernel_size")
+    extents, channels, kernel = _slide(config, shape, "kernel_size")
     channels *= _count(config, "depth_multiplier", DEPTH_MULTIPLIER)
     filters = _count(config, "filters")
-    return (*places, filters), kernel * channels + (channels + _bias(config)) * filters
+    return (*extents, filters), kernel * channels + (channels + _bias(config)) * filters
 
 
 def _transposed(config: dict, shape: Shape) -> Result:
-    *places, channels = _image(shape)
+    *extents, channels = _image(shape)
     windows, steps = _window(config, "kernel_size"), _pair(config, "strides")
     for axis, (window, step) in enumerate(zip(windows, steps, strict=True)):
-        places[axis] = places[axis] * step + (max(window - step, 0) if config.get("padding") == "valid" else 0)
+        extents[axis] = extents[axis] * step + (max(window - step, 0) if config.get("padding") == "valid" else 0)
     filters = _count(config, "filters")
-    return (*places, filters), (math.prod(_pair(config, "kernel_size")) * channels + _bias(config)) * filters
+    return (*extents, filters), (math.prod(_pair(config, "kernel_size")) * channels + _bias(config)) * filters
 
 
 def _pooling(config: dict, shape: Shape) -> Result:
-    places, channels, _ = _slide(config, shape, "pool_size")
-    return (*places, channels), 0
+    extents, channels, _ = _slide(config, shape, "pool_size")
+    return (*extents, channels), 0
 
 
 def _global_pooling(config: dict, shape: Shape) -> Result:
@@ -84,7 +83,7 @@ def _normalisation(statistics: int) -> Callable[[dict, Shape], Result]:
     def rule(config: dict, shape: Shape) -> Result:
         axis = config.get("axis", -1)
         if axis not in (-1, [-1], len(shape), [len(shape)]):
-            raise ValueError(f"it must normalise along the last axis, not {axis!r:.20}")
+            raise ValueError(f"expected normalisation along the last axis, got {axis!r:.20}")
         return shape, (statistics + bool(config.get("center", True)) + bool(config.get("scale", True))) * shape[-1]
 
     return rule
@@ -104,7 +103,7 @@ def _reshape(config: dict, shape: Shape) -> Result:
     if target.count(-1) == 1:
         target[target.index(-1)] = math.prod(shape) // max(1, -math.prod(target))
     if any(type(extent) is not int or extent < 1 for extent in target) or math.prod(target) != math.prod(shape):
-        raise ValueError(f"it can't make {target!r:.40} of {shape}")
+        raise ValueError(f"it can't reshape {shape} to {target!r:.40}")
     return tuple(target), 0
 
 
@@ -165,12 +164,12 @@ def _bias(config: dict) -> bool:
 
 def _image(shape: Shape) -> Shape:
     if len(shape) != 3:
-        raise ValueError(f"it needs rows, columns and channels, but is given {shape}")
+        raise ValueError(f"expected rows, columns and channels, got {shape}")
     return shape
 
 
 def _pair(config: dict, key: str, default: int | None = None, least: int = 1) -> tuple[int, int]:
-    """Two whole numbers, for rows and columns, that a config gives as two or as one for both."""
+    """A config's number of rows and of columns, which may be given as one number for both."""
     value = config.get(key, default)
     pair = (value, value) if type(value) is int else tuple(value)
     if len(pair) != 2 or any(type(each) is not int or not least <= each <= WINDOW for each in pair):
@@ -179,24 +178,24 @@ def _pair(config: dict, key: str, default: int | None = None, least: int = 1) ->
 
 
 def _window(config: dict, key: str) -> tuple[int, int]:
-    """Rows and columns of a kernel or a window with its dilation."""
+    """The rows and columns of a kernel or window, dilated."""
     pairs = zip(_pair(config, key), _pair(config, "dilation_rate", 1), strict=True)
     rows, columns = ((size - 1) * dilation + 1 for size, dilation in pairs)
     return _pair({key: (rows, columns)}, key)
 
 
 def _slide(config: dict, shape: Shape, key: str) -> tuple[Shape, int, int]:
-    """Places to which a window slides on an image, the image's channels, and the window's number of pixels."""
-    *places, channels = _image(shape)
+    """The rows and columns of a sliding window's output, the image's channels, and the window's number of pixels."""
+    *extents, channels = _image(shape)
     for axis, (window, step) in enumerate(zip(_window(config, key), _pair(config, "strides"), strict=True)):
-        reach = places[axis] if config.get("padding") == "same" else places[axis] - window + 1
-        places[axis] = -(-reach // step)
-        if places[axis] < 1:
+        reach = extents[axis] if config.get("padding") == "same" else extents[axis] - window + 1
+        extents[axis] = -(-reach // step)
+        if extents[axis] < 1:
             raise ValueError(f"its {key} is larger than its input, {shape}")
-    return tuple(places), channels, math.prod(_pair(config, key))
+    return tuple(extents), channels, math.prod(_pair(config, key))
 
 
-# Each with its rule and the keys of its config that matter when it recognises.
+# Each layer with its rule and the keys of its config that matter for inference.
 LAYERS: dict[str, tuple[Callable[[dict, Shape], Result], str]] = {
     "InputLayer": (_input, "batch_shape"),
     "Dense": (_dense, "units use_bias activation"),
@@ -230,7 +229,7 @@ LAYERS: dict[str, tuple[Callable[[dict, Shape], Result], str]] = {
     "Rescaling": (_unchanged, "scale offset"),
     "Identity": (_unchanged, ""),
 }
-# Layers that do something in training only.
+# Layers that do nothing outside training.
 IDENTITIES = (
     {"Dropout", "SpatialDropout2D", "AlphaDropout", "GaussianDropout", "GaussianNoise"}
     | {"ActivityRegularization", "RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom"}

@@ -1,6 +1,6 @@
-"""A confined child process that converts a stranger's `.keras` file, with its weights checked before Keras opens it.
+"""A confined child process that exports an untrusted `.keras` file after checking its weights.
 
-python -m digits.untrusted.worker SOURCE TARGET MEMORY WEIGHTS: bytes of memory, and the number of weights.
+python -m digits.untrusted.worker SOURCE TARGET MEMORY WEIGHTS: memory in bytes, and the number of weights.
 """
 
 import sys
@@ -13,18 +13,18 @@ from digits.untrusted import archive
 
 
 def confine(memory: int) -> None:
-    """Let this process take no more than `memory` bytes and write no large file.
+    """Limit this process to `memory` bytes, and to small files.
 
-    Windows has no such limits, and macOS heeds only some of them.
+    Windows has no such limits, and macOS enforces only some of them.
     """
     try:
         import resource
     except ImportError:
         return
-    # Of data, not of addresses, most of which TensorFlow reserves and never uses, more of them with more cores.
+    # Data, not addresses: TensorFlow reserves far more of those than it uses, and more with more cores.
     limits = {resource.RLIMIT_DATA: memory, resource.RLIMIT_FSIZE: archive.FILE_BYTES, resource.RLIMIT_CORE: 0}
     for kind, limit in limits.items():
-        # The host may have a lower one already, which stands.
+        # The host may have set a lower limit already, which stays.
         with suppress(ValueError, OSError):
             resource.setrlimit(kind, (limit, limit))
 
@@ -33,6 +33,5 @@ if __name__ == "__main__":
     source, target, memory, weights = sys.argv[1:]
     with errors.one_line_errors():
         confine(int(memory))
-        # Before Keras looks at them.
         archive.check_weights(Path(source), int(weights))
         convert.convert(Path(source), Path(target))

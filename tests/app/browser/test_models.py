@@ -108,7 +108,7 @@ def test_strangers_model_is_refused_in_a_sentence_or_answers_while_tensorflow_st
     content = (paths.MODELS / "mnist_mlp.keras").read_bytes()
     refused = {
         "old.keras": (b"\x89HDF\r\n\x1a\n" + bytes(1000), "Keras's older format"),
-        "lambda.keras": (repacked(content, with_lambda), "the layer 'Lambda' can't be admitted"),
+        "lambda.keras": (repacked(content, with_lambda), "the layer 'Lambda' isn't supported"),
         "letter.keras": (b"Dear reader,\n", "isn't a .keras file"),
         "vast.keras": (repacked(content, lambda config: config + bytes(3_000_000)), "larger than 1 MB"),
     }

@@ -1,4 +1,4 @@
-"""What is honest is admitted, and answers as it did before; names are cleaned."""
+"""Harmless files are loaded and answer as before; names are cleaned."""
 
 import io
 from pathlib import Path
@@ -14,16 +14,16 @@ from tests.untrusted.keras_files import CNN
 
 
 def test_shipped_model_answers_as_it_does_when_loaded(some_digits, temporary):
-    admitted, loaded = untrusted.admit(CNN, "../../mnist cnn.keras"), recognizer.load("mnist_cnn")
+    opened, loaded = untrusted.load(CNN, "../../mnist cnn.keras"), recognizer.load("mnist_cnn")
     # Its export is made anew, on a processor that may fold constants otherwise than the shipped one's.
     np.testing.assert_allclose(
-        admitted.predict_proba(some_digits.images), loaded.predict_proba(some_digits.images), atol=1e-6
+        opened.predict_proba(some_digits.images), loaded.predict_proba(some_digits.images), atol=1e-6
     )
-    assert (admitted.name, admitted.path, admitted.card) == ("mnist_cnn", Path("mnist_cnn.onnx"), {})
-    assert admitted.outputs == loaded.outputs
-    assert admitted.metadata == loaded.metadata
+    assert (opened.name, opened.path, opened.card) == ("mnist_cnn", Path("mnist_cnn.onnx"), {})
+    assert opened.outputs == loaded.outputs
+    assert opened.metadata == loaded.metadata
     assert list(temporary.iterdir()) == []
-    assert not admitted.path.exists()
+    assert not opened.path.exists()
 
 
 def test_tutorial_model_answers_as_in_keras(tmp_path, temporary, rng):
@@ -49,8 +49,8 @@ def test_tutorial_model_answers_as_in_keras(tmp_path, temporary, rng):
     ink = rng.random((32, 28, 28, 1), np.float32)
     model.fit(ink, np.arange(32) % 10, verbose=0)
     model.save(tmp_path / "tutorial.keras")
-    admitted = untrusted.admit((tmp_path / "tutorial.keras").read_bytes(), "tutorial.keras")
-    np.testing.assert_allclose(admitted.run(ink, "probabilities")[0], model.predict(ink, verbose=0), atol=1e-5)
+    opened = untrusted.load((tmp_path / "tutorial.keras").read_bytes(), "tutorial.keras")
+    np.testing.assert_allclose(opened.run(ink, "probabilities")[0], model.predict(ink, verbose=0), atol=1e-5)
     assert list(temporary.iterdir()) == []
 
 
