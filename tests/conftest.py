@@ -1,6 +1,5 @@
 """What the tests share: real digits, and a script run as a user runs it."""
 
-import os
 import subprocess
 import sys
 
@@ -8,12 +7,7 @@ import numpy as np
 import pytest
 
 from digits import data, paths
-from tests.support import NO_BROWSER
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# There is a test on each core: more threads would only wait for each other.
-for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
-    os.environ.setdefault(threads, "1")
+from tests.support import NO_BROWSER, run_in_this_process
 
 SKIPPED = (
     f"The browser tests of the app were SKIPPED: {NO_BROWSER}.",
@@ -42,18 +36,22 @@ def some_digits(splits) -> data.Digits:
 
 @pytest.fixture
 def run_script(tmp_path):
-    """Run `src/NAME.py` with arguments in a folder of its own; give the finished process."""
+    """Run `src/NAME.py` with arguments in a folder of its own; give its exit status and what it printed.
 
-    def run(name: str, *arguments: object, check: bool = True, as_module: bool = False) -> subprocess.CompletedProcess:
-        target = ["-m", f"src.{name}"] if as_module else [str(paths.ROOT / "src" / f"{name}.py")]
-        process = subprocess.run(
-            [sys.executable, *target, *map(str, arguments)],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": ""},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    It runs in this process, where the libraries are loaded already. `in_new_process` is for tests of the process
+    itself, as of what it imports or what TensorFlow's libraries print; `as_module` starts it as `python -m src.NAME`.
+    """
+
+    def run(
+        name: str, *arguments: object, check: bool = True, in_new_process: bool = False, as_module: bool = False
+    ) -> subprocess.CompletedProcess:
+        script = paths.ROOT / "src" / f"{name}.py"
+        if in_new_process or as_module:
+            target = ["-m", f"src.{name}"] if as_module else [script]
+            command = [sys.executable, *map(str, (*target, *arguments))]
+            process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        else:
+            process = run_in_this_process(script, *map(str, arguments), folder=tmp_path)
         assert not check or process.returncode == 0, process.stderr
         return process
 

@@ -1,11 +1,33 @@
-"""What tests share besides fixtures: waiting, errors in one line, the content of folders."""
+"""What tests share besides fixtures: scripts without a process of their own, waiting, errors in one line, folders."""
 
+import io
+import os
+import runpy
 import subprocess
+import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest import mock
+
+import pytest
 
 NO_BROWSER = "no Chromium was found"
+
+
+def run_in_this_process(script: Path, *arguments: str, folder: Path) -> subprocess.CompletedProcess:
+    """Run a script as `__main__`, with its arguments, in `folder`; restore the environment after it."""
+    output, errors, status = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, mock.patch.dict(os.environ):
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", [str(script), *arguments])
+        with redirect_stdout(output), redirect_stderr(errors):
+            try:
+                runpy.run_path(str(script), run_name="__main__")
+            except SystemExit as ended:
+                status = ended.code or 0
+    return subprocess.CompletedProcess([str(script), *arguments], status, output.getvalue(), errors.getvalue())
 
 
 def wait_until(holds: Callable[[], object], seconds: float = 10) -> None:

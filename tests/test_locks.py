@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,17 @@ def start(tmp_path):
     for process in processes:
         process.kill()
         process.communicate()
+
+
+@contextmanager
+def held(folder: Path, name: str = "") -> Iterator[Path]:
+    """A lock that another thread holds, as another process might."""
+    with ThreadPoolExecutor(1) as holder:
+        lock = files.locked(folder, "--name", name)
+        try:
+            yield holder.submit(lock.__enter__).result()
+        finally:
+            holder.submit(lock.__exit__, None, None, None).result()
 
 
 def take(folder: Path, name: str = "") -> None:
@@ -100,7 +113,7 @@ def test_a_lock_file_that_cannot_be_opened_is_one_sentence(tmp_path):
 )
 def test_scripts_leave_alone_what_another_process_writes(script, arguments, locked, run_script, tmp_path):
     folder, name = locked
-    with files.locked(tmp_path / folder, "--name", name):
+    with held(tmp_path / folder, name):
         process = run_script(script, *arguments, check=False)
     assert_one_line_error(process, f"another process is writing to {Path(folder, name)}", "choose another --")
 
@@ -126,7 +139,7 @@ def test_a_sweep_is_alone_in_its_folder_and_goes_on_after_a_kill(run_script, sta
 
 def test_a_study_is_not_restarted_while_a_trainer_of_it_is_left(run_script, tmp_path):
     (tmp_path / "study.toml").write_text(STUDY)
-    with files.locked(tmp_path / "out" / "runs" / "plain-0" / "plain", "--name") as trained:
+    with held(tmp_path / "out" / "runs" / "plain-0" / "plain") as trained:
         (trained / "history.json").write_text("{}")
         (trained.parent / "run.json").write_text("{}")
         process = run_script("run_study", "study.toml", "--output-dir", "out", "--restart", check=False)

@@ -1,29 +1,23 @@
 """The script that explains models."""
 
-import sys
-
 import cv2
 import pytest
 from PIL import Image
 
-import visualize_features
-from digits import cli, data
+from digits import data
 from tests.explanations.explained import Page
 
 
 @pytest.fixture
-def said(splits, monkeypatch, capsys, tmp_path):
-    """Run the script in this process, where everything is loaded already; give the line that it ends with."""
+def said(splits, monkeypatch, run_script):
+    """Run the script on little; give the line that it ends with."""
 
     def run(*arguments: str) -> str:
-        monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(data, "load_splits", lambda folder: splits)
-        few = ["--models", "mnist_logistic", "--methods", "occlusion", "--drift-digits", "2", "--map-digits", "40"]
-        monkeypatch.setattr(sys, "argv", ["visualize_features.py", *few, "--output-dir", "out", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.run(visualize_features.main, visualize_features.Options, visualize_features.__doc__)
-        assert stopped.value.code == 2
-        (line,) = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
+        few = ["--models", "mnist_logistic", "--methods", "occlusion", "--drift-digits", 2, "--map-digits", 40]
+        process = run_script("visualize_features", *few, "--output-dir", "out", *arguments, check=False)
+        assert process.returncode == 2
+        (line,) = [line for line in process.stderr.splitlines() if "error: " in line]
         return line
 
     return run
@@ -66,9 +60,7 @@ def test_a_mistake_found_late_has_a_line_of_its_own(said):
     assert said("--methods", "magic").startswith("error: no method called magic")
 
 
-def test_script_explains_a_picture_by_two_models(run_script, some_digits, tmp_path, monkeypatch):
-    # One thread waits for no other.
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+def test_script_explains_a_picture_by_two_models(run_script, some_digits, tmp_path):
     one = some_digits.images[some_digits.labels == 1][0]
     Image.fromarray(255 - cv2.resize(one, (112, 112), interpolation=cv2.INTER_CUBIC)).save(tmp_path / "<b>.png")
     process = run_script(
