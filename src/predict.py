@@ -1,4 +1,4 @@
-"""Recognise the digit, or with --many all digits, in each of some image files, of any size, mode and polarity."""
+"""Recognise the digit, or with --many all digits, in image files of any size, mode and polarity."""
 
 import json
 import sys
@@ -15,27 +15,27 @@ from digits.files import output_folder, write_png
 @dataclass(frozen=True, kw_only=True)
 class Options:
     images: Annotated[tuple[str, ...], Positional, arg(metavar="[PATH ...]")] = ()
-    """Image files, folders (read recursively) and globs."""
+    """Image files, folders (searched recursively) and globs."""
     model: str = "mnist_advanced"
     """Name in the models folder, or path of a checkpoint."""
     top: int = 3
-    """How many digits to name, most probable first."""
+    """How many of the most probable digits to list."""
     many: bool = False
-    """Find and read all digits of each picture, as of a number or a page, instead of a single one."""
+    """Read all digits of each picture, such as a number or a page, instead of a single one."""
     json: bool = False
-    """Print one JSON object a line."""
+    """Print a JSON object for each picture, one per line."""
     save_plot: Annotated[Path | None, arg(metavar="PATH")] = None
-    """Write the probabilities as pictures, or boxes and answers with --many: a .png for one image, else a folder."""
+    """Write plots of the probabilities, or with --many pictures with boxes: a .png for one image, else a folder."""
     show_input: Annotated[Path | None, arg(metavar="PATH")] = None
-    """Write what the model saw, 28×28, or the same as --save-plot with --many: a .png for one image, else a folder."""
+    """Write the model's 28×28 input, or with --many the same as --save-plot: a .png for one image, else a folder."""
     samples: int = 0
-    """Instead of files, read so many random test digits and write them as a grid."""
+    """Recognise this many random test digits and write them as a grid."""
     random_seed: int = 0
-    """Seed of the choice of samples."""
+    """Seed for the choice of samples."""
     data_dir: Path = paths.DATA
     """Folder with mnist.npz, for the samples."""
     models_dir: Path = paths.MODELS
-    """Folder in which the model is looked up by name."""
+    """Folder where the model is looked up by name."""
     output_dir: Path = paths.REPORTS / "predictions"
     """Folder for the grid of samples."""
 
@@ -76,8 +76,8 @@ def write_pictures(answer, options: Options, alone: bool) -> None:
         from digits.recognition import plots
         from digits.reporting import figures
 
-        title = f"{answer.path.name}: {answer.probabilities.argmax()}"
-        figure = plots.probability_bars(answer.prepared.image, answer.probabilities, title)
+        title = f"{answer.path.name}: {answer.verdict.answer}, {answer.verdict.certainty}"
+        figure = plots.probability_bars(answer.prepared.image, answer.verdict, title)
         figures.save_figure(figure, picture_path(options.save_plot, answer.path, alone))
 
 
@@ -85,14 +85,14 @@ def write_marked(number, options: Options, alone: bool) -> None:
     from digits.recognition import batch
 
     for target in filter(None, (options.save_plot, options.show_input)):
-        picture = batch.mark_digits(number.picture, number.digits, number.probabilities)
+        picture = batch.mark_digits(number.picture, number.digits, number.verdicts)
         write_png(picture_path(target, number.path, alone), picture)
 
 
 def picture_path(target: Path, image: Path, alone: bool) -> Path:
-    """Where the picture about `image` goes: `target` itself if it names a PNG, else a file in the folder `target`."""
+    """The file for a picture of `image`: `target` itself if it names a PNG, else a file in the folder `target`."""
     if target.suffix.lower() != ".png":
-        # The folders in the name keep a/1.png and b/1.png apart.
+        # The folders are part of the name, so a/1.png and b/1.png differ.
         parts = [part for part in image.with_suffix(".png").parts if part not in (image.anchor, "..")]
         return output_folder(target) / "-".join(parts)
     if not alone:
@@ -101,10 +101,11 @@ def picture_path(target: Path, image: Path, alone: bool) -> Path:
 
 
 def write_samples(options: Options, recogniser) -> None:
-    """Read random test digits and write them as a grid, titled with their answers."""
+    """Recognise random test digits and write them as a grid with the answers as titles."""
     import numpy as np
 
     from digits import data
+    from digits.recognition import verdict
     from digits.reporting import figures
 
     digits = data.load_test(options.data_dir)
@@ -112,9 +113,9 @@ def write_samples(options: Options, recogniser) -> None:
         len(digits), min(options.samples, len(digits)), replace=False
     )
     images, labels = digits.images[chosen], digits.labels[chosen]
-    probabilities = recogniser.predict_proba(images)
-    answers = probabilities.argmax(axis=1)
-    titles = [f"{answer}, {most:.0%}" for answer, most in zip(answers, probabilities.max(axis=1), strict=True)]
+    verdicts = verdict.judge(recogniser, images)
+    answers = np.array([each.answer for each in verdicts])
+    titles = [f"{each.answer}, {each.certainty}" for each in verdicts]
     grid = figures.digit_grid(images, titles, columns=min(3, len(images)), wrong=answers != labels)
     path = figures.save_figure(grid, output_folder(options.output_dir) / "samples.png")
     print(f"{np.sum(answers == labels)} of {len(labels)} right: {path}")

@@ -1,5 +1,7 @@
 """The project's folders: in the checkout, or, for an installed library, in the package and the current folder."""
 
+import os
+import tempfile
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -12,3 +14,18 @@ MODELS = ROOT / "models"
 MY_DIGITS = ROOT / "my_digits" if _IS_CHECKOUT else Path("my_digits")
 REPORTS = ROOT / "reports" if _IS_CHECKOUT else Path("reports")
 STUDIES = ROOT / "docs" / "studies"
+
+
+def cache_folder() -> Path:
+    """The user's folder for files that can be computed again; it needn't exist yet.
+
+    It is `digit-workbench` in `$XDG_CACHE_HOME`, or in `~/.cache` where that isn't set to an absolute path, or in the
+    temporary folder for a user without a home.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not cache.is_absolute():
+        try:
+            cache = Path.home() / ".cache"
+        except RuntimeError:
+            cache = Path(tempfile.gettempdir())
+    return cache / "digit-workbench"

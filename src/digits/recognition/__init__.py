@@ -1,4 +1,5 @@
-"""From pictures to answers: one digit or several a picture, read by any recogniser.
+"""From images and image files to verdicts: which digit, how probable, and whether to rely on it.
 
-In: image files. Out: probabilities of the ten digits and what is shown of them.
+In: images, uint8 (N, 28, 28), or image files of one digit or several. Out: a `Verdict` for each digit, in words, as
+JSON or as a picture.
 """

@@ -1,0 +1,123 @@
+"""The verdict on an image: which digit it is, how probable that is, and whether to rely on it.
+
+This is the project's one definition of "sure", "not sure" and "looks like no digit"; the command line, the page and the
+import of handwriting all show it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from digits import metrics
+from digits.checkpoints.recognizer import Recognizer, blocks_of
+from digits.images import check_images, to_input
+from digits.recognition import familiarity
+from digits.reporting.words import listing, percent
+
+# For models without a card. Confidence is calibrated, so more than one answer in five below this is wrong on digits
+# like those of validation.
+SURE_THRESHOLD = 0.8
+
+State = Literal["sure", "not sure", "looks like no digit"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A model's verdict on one image.
+
+    Attributes:
+        probabilities: calibrated probabilities of the ten digits, float64 (10,).
+        sure_threshold: the confidence from which the model is sure.
+        is_familiar: whether the image looks like the digits that the model learned from.
+    """
+
+    probabilities: np.ndarray
+    sure_threshold: float = SURE_THRESHOLD
+    is_familiar: bool = True
+
+    @property
+    def answer(self) -> int:
+        """The most probable digit."""
+        return int(self.probabilities.argmax())
+
+    @property
+    def confidence(self) -> float:
+        """The answer's probability."""
+        return float(self.probabilities.max())
+
+    @property
+    def state(self) -> State:
+        """Whether to rely on the answer, in the words that are shown."""
+        if not self.is_familiar:
+            return "looks like no digit"
+        return "sure" if self.confidence >= self.sure_threshold else "not sure"
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the state is "sure"."""
+        return self.state == "sure"
+
+    @property
+    def ranked(self) -> list[tuple[int, float]]:
+        """Digits with their probabilities, the most probable first."""
+        order = np.argsort(-self.probabilities, kind="stable")
+        return [(int(digit), float(self.probabilities[digit])) for digit in order]
+
+    @property
+    def certainty(self) -> str:
+        """The confidence in a few words: `> 99.9 %`, `61.0 %, not sure`, `98.0 %, looks like no digit`."""
+        return percent(self.confidence) + ("" if self.is_sure else f", {self.state}")
+
+    @property
+    def headline(self) -> str:
+        """The state in a few words: `> 99.9 % sure`, `not sure`, `looks like no digit`."""
+        return f"{percent(self.confidence)} sure" if self.is_sure else self.state
+
+    def alternatives(self, top: int) -> str:
+        """The `top` most probable digits with their probabilities, without the answer where the headline gives its."""
+        first, *others = [f"{digit} ({percent(probability)})" for digit, probability in self.ranked[:top]]
+        if self.is_sure:
+            return f"next: {listing(others)}" if others else ""
+        opening = f"perhaps {first}" if self.is_familiar else f"if it is one: {first}"
+        return f"{opening}, or else {listing(others)}" if others else opening
+
+    def describe(self, top: int) -> str:
+        """The verdict in one line, with the `top` most probable digits."""
+        if self.is_sure:
+            return "; ".join(filter(None, (f"{self.answer}, {self.headline}", self.alternatives(top))))
+        return f"{self.headline}{': ' if self.is_familiar else '; '}{self.alternatives(top)}"
+
+    def as_json(self) -> dict:
+        """`prediction`, `confidence`, `verdict` (the state) and `probabilities`."""
+        return {
+            "prediction": self.answer,
+            "confidence": self.confidence,
+            "verdict": self.state,
+            "probabilities": [float(probability) for probability in self.probabilities],
+        }
+
+
+def judge(recogniser: Recognizer, images: np.ndarray) -> list[Verdict]:
+    """A model's verdicts on images, uint8 (N, 28, 28), from one run of the network.
+
+    The probabilities are calibrated: a network's temperature is in its logits, a forest's on its card, and the card
+    also has the threshold. Only models with convolutions can tell what looks like no digit; the first such verdict of a
+    model takes a few seconds.
+
+    Raises:
+        FileNotFoundError: the training digits to compare with aren't in the data folder.
+        ValueError: the images have another shape or dtype, or the training digits are damaged.
+    """
+    check_images(images)
+    temperature = recogniser.card.get("temperature", 1)
+    threshold = recogniser.card["sure"]["threshold"] if "sure" in recogniser.card else SURE_THRESHOLD
+    compares = familiarity.can_judge(recogniser)
+    outputs = ("probabilities", "features") if compares else ("probabilities",)
+    verdicts = []
+    for block in blocks_of(images):
+        probabilities, *features = recogniser.run(to_input(block), *outputs)
+        familiar = familiarity.reference(recogniser).is_familiar(features[0]) if compares else np.ones(len(block), bool)
+        calibrated = metrics.temper(probabilities, temperature)
+        verdicts += [Verdict(each, threshold, bool(known)) for each, known in zip(calibrated, familiar, strict=True)]
+    return verdicts
