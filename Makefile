@@ -32,7 +32,7 @@ check: .venv/installed lint
 lint: .venv/installed
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/lint-imports --no-cache --quiet
+	.venv/bin/lint-imports --no-cache --no-logo
 	.venv/bin/pyright
 
 format: .venv/installed
