@@ -1,24 +1,23 @@
-"""The page: draw a digit and see everything the workbench knows about it. `make app` opens it."""
+"""The page: draw a digit and see what the models answer, and why. `make app` opens it."""
 
 import os
 import sys
-from dataclasses import replace
 
-import numpy as np
 import streamlit as st
+from streamlit import runtime
 
 from digits import paths
+from digits.recognition.verdict import Verdict
 from panels import cache, compare, draw, number, page, sidebar, stress, verdict, why
 from panels.cache import Model
 from panels.draw import Drawing
 from panels.handwriting import panel as handwriting_panel
-from panels.verdict import Verdict
 
 PANELS = ("Why", "Compare", "Stress", "Models", "My handwriting")
 
 
 def main() -> None:
-    """Lay the page out: model and pen at the side, drawing and verdict on top, one panel in view below."""
+    """Lay out the page: model and pen in the sidebar, drawing and verdict at the top, one panel below."""
     st.set_page_config("Digit workbench", page_icon=page.ICON, layout="wide")
     page.apply_style()
     with st.sidebar:
@@ -28,13 +27,13 @@ def main() -> None:
         with page.guarded("Your own model"):
             sidebar.load_own_model()
         sidebar.show_help()
-        # Above the rest, but after it: a model that was just brought can be chosen at once.
+        # Shown above the rest but run after it: a model that was just uploaded can be chosen at once.
         with picker:
             model = sidebar.choose_model()
     st.html("<h1 class='title'>Digit workbench <small>draw a digit, and see what a model makes of it</small></h1>")
     drawing, given = _recognise(pen, model)
-    if drawing and given:
-        # Before the panels, which may still be at work when the next stroke comes.
+    if drawing and given and model:
+        # Before the panels, which may still be running when the next stroke comes.
         with st.sidebar:
             sidebar.remember(drawing, given, model)
             sidebar.show_downloads(drawing, given, model)
@@ -45,9 +44,9 @@ def main() -> None:
             with tab, page.guarded(name):
                 _show_panel(name, drawing, given, model, is_explained)
     if model and drawing is None:
-        # What the first answer will be compared with is made while nobody waits for it.
+        # The first verdict shouldn't have to wait for it.
         with page.guarded("The model"):
-            cache.is_familiar(model, np.zeros((28, 28), np.uint8))
+            cache.get_ready(model)
 
 
 def _recognise(pen: draw.Pen, model: Model | None) -> tuple[Drawing | None, Verdict | None]:
@@ -61,7 +60,6 @@ def _recognise(pen: draw.Pen, model: Model | None) -> tuple[Drawing | None, Verd
                 drawing, given = number.show(drawing, model)
             else:
                 (given,) = cache.verdicts(model, drawing.image[None])
-            given = replace(given, is_familiar=cache.is_familiar(model, drawing.image))
             verdict.show(given, drawing.label)
         elif drawing is None:
             verdict.show_nothing()
@@ -74,23 +72,23 @@ def _recognise(pen: draw.Pen, model: Model | None) -> tuple[Drawing | None, Verd
 
 
 def _show_panel(name: str, drawing: Drawing | None, given: Verdict | None, model: Model | None, is_explained: bool):
-    if name in ("Why", "Compare", "Stress") and given is None:
-        st.caption("Draw a digit first.")
-    elif name == "Why" and not is_explained:
-        st.caption("Explanations are switched off at the side.")
-    elif name == "Why":
-        why.show(drawing, given, model)
-    elif name == "Compare":
-        compare.show(drawing, is_explained)
-    elif name == "Stress":
-        stress.show(drawing, given, model)
-    elif name == "Models":
-        # Its charts need Altair, for which nobody should wait who only wants to draw.
+    if name == "Models":
+        # Its charts need Altair, whose import would delay the first drawing.
         from panels.models import panel as models_panel
 
         models_panel.show(model)
     elif name == "My handwriting":
         handwriting_panel.show(drawing, given, model)
+    elif not (drawing and given and model):
+        st.caption("Draw a digit first.")
+    elif name == "Compare":
+        compare.show(drawing, is_explained)
+    elif name == "Stress":
+        stress.show(drawing, given, model)
+    elif is_explained:
+        why.show(drawing, given, model)
+    else:
+        st.caption("Explanations are switched off at the side.")
 
 
 def serve() -> None:
@@ -101,7 +99,7 @@ def serve() -> None:
     cli.main(["run", __file__, *sys.argv[1:]], prog_name="streamlit")
 
 
-if st.runtime.exists():
+if runtime.exists():
     main()
 else:
     serve()

@@ -1,6 +1,6 @@
-"""What the panels ask of the library, kept in memory so that the page answers at once.
+"""What the panels ask of the library, cached in memory so that the page answers at once.
 
-What is kept is found again by what it was made from, never by whose it was, so no session sees another's drawing.
+The cache's keys are what a result was computed from, never who asked, so no session sees another's drawing.
 """
 
 import ctypes
@@ -14,21 +14,19 @@ from threading import Thread
 import numpy as np
 import streamlit as st
 
-from digits import backend, data, metrics, paths
+from digits import backend, data, paths
 from digits.checkpoints import recognizer
 from digits.checkpoints.recognizer import Recognizer
 from digits.data import Digits
-from digits.explanations import attribution, counterfactual, examples
+from digits.explanations import attribution, counterfactual
 from digits.explanations.attribution import Attribution, ExportedModel
 from digits.jobs.queue import Queue
-from panels.verdict import LEAST_CONFIDENCE, Verdict
+from digits.recognition import familiarity
+from digits.recognition.verdict import Verdict, judge
 
 DEFAULT_MODEL = "mnist_advanced"
 # For a page that strangers can open: no files of theirs, nothing written, no TensorFlow, which fills a small machine.
 IS_PUBLIC = os.environ.get("DIGITS_PUBLIC", "") not in ("", "0")
-# Every eleventh of the 55,000: enough to find a look-alike, and read through in a moment.
-SAMPLE_STEP = 11
-LOOK_ALIKES, UNLIKE_SHARE = 5, 0.01
 
 if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
     # Each run of the page is another thread, and for each glibc would come to keep ever bigger blocks that were freed.
@@ -74,19 +72,21 @@ def _load(name: str, key: str) -> Recognizer:
     return recognizer.load(name if has_card else paths.MODELS / f"{name}.keras", paths.MODELS)
 
 
-def probabilities(model: Model, images: np.ndarray) -> np.ndarray:
-    """Calibrated probabilities of the ten digits, (N, 10), of images, uint8 (N, 28, 28).
-
-    A temperature makes them as often right as they are sure, on digits like those of validation. A network's is in its
-    logits; a forest's is on its card.
-    """
-    return metrics.temper(model.recogniser.predict_proba(images), model.recogniser.card.get("temperature", 1))
-
-
 def verdicts(model: Model, images: np.ndarray) -> list[Verdict]:
-    """The answers to images, uint8 (N, 28, 28), sure from the confidence on that the card says."""
-    sure = model.recogniser.card.get("sure", {"threshold": LEAST_CONFIDENCE})
-    return [Verdict(each, sure["threshold"]) for each in probabilities(model, images)]
+    """A model's verdicts on images, uint8 (N, 28, 28)."""
+    get_ready(model)
+    return judge(model.recogniser, images)
+
+
+def get_ready(model: Model) -> None:
+    """Compute what a model's first verdict needs, once for all sessions."""
+    if familiarity.can_judge(model.recogniser):
+        _reference(model.key, model)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Looking through the training digits")
+def _reference(key: str, _model: Model) -> familiarity.Reference:
+    return familiarity.reference(_model.recogniser)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Reading the digits")
@@ -107,48 +107,20 @@ def test_digits() -> Digits:
 
 @st.cache_resource(show_spinner=False)
 def training_sample() -> Digits:
-    """5,000 of the 55,000 digits that the models learnt from."""
-    arrays = data.load_mnist(names=("x_train", "y_train"))
-    places = data.split_places()[0][::SAMPLE_STEP]
-    return Digits(arrays["x_train"][places], arrays["y_train"][places])
-
-
-@st.cache_resource(max_entries=8, show_spinner="Looking through the training digits")
-def _features_of_sample(key: str, _model: Model) -> np.ndarray:
-    return examples.features(_model.recogniser, training_sample().images)
+    """5,000 of the 55,000 digits that the models learned from."""
+    return familiarity.training_sample()
 
 
 def nearest(model: Model, image: np.ndarray, count: int) -> Digits:
-    """The digits of the training sample that look most alike to the model's last layer, the nearest first.
+    """The digits of the training sample nearest to an image, uint8 (28, 28), in a model's features, the nearest first.
 
     Raises:
         ValueError: the model has no last dense layer.
     """
-    seen = examples.features(model.recogniser, image[None])
-    distances = np.linalg.norm(_features_of_sample(model.key, model) - seen, axis=1)
-    places = np.argsort(distances, kind="stable")[:count]
-    return Digits(training_sample().images[places], training_sample().labels[places])
-
-
-def is_familiar(model: Model, image: np.ndarray) -> bool:
-    """Whether an image is as like its look-alikes, to a model with convolutions, as nearly all training digits are.
-
-    Other models tell nothing by it; to them everything is familiar.
-    """
-    if not sees_places(model) or "features" not in model.recogniser.outputs:
-        return True
-    seen = examples.features(model.recogniser, image[None])
-    likeness = examples.likeness(seen, _features_of_sample(model.key, model), LOOK_ALIKES)
-    return bool(likeness[0] >= _least_likeness(model.key, model))
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _least_likeness(key: str, _model: Model) -> float:
-    """How like the others of the training sample 99 of 100 of its digits are at least."""
-    sample = _features_of_sample(key, _model)
-    # In parts, because all cosines of all with all would be 100 MB. Each digit is its own nearest, and left out.
-    parts = [examples.likeness(part, sample, LOOK_ALIKES, skip=1) for part in np.array_split(sample, 10)]
-    return float(np.quantile(np.concatenate(parts), UNLIKE_SHARE))
+    features = familiarity.features(model.recogniser, image[None])
+    distances = np.linalg.norm(_reference(model.key, model).features - features, axis=1)
+    indices = np.argsort(distances, kind="stable")[:count]
+    return Digits(training_sample().images[indices], training_sample().labels[indices])
 
 
 def methods_of(model: Model) -> list[str]:

@@ -1,22 +1,23 @@
-"""Compare: the same drawing through every checkpoint, one row each, with those that disagree marked."""
+"""Compare: the verdicts of all models on the same drawing, one row each, with those that disagree marked."""
 
 from collections import Counter
 from html import escape
 
 import streamlit as st
 
+from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
+from digits.reporting.words import listing, percent
 from panels import cache, page
 from panels.cache import Model
 from panels.draw import Drawing
-from panels.verdict import Verdict
 
-# It only asks for answers, so it works on every model and its maps can be compared.
+# It needs nothing but answers, so it works on every model and its maps can be compared.
 METHOD = "occlusion"
 
 
 def show(drawing: Drawing, with_heat: bool) -> None:
-    """Show every model's answer to the drawing, its confidence, and where it sees the evidence."""
+    """Show every model's verdict on the drawing, and where it sees the evidence."""
     answered, problems = _ask_all(drawing)
     for problem in problems:
         st.warning(problem)
@@ -41,14 +42,14 @@ def _ask_all(drawing: Drawing) -> tuple[list[tuple[Model, Verdict]], list[str]]:
             problems.append(f"{name} is left out: {page.sentence(error)}")
     if own := st.session_state.get("own_model"):
         models.append(own)
-    return [(model, *cache.verdicts(model, drawing.image[None])) for model in models], problems
+    return [(model, cache.verdicts(model, drawing.image[None])[0]) for model in models], problems
 
 
 def _headline(answered: list[tuple[Model, Verdict]], most: int) -> str:
     others = [f"{model.name} says {verdict.answer}" for model, verdict in answered if verdict.answer != most]
     if not others:
         return f"**All {len(answered)} models answer {most}.**"
-    return f"**{len(answered) - len(others)} of {len(answered)} models answer {most}**; {page.listing(others)}."
+    return f"**{len(answered) - len(others)} of {len(answered)} models answer {most}**; {listing(others)}."
 
 
 def _row(model: Model, verdict: Verdict, drawing: Drawing, most: int, with_heat: bool) -> str:
@@ -63,6 +64,6 @@ def _row(model: Model, verdict: Verdict, drawing: Drawing, most: int, with_heat:
         f"<tr{' class=disagrees' if disagrees else ''}><th scope='row'>{escape(model.name)}"
         f"{'<br><small>disagrees</small>' if disagrees else ''}</th><td class='large'>{answer}</td>"
         f"<td><span class='track'><span class='fill' style='width:{100 * confidence:.1f}%'></span></span>"
-        f"{escape(page.percent(confidence))}{'' if verdict.is_sure else ', not sure'}</td>"
-        f"<td>{second} ({escape(page.percent(probability))})</td>{heat}</tr>"
+        f"{escape(verdict.certainty)}</td>"
+        f"<td>{second} ({escape(percent(probability))})</td>{heat}</tr>"
     )

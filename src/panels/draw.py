@@ -147,15 +147,16 @@ class Strokes:
     def take(self, description: dict | None, content: bytes | None) -> None:
         """Take what the canvas sent, its strokes and its PNG, unless it is what was taken before."""
         # A canvas that was just put on the page has sent nothing yet.
-        if content is None or description["objects"] == self._received:
+        if content is None or description is None or description["objects"] == self._received:
             return
-        self._received = description["objects"]
-        if self._is_late(self._received):
+        received: list[dict] = description["objects"]
+        self._received = received
+        if self._is_late(received):
             return
         self._is_told = False
-        if len(self._received) > len(self.drawn):
+        if len(received) > len(self.drawn):
             self.undone = []
-        self.drawn = list(self._received)
+        self.drawn = list(received)
         self.picture = None
         if self.drawn:
             grey = preprocess.read_grey(content)

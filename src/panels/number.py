@@ -1,4 +1,4 @@
-"""Number: all digits of a picture that has several, and the choice of the one that the rest of the page is about."""
+"""Number: all digits of a picture with several, and the choice of the one that the other panels are about."""
 
 from dataclasses import replace
 from html import escape
@@ -8,25 +8,24 @@ import streamlit as st
 
 from digits.preprocess.segmentation import Found
 from digits.recognition import batch
+from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
+from digits.reporting.words import listing
 from panels import cache, page
 from panels.cache import Model
 from panels.draw import Drawing
-from panels.verdict import Verdict
 
 
 def show(drawing: Drawing, model: Model) -> tuple[Drawing, Verdict]:
-    """Show the number, where its digits stand and how sure the model is of each.
+    """Show the number, the positions of its digits and the verdict on each.
 
     Returns:
-        The digit that is chosen, as if it had been drawn alone, and the verdict on it.
+        The chosen digit, as if it had been drawn alone, and the verdict on it.
     """
     images = np.stack([digit.prepared.image for digit in drawing.digits])
     given = cache.verdicts(model, images)
-    probabilities = np.stack([verdict.probabilities for verdict in given])
-    text = batch.as_text(drawing.digits, probabilities)
-    marked = batch.mark_digits(drawing.picture, drawing.digits, probabilities)
-    rows = text.split()
+    marked = batch.mark_digits(drawing.picture, drawing.digits, given)
+    rows = batch.as_text(drawing.digits, given).split()
     # Long numbers have to fit beside the canvas, and many rows above the verdict.
     size = max(1, min(3, 28 / max(map(len, rows)), 6 / len(rows)))
     lines = "<br>".join(rows)
@@ -55,12 +54,12 @@ def show(drawing: Drawing, model: Model) -> tuple[Drawing, Verdict]:
 
 
 def _figure(digit: Found, verdict: Verdict) -> str:
-    """A digit as the model sees it, with its answer and confidence."""
+    """A digit as the model sees it, with the verdict."""
     mark = "" if verdict.is_sure and not digit.doubt else "?"
     picture = page.picture(thumbnails.on_paper(digit.prepared.image), f"read as {verdict.answer}", 44)
     return (
         f'<figure title="{escape(digit.doubt)}">{picture}<figcaption><b>{verdict.answer}{mark}</b><br>'
-        f"{escape(page.percent(verdict.confidence))}</figcaption></figure>"
+        f"{escape(verdict.certainty)}</figcaption></figure>"
     )
 
 
@@ -70,5 +69,5 @@ def _doubts(drawing: Drawing) -> str:
     for place, digit in enumerate(drawing.digits, 1):
         if digit.doubt:
             places.setdefault(digit.doubt, []).append(str(place))
-    doubts = [f"digit {page.listing(numbers)}: {doubt}" for doubt, numbers in places.items()]
+    doubts = [f"digit {listing(numbers)}: {doubt}" for doubt, numbers in places.items()]
     return f"<p>Doubtful: {escape('; '.join(doubts))}.</p>" if doubts else ""

@@ -12,6 +12,7 @@ import streamlit as st
 
 from digits import paths
 from digits.reporting import thumbnails
+from digits.reporting.words import percent
 
 ICON = Path(__file__).with_name("icon.png")
 STYLE = Path(__file__).with_name("style.css")
@@ -19,39 +20,39 @@ LOG = logging.getLogger("digits.app")
 
 
 def apply_style() -> None:
-    """Put the app's style sheet on the page."""
+    """Apply the app's style sheet to the page."""
     st.html(f"<style>{STYLE.read_text(encoding='utf-8')}</style>")
 
 
 @contextmanager
 def guarded(panel: str) -> Iterator[None]:
-    """Show what goes wrong inside as a sentence in its place; the rest of the page goes on."""
+    """Show an error raised inside as a sentence in its place; the rest of the page continues."""
     try:
         yield
     except (ValueError, OSError) as error:
         st.error(sentence(error))
-    # Whatever else fails is a mistake of ours: its traceback is for the log.
+    # Anything else is a bug of ours: its traceback belongs in the log.
     except Exception:
         LOG.exception("%s failed", panel)
         st.error(f"{panel} doesn't work just now. The rest of the page does; the server's log says what happened.")
 
 
 def sentence(error: Exception | str) -> str:
-    """What an error says, without the server's folders."""
+    """An error's message without the server's folders."""
     text = " ".join(str(error).split()).replace(f"{paths.ROOT}/", "")
     return re.sub(r"(?<![\w<])/(?:[^\s/'\"]+/)+", "", text)
 
 
 def picture(image: np.ndarray, alternative: str, side: int) -> str:
-    """A picture, `side` CSS pixels wide and high, with words for those who don't see it."""
+    """A picture, `side` CSS pixels wide and high, with a text alternative."""
     return (
         f'<img class="pixels" src="{thumbnails.data_uri(image)}" alt="{escape(alternative)}" '
         f'style="width:{side}px;height:{side}px">'
     )
 
 
-def probability_bars(probabilities: Sequence[float]) -> str:
-    """All ten probabilities as bars, the greatest one marked."""
+def probability_bars(probabilities: np.ndarray) -> str:
+    """All ten probabilities as bars, the highest one marked."""
     best = int(np.argmax(probabilities))
     rows = [
         f'<div class="bar{" best" if digit == best else ""}"><span>{digit}</span>'
@@ -69,16 +70,3 @@ def table(header: Sequence[str], rows: Sequence[str], kind: str) -> str:
         f'<div class="scroll"><table class="{kind}"><thead><tr>{cells}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
-
-
-def percent(probability: float) -> str:
-    """A probability in per cent, not rounded to certainty or to impossibility."""
-    if 0.999 < probability < 1:
-        return "> 99.9 %"
-    return "< 0.1 %" if 0 < probability < 0.001 else f"{100 * probability:.1f} %"
-
-
-def listing(words: Sequence[str]) -> str:
-    """Words as a person lists them: `a, b and c`."""
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last

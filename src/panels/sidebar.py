@@ -6,12 +6,12 @@ from html import escape
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from digits import files, untrusted
+from digits import untrusted
+from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
 from panels import cache, page
 from panels.cache import Model
 from panels.draw import Drawing, Pen
-from panels.verdict import Verdict
 
 LONGEST_HISTORY = 12
 # What the key of a visitor's own model begins with: no file's name has a slash.
@@ -124,7 +124,7 @@ def remember(drawing: Drawing, verdict: Verdict, model: Model) -> None:
     history[drawing.key] = {
         "uri": thumbnails.data_uri(thumbnails.on_paper(drawing.image)),
         "answer": verdict.answer,
-        "caption": f"{verdict.answer}, {page.percent(verdict.confidence)}, {model.name}",
+        "caption": f"{verdict.answer}, {verdict.certainty}, {model.name}",
     }
     while len(history) > LONGEST_HISTORY:
         del history[next(iter(history))]
@@ -155,13 +155,10 @@ def show_downloads(drawing: Drawing, verdict: Verdict, model: Model) -> None:
 
 
 def _as_json(drawing: Drawing, verdict: Verdict, model: Model) -> str:
-    path = model.recogniser.path
     content = {
         "model": model.name,
-        "model_sha256": files.sha256(path) if path.is_file() else None,
-        "answer": verdict.answer,
-        "is_sure": verdict.is_sure,
-        "probabilities": [round(float(value), 6) for value in verdict.probabilities],
+        "model_sha256": model.recogniser.sha256 or None,
+        **verdict.as_json(),
         "source": drawing.source,
         "true_digit": drawing.label,
         "preprocessing": list(drawing.steps),

@@ -6,12 +6,13 @@ import numpy as np
 import streamlit as st
 
 from digits.corruptions import CORRUPTIONS, SEVERITIES, geometry
+from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
+from digits.reporting.words import percent
 from digits.robustness import worst_case
 from panels import cache, page
 from panels.cache import Model
 from panels.draw import Drawing
-from panels.verdict import Verdict
 
 SEED = 0
 KINDS = {
@@ -25,11 +26,12 @@ KINDS = {
 
 
 def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
-    """Show the drawing damaged by the visitor's own mixture, and by every corruption at every severity."""
+    """Show the verdicts on the drawing under the visitor's own mixture, and under every corruption and severity."""
     expected = verdict.answer if drawing.label is None else drawing.label
     _show_mixture(drawing, model, expected)
     damaged = worst_case.every_damage(drawing.image, SEED)
-    probabilities = cache.probabilities(model, damaged.reshape(-1, 28, 28)).reshape(*damaged.shape[:2], 10)
+    verdicts = np.array(cache.verdicts(model, damaged.reshape(-1, 28, 28)), object).reshape(damaged.shape[:2])
+    probabilities = np.array([[each.probabilities for each in row] for row in verdicts])
     answers = probabilities.argmax(axis=2)[:, 1:]
     st.html(
         f"<p class='heading'>{(answers == expected).sum()} of {answers.size} damaged copies are read as a {expected}"
@@ -37,23 +39,23 @@ def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
     )
     flips = worst_case.smallest_flip(probabilities)
     rows = [
-        _row(name, damaged[place], probabilities[place], flips[name], expected)
-        for place, name in enumerate(CORRUPTIONS)
+        _row(name, images, given, flips[name], expected)
+        for name, images, given in zip(CORRUPTIONS, damaged, verdicts, strict=True)
     ]
     header = ["Damage", *(f"{severity}" for severity in SEVERITIES), "Flips"]
     half = len(rows) // 2
     halves = [page.table(header, part, "stress") for part in (rows[:half], rows[half:])]
     st.html(f"<div class='halves'>{''.join(halves)}</div>")
     st.caption(
-        "Columns are severities. Green is read as expected, red otherwise; the stronger the colour, the surer the "
-        "model. All five severities of a row are the same damage, only more of it."
+        "The columns are severities. Green digits are read as expected, red ones aren't; stronger colours mean higher "
+        "confidence, and ? means that the model isn't sure. A higher severity is more of the same damage."
     )
 
 
-def _row(name: str, images: np.ndarray, probabilities: np.ndarray, flip: int | None, expected: int) -> str:
+def _row(name: str, images: np.ndarray, verdicts: np.ndarray, flip: int | None, expected: int) -> str:
     corruption = CORRUPTIONS[name]
     cells = [
-        _cell(images[severity], Verdict(probabilities[severity]), expected, f"{_words(name)}, severity {severity}")
+        _cell(images[severity], verdicts[severity], expected, f"{_words(name)}, severity {severity}")
         for severity in SEVERITIES
     ]
     flips = "never" if flip is None else f"at {flip}<br><small>{corruption.amount(flip):g} {corruption.unit}</small>"
@@ -65,13 +67,13 @@ def _row(name: str, images: np.ndarray, probabilities: np.ndarray, flip: int | N
 
 def _cell(image: np.ndarray, verdict: Verdict, expected: int, title: str) -> str:
     kind = "right" if verdict.answer == expected else "wrong"
-    words = f"{title}: {verdict.answer}, {page.percent(verdict.confidence)}"
+    words = f"{title}: {verdict.answer}, {verdict.certainty}"
     # A tenth is the least that the highest of ten probabilities can be.
     sure = (verdict.confidence - 0.1) / 0.9
     return (
         f"<td><span class='cell {kind}' style='--sure:{sure:.2f}' title='{escape(words)}'>"
         f"{page.picture(thumbnails.on_paper(image), words, 42)}<br>{verdict.answer}"
-        f" <small>{int(100 * verdict.confidence)} %</small></span></td>"
+        f"{'' if verdict.is_sure else '?'}<br><small>{escape(percent(verdict.confidence))}</small></span></td>"
     )
 
 
@@ -96,8 +98,7 @@ def _show_mixture(drawing: Drawing, model: Model, expected: int) -> None:
     with right:
         st.html(
             f"<div class='mixture'>{page.picture(thumbnails.on_paper(image), 'the damaged digit', 140)}"
-            f"<p><span class='answer'>{verdict.answer}</span><br>{escape(page.percent(verdict.confidence))}"
-            f"{'' if verdict.is_sure else ', not sure'}<br>"
+            f"<p><span class='answer'>{verdict.answer}</span><br>{escape(verdict.certainty)}<br>"
             f"{'as expected' if verdict.answer == expected else f'<b>instead of {expected}</b>'}</p></div>"
         )
 

@@ -1,13 +1,14 @@
-"""Why: what speaks for an answer, what would change it, and which training digits look alike."""
+"""Why: the evidence for an answer, what would change it, and which training digits look alike."""
 
 import streamlit as st
 
 from digits.explanations.attribution import METHODS
+from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
+from digits.reporting.words import listing
 from panels import cache, page
 from panels.cache import Model
 from panels.draw import Drawing
-from panels.verdict import Verdict
 
 ANSWER, NOBODY = "the answer", "no other digit"
 SIDE = 280
@@ -25,7 +26,7 @@ def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
             shown = next(name for name in methods if not cache.needs_tensorflow(model, name))
             _wait_for_tensorflow(METHODS[method].title, METHODS[shown].title)
         if not cache.sees_places(model):
-            titles = page.listing([METHODS[name].title for name in methods])
+            titles = listing([METHODS[name].title for name in methods])
             st.info(
                 f"{model.name} has no layer that sees places on the page, so Grad-CAM and its kind can't look inside. "
                 f"What works on it: {titles}."
@@ -43,12 +44,12 @@ def _choose(methods: list[str], verdict: Verdict) -> tuple[str, int, int | None]
     method = left.selectbox(
         "Method", methods, format_func=lambda name: METHODS[name].title, key="method", persist_state="page"
     )
-    target = middle.selectbox("Evidence for", [ANSWER, *range(10)], key="target", persist_state="page")
-    target = verdict.answer if target == ANSWER else target
+    chosen = middle.selectbox("Evidence for", [ANSWER, *range(10)], key="target", persist_state="page")
+    target = verdict.answer if isinstance(chosen, str) else chosen
     versus = right.selectbox(
         "Rather than", [NOBODY, *(digit for digit in range(10) if digit != target)], key="versus", persist_state="page"
     )
-    return method, target, None if versus == NOBODY else versus
+    return method, target, None if isinstance(versus, str) else versus
 
 
 @st.fragment(run_every=1.5)
@@ -68,9 +69,9 @@ def _show_heat(drawing: Drawing, model: Model, method: str, target: int, versus:
         )
     )
     if why.has_evidence[0]:
-        st.caption(f"{title}: the redder, the more it speaks for {target}{rather}, as {model.name} sees it.")
+        st.caption(f"{title}: redder areas support {target}{rather} more strongly, as {model.name} sees it.")
     else:
-        st.caption(f"{title} finds nothing that speaks for {target}{rather}, as {model.name} sees it.")
+        st.caption(f"{title} finds nothing that supports {target}{rather}, as {model.name} sees it.")
 
 
 def _show_look_alikes(drawing: Drawing, model: Model) -> None:

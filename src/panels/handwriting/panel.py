@@ -9,12 +9,13 @@ from digits import paths
 from digits.handwriting import collection, dataset
 from digits.handwriting.collection import Entry
 from digits.metrics import intervals
+from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
+from digits.reporting.words import listing
 from panels import cache, page
 from panels.cache import Model
 from panels.draw import Drawing
 from panels.handwriting import finetuning, sheets
-from panels.verdict import Verdict
 
 SHOWN = 20
 GOOD_START = 10
@@ -87,9 +88,9 @@ def _show_collection(entries: list[Entry]) -> None:
 def _what_is_missing(counts: list[int]) -> str:
     least = dataset.LEAST_A_CLASS
     if few := [f"{least - count} more of {digit}" for digit, count in enumerate(counts) if count < least]:
-        return f"Fine-tuning needs at least {least} of each digit: {page.listing(few)}."
+        return f"Fine-tuning needs at least {least} of each digit: {listing(few)}."
     if few := [str(digit) for digit, count in enumerate(counts) if count < GOOD_START]:
-        return f"Enough to begin fine-tuning. Ten of each are a good start: there are fewer of {page.listing(few)}."
+        return f"Enough to begin fine-tuning. Ten of each are a good start: there are fewer of {listing(few)}."
     return "At least ten of each: a good start for fine-tuning."
 
 

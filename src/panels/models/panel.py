@@ -10,6 +10,7 @@ from digits import metrics
 from digits.checkpoints import cards
 from digits.corruptions import CORRUPTIONS
 from digits.reporting import thumbnails
+from digits.reporting.words import percent
 from panels import cache, page
 from panels.cache import Model
 from panels.models import sweeps
@@ -230,7 +231,7 @@ def _show_errors(models: list[Model]) -> None:
     surest_first = places[np.argsort(-probabilities[places, answer], kind="stable")][:SHOWN_ERRORS]
     figures = "".join(
         f"<figure>{page.picture(thumbnails.on_paper(digits.images[place]), f'test digit {place}', 48)}"
-        f"<figcaption>{escape(page.percent(probabilities[place, answer]))}</figcaption></figure>"
+        f"<figcaption>{escape(percent(probabilities[place, answer]))}</figcaption></figure>"
         for place in surest_first
     )
     st.html(f'<div class="digits">{figures}</div>')
