@@ -37,7 +37,7 @@ def evaluate(options: Options, folder: Path) -> None:
 
     recognisers = [recognizer.load(model, options.models_dir) for model in options.models]
     recognizer.check_names([recogniser.name for recogniser in recognisers])
-    digits, source = data.load_evaluated(options.images, options.data_dir)
+    digits, source = data.load_labelled_or_test(options.images, options.data_dir)
     evaluations = [evaluation.evaluate(recogniser, digits) for recogniser in tqdm(recognisers, unit="model")]
     page = report.write_evaluation(evaluations, source, folder)
     print(report.evaluation_summary(evaluations, source))

@@ -75,7 +75,7 @@ def stress_many_digits(options: Options, models: list, problems: list[str], fold
     from digits.robustness import analysis, report, sweep, tables, worst_case
     from digits.robustness import plan as sweep_plan
 
-    digits, source = data.load_evaluated(options.images, options.data_dir)
+    digits, source = data.load_labelled_or_test(options.images, options.data_dir)
     count = options.limit if options.limit is not None else 1000 if options.quick else len(digits)
     chosen, indices = data.evenly_spaced(digits, count)
     plan = sweep_plan.Plan(

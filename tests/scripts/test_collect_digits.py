@@ -118,7 +118,7 @@ def test_a_folder_of_loose_pictures_is_imported(run_script, tmp_path, loose):
         "2021.png": "no digit in its name; --guess lets the model read it",
         "anna.png": "no digit in its name; --guess lets the model read it",
         "3.png": "not a valid PNG, JPEG, BMP or WEBP image",
-        "4.txt": "no image",
+        "4.txt": "not an image",
         "6_blank.png": "nothing is drawn on it",
     }
     assert re.search(r"doubtful: 9x\.PNG: read as 4, \d+ % sure", process.stdout)

@@ -1,4 +1,4 @@
-"""NumPy's files, read without pickle and refused in a sentence when they are damaged."""
+"""Read `.npy` and `.npz` files without pickle, with one-line errors for damaged ones."""
 
 import zlib
 from pathlib import Path
@@ -8,6 +8,12 @@ import numpy as np
 
 
 def read_npy(path: Path) -> np.ndarray:
+    """Read an array.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged, or not a `.npy` file.
+    """
     try:
         return np.load(path, allow_pickle=False)
     except (EOFError, ValueError) as error:
@@ -15,8 +21,13 @@ def read_npy(path: Path) -> np.ndarray:
 
 
 def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Read the arrays with these names.
+
+    Raises:
+        ValueError: an array is missing, or the file can't be read, is damaged, or is not a `.npz` file.
+    """
     try:
-        # A file that NumPy opens by itself stays open when it turns out to be broken.
+        # NumPy would leave a file that it opens itself open if it is damaged.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in names}
     except KeyError as error:

@@ -1,4 +1,4 @@
-"""Labelled digits, and MNIST's three parts of them."""
+"""Labelled digits, and the three parts of a data set."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Digits:
-    """Labelled digits: images uint8 (N, 28, 28) with ink 255 on paper 0, labels uint8 (N,)."""
+    """Labelled digits.
+
+    Attributes:
+        images: uint8 (N, 28, 28), ink 255 on paper 0.
+        labels: uint8 (N,), 0 to 9.
+    """
 
     images: np.ndarray
     labels: np.ndarray
@@ -15,12 +20,12 @@ class Digits:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def at(self, places: np.ndarray) -> "Digits":
-        """The digits at these places, indices or a mask."""
-        return Digits(self.images[places], self.labels[places])
+    def at(self, indices: np.ndarray) -> "Digits":
+        """The digits at these indices, int (M,), or where a mask is true, bool (N,)."""
+        return Digits(self.images[indices], self.labels[indices])
 
     def first(self, count: int | None) -> "Digits":
-        """The first `count` digits; all of them for None.
+        """The first `count` digits, or all for None.
 
         Raises:
             ValueError: `count` is below 1.
@@ -32,7 +37,7 @@ class Digits:
 
 @dataclass(frozen=True)
 class Splits:
-    """MNIST in the project's fixed parts: 55,000 to learn from, 5,000 to choose by, 10,000 to look at once."""
+    """MNIST in its fixed split: 55,000 digits to train on, 5,000 for every choice, 10,000 for the final test."""
 
     train: Digits
     validation: Digits

@@ -1,4 +1,4 @@
-"""Anyone's labelled digits: folders of images, .npz files, and the original MNIST-C."""
+"""Load other labelled digits than MNIST: folders of images, `.npz` files, and the original MNIST-C."""
 
 from pathlib import Path
 
@@ -7,25 +7,26 @@ import numpy as np
 from digits import preprocess
 from digits.data.arrays import read_npy, read_npz
 from digits.data.digits import Digits
+from digits.data.folders import scan_classes
 from digits.data.mnist import load_test
 
 
-def load_evaluated(images: Path | None, data_dir: Path) -> tuple[Digits, str]:
-    """The digits to evaluate models on and their source in words: anyone's, or MNIST's test digits for None."""
-    if images:
-        return load_labelled(images), str(images)
+def load_labelled_or_test(source: Path | None, data_dir: Path) -> tuple[Digits, str]:
+    """`load_labelled`, or MNIST's test digits from `data_dir` if `source` is None; also describe them in words."""
+    if source:
+        return load_labelled(source), str(source)
     return load_test(data_dir), "MNIST's test digits"
 
 
 def load_labelled(source: Path) -> Digits:
-    """Read anyone's labelled digits: a folder with subfolders `0` to `9` of PNG or JPEG images, or an `.npz` file.
+    """Load labelled digits from a folder with subfolders `0` to `9` of images, or from an `.npz` file.
 
-    Images of a folder go through `preprocess.prepare`; an `.npz` holds `x_test`, uint8 (N, 28, 28), ink 255 on paper 0,
-    and `y_test`, integers 0 to 9.
+    The images of a folder are preprocessed. An `.npz` file contains `x_test`, uint8 (N, 28, 28), ink 255 on paper 0,
+    and `y_test`, integers (N,) from 0 to 9.
 
     Raises:
-        FileNotFoundError: nothing is there.
-        ValueError: it holds no digits, or something that can't be read.
+        FileNotFoundError: there is no such folder or file.
+        ValueError: it contains no digits, or something else than expected.
     """
     if source.is_dir():
         return _load_folder(source)
@@ -43,14 +44,14 @@ def load_labelled(source: Path) -> Digits:
 
 
 def load_mnist_c(folder: Path) -> dict[str, Digits]:
-    """Read the original MNIST-C (Mu and Gilmer 2019), by the names of its corruptions.
+    """Load the original MNIST-C (Mu and Gilmer 2019), by the name of the corruption.
 
     Args:
-        folder: has a folder for each corruption with `test_images.npy`, uint8 (N, 28, 28, 1) or (N, 28, 28), and
-            `test_labels.npy`, (N,).
+        folder: contains a folder for each corruption with `test_images.npy`, uint8 (N, 28, 28, 1) or (N, 28, 28), and
+            `test_labels.npy`, integers (N,) from 0 to 9.
 
     Raises:
-        FileNotFoundError: there is no such folder in it.
+        FileNotFoundError: it contains no such folders.
         ValueError: the arrays have another shape or dtype.
     """
     found = {}
@@ -67,14 +68,8 @@ def load_mnist_c(folder: Path) -> dict[str, Digits]:
 
 
 def _load_folder(folder: Path) -> Digits:
-    files = [
-        (path, digit)
-        for digit in range(10)
-        # A name with a dot in front is a file that is just being written.
-        for path in sorted((folder / str(digit)).glob("[!.]*"))
-        if path.suffix.lower() in preprocess.SUFFIXES
-    ]
+    files = [(path, digit) for digit, found in enumerate(scan_classes(folder)) for path in found.images]
     if not files:
-        raise ValueError(f"expected subfolders 0 to 9 with PNG or JPEG images in {folder}, found none")
+        raise ValueError(f"expected subfolders 0 to 9 with PNG, JPEG, BMP or WEBP images in {folder}, found none")
     images = np.stack([preprocess.prepare_file(path).image for path, _ in files])
     return Digits(images, np.array([digit for _, digit in files], np.uint8))

@@ -1,9 +1,10 @@
-"""Digits from disk: MNIST verified by hash, its fixed split, and anyone's folder or .npz of labelled digits."""
+"""MNIST: load it, verify it by hash, and split it."""
 
 import hashlib
 import struct
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,20 +23,22 @@ OFFICIAL_SHA256 = {
 SPLIT = paths.DATA / "split.npy"
 VALIDATION_SIZE = 5_000
 SPLIT_SEED = 20_260_101
-RETRY_SECONDS = 2
+ATTEMPTS, RETRY_SECONDS = 3, 2
+# Increase it when the content of the cache changes.
+CACHE_VERSION = 1
 
 
 def idx_sha256(array: np.ndarray) -> str:
-    """SHA-256 that `array` (uint8) has as an IDX file, MNIST's original format, whatever container it came in."""
+    """SHA-256 of the IDX file, MNIST's original format, that contains `array`, uint8 of any shape."""
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 0x08, array.ndim, *array.shape)
     return hashlib.sha256(header + np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
 def load_mnist(data_dir: Path = paths.DATA, names: Iterable[str] = OFFICIAL_SHA256) -> dict[str, np.ndarray]:
-    """Read `mnist.npz`, or only some of its arrays, and verify it against the hashes of the official files.
+    """Load the arrays of `mnist.npz` with these names, and verify them against the hashes of the official files.
 
     Returns:
-        `x_train` uint8 (60000, 28, 28), `y_train` uint8 (60000,), `x_test` and `y_test` likewise with 10,000.
+        `x_train`, uint8 (60000, 28, 28), `y_train`, uint8 (60000,), and `x_test` and `y_test` with 10,000 digits.
 
     Raises:
         FileNotFoundError: there is no `mnist.npz` in `data_dir`.
@@ -43,30 +46,30 @@ def load_mnist(data_dir: Path = paths.DATA, names: Iterable[str] = OFFICIAL_SHA2
     """
     path = data_dir / "mnist.npz"
     if not path.is_file():
-        raise FileNotFoundError(f"no {path}; `git checkout data/mnist.npz` brings it back")
+        raise FileNotFoundError(f"no {path}; `git checkout data/mnist.npz` restores it")
     arrays = read_npz(path, tuple(names))
-    _verify(arrays, f"{path}; `git checkout data/mnist.npz` brings the right one back")
+    _verify(arrays, f"{path}; `git checkout data/mnist.npz` restores it")
     return arrays
 
 
-def download_mnist(data_dir: Path, tries: int = 3) -> Path:
-    """Fetch MNIST through `keras.datasets` (with its progress bar), verify it, and keep it as `data_dir/mnist.npz`.
+def download_mnist(data_dir: Path) -> Path:
+    """Download MNIST through `keras.datasets` (with its progress bar), verify it, and save it as `data_dir/mnist.npz`.
 
     Raises:
-        ValueError: what came isn't MNIST.
-        ConnectionError: nothing came after `tries` attempts.
+        ValueError: the download isn't MNIST.
+        ConnectionError: three attempts failed.
     """
     import keras
 
-    for attempt in range(1, tries + 1):
+    for attempt in range(1, ATTEMPTS + 1):
         try:
             (x_train, y_train), (x_test, y_test) = keras.datasets.mnist.load_data()
             break
-        # Keras wraps every failure to connect in a bare Exception, and a hash that differs in a ValueError.
+        # Keras raises a plain Exception if a connection fails, and a ValueError if the hash differs.
         except Exception as error:
-            if attempt == tries:
+            if attempt == ATTEMPTS:
                 raise ConnectionError(
-                    f"can't download MNIST after {tries} tries ({error}); use `--source embedded`"
+                    f"can't download MNIST after {ATTEMPTS} attempts ({error}); use `--source embedded`"
                 ) from error
             time.sleep(RETRY_SECONDS * attempt)
     arrays = {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
@@ -77,27 +80,27 @@ def download_mnist(data_dir: Path, tries: int = 3) -> Path:
     return data_dir / "mnist.npz"
 
 
-def split_places() -> tuple[np.ndarray, np.ndarray]:
-    """Places among MNIST's 60,000 training digits of the 55,000 to learn from and of a stratified 5,000.
+def split_indices() -> tuple[np.ndarray, np.ndarray]:
+    """Indices into MNIST's 60,000 training digits: 55,000 to train on, and 5,000, stratified, for validation.
 
-    They are read from a file that scikit-learn's `train_test_split` made with `SPLIT_SEED`, so that no release of it
-    can move a digit, and nobody waits for its start-up.
+    They come from a file made by scikit-learn's `train_test_split` with `SPLIT_SEED`, so that they don't depend on its
+    version, and importing it isn't needed.
 
     Raises:
         FileNotFoundError: the file is missing.
         ValueError: the file is damaged.
     """
     if not SPLIT.is_file():
-        raise FileNotFoundError(f"no {SPLIT}; `git checkout data/split.npy` brings it back")
-    places = read_npy(SPLIT)
-    if not np.array_equal(np.sort(places), np.arange(60_000)):
-        raise ValueError(f"{SPLIT} isn't the split; `git checkout data/split.npy` brings it back")
-    return places[:-VALIDATION_SIZE], places[-VALIDATION_SIZE:]
+        raise FileNotFoundError(f"no {SPLIT}; `git checkout data/split.npy` restores it")
+    indices = read_npy(SPLIT)
+    if not np.array_equal(np.sort(indices), np.arange(60_000)):
+        raise ValueError(f"{SPLIT} isn't the split; `git checkout data/split.npy` restores it")
+    return indices[:-VALIDATION_SIZE], indices[-VALIDATION_SIZE:]
 
 
 def split_mnist(arrays: dict[str, np.ndarray]) -> Splits:
-    """Split MNIST's 60,000 training digits by `split_places`."""
-    train, validation = split_places()
+    """Split MNIST's 60,000 training digits by `split_indices`."""
+    train, validation = split_indices()
     return Splits(
         train=Digits(arrays["x_train"][train], arrays["y_train"][train]),
         validation=Digits(arrays["x_train"][validation], arrays["y_train"][validation]),
@@ -106,41 +109,49 @@ def split_mnist(arrays: dict[str, np.ndarray]) -> Splits:
 
 
 def load_splits(data_dir: Path = paths.DATA) -> Splits:
-    """Verified MNIST, split: `load_mnist`, then `split_mnist`."""
-    return split_mnist(load_mnist(data_dir))
+    """Load MNIST, verified and split, from the cache if there is one.
+
+    Raises:
+        FileNotFoundError: `mnist.npz` or the file of the split is missing.
+        ValueError: one of them is damaged or isn't the expected file.
+    """
+    return cached_splits(data_dir)[0]
 
 
 def load_test(data_dir: Path = paths.DATA) -> Digits:
-    """The 10,000 test digits alone."""
+    """Load and verify only the 10,000 test digits."""
     arrays = load_mnist(data_dir, ("x_test", "y_test"))
     return Digits(arrays["x_test"], arrays["y_test"])
 
 
-def cached_splits(data_dir: Path, cache: Path) -> tuple[Splits, bool]:
-    """Take the splits from the `.npz` file `cache` if today's data and seed made it; else make them and write it.
+def cached_splits(data_dir: Path = paths.DATA) -> tuple[Splits, Path, bool]:
+    """The splits, as `load_splits` gives them.
+
+    The cache is an uncompressed `.npz` file in the user's cache folder, named by the SHA-256 of the files that it was
+    made from, so that it is never used for others. A damaged cache is rebuilt; where none can be written, none is used.
 
     Returns:
-        The splits, and whether they came from the cache.
+        The splits, the path of their cache, and whether they came from it.
     """
-    key = repr((sorted(OFFICIAL_SHA256.items()), SPLIT_SEED, VALIDATION_SIZE))
+    sources = [files.sha256(path) if path.is_file() else "" for path in (data_dir / "mnist.npz", SPLIT)]
+    key = hashlib.sha256(repr((CACHE_VERSION, VALIDATION_SIZE, sources)).encode()).hexdigest()
+    cache = paths.cache_folder() / f"splits-{key}.npz"
     parts = ("train", "validation", "test")
-    if cache.is_file():
-        try:
-            stored = read_npz(cache, ("key", *(f"{kind}_{part}" for part in parts for kind in "xy")))
-        except ValueError:
-            stored = {"key": "damaged"}
-        if str(stored["key"]) == key:
-            return Splits(*(Digits(stored[f"x_{part}"], stored[f"y_{part}"]) for part in parts)), True
-
-    splits = load_splits(data_dir)
+    try:
+        stored = read_npz(cache, tuple(f"{kind}_{part}" for part in parts for kind in "xy"))
+        return Splits(*(Digits(stored[f"x_{part}"], stored[f"y_{part}"]) for part in parts)), cache, True
+    except ValueError:
+        splits = split_mnist(load_mnist(data_dir))
     arrays = {f"x_{part}": getattr(splits, part).images for part in parts}
     arrays |= {f"y_{part}": getattr(splits, part).labels for part in parts}
-    with files.replacing(cache) as temporary:
-        np.savez(temporary, key=key, **arrays)
-    return splits, False
+    with suppress(OSError):
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with files.replacing(cache) as temporary:
+            np.savez(temporary, **arrays)
+    return splits, cache, False
 
 
 def _verify(arrays: dict[str, np.ndarray], what: str) -> None:
     for name, array in arrays.items():
         if idx_sha256(array) != OFFICIAL_SHA256[name]:
-            raise ValueError(f"{name} has not the SHA-256 of the official MNIST file: {what}")
+            raise ValueError(f"{name} doesn't have the SHA-256 of the official MNIST file: {what}")

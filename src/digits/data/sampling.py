@@ -1,4 +1,4 @@
-"""Choosing digits from a set."""
+"""Choose digits from a data set."""
 
 import numpy as np
 
@@ -6,9 +6,9 @@ from digits.data.digits import Digits
 
 
 def representative(digits: Digits, digit: int, count: int) -> np.ndarray:
-    """Indices of `count` images of `digit` that stand for the class: from its most typical to its most unusual.
+    """Indices, int (count,), of images of `digit` from the most typical to the most unusual.
 
-    Typical is near the class's mean image; the indices are evenly spaced by rank of that distance.
+    They are evenly spaced by the rank of their distance from the class's mean image.
     """
     members = np.flatnonzero(digits.labels == digit)
     images = digits.images[members].reshape(len(members), -1).astype(np.float32)
@@ -17,9 +17,12 @@ def representative(digits: Digits, digit: int, count: int) -> np.ndarray:
 
 
 def evenly_spaced(digits: Digits, count: int) -> tuple[Digits, np.ndarray]:
-    """`count` digits from all over the set, with their indices.
+    """`count` evenly spaced digits, or all if there are fewer, and their indices, int (count,).
 
-    MNIST's first 5,000 test digits are easier than its last (its authors' page says so), so the first ones won't do.
+    The first ones wouldn't be representative: MNIST's first 5,000 test digits are easier than its last 5,000.
+
+    Raises:
+        ValueError: `count` is below 1.
     """
     if count < 1:
         raise ValueError(f"the number of digits must be at least 1, got {count}")

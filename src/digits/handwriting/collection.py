@@ -10,6 +10,7 @@ from threading import Lock
 import numpy as np
 
 from digits import files, paths, preprocess
+from digits.data import folders
 
 # So that a loop can't fill the disk: at most about 1.6 GB of pictures.
 LARGEST_COUNT = 10_000
@@ -81,29 +82,22 @@ def save(drawing: np.ndarray, digit: int, folder: Path = paths.MY_DIGITS) -> Pat
 
 
 def entries(folder: Path = paths.MY_DIGITS) -> list[Entry]:
-    """What the collection holds, by digit and then from old to new: the files that `data.load_labelled` reads.
+    """The collection's pictures by digit, the oldest first: the files that `data.load_labelled` reads.
 
-    Files that can't be read are among them; without a folder there are none.
+    Files that can't be read are included; a folder that doesn't exist contains none.
     """
     found = []
-    for digit in range(10):
-        # A name with a dot in front is a file that is just being written.
-        for path in (folder / str(digit)).glob("[!.]*"):
-            if path.suffix.lower() in preprocess.SUFFIXES:
-                # Another session may have removed it meanwhile.
-                with suppress(FileNotFoundError):
-                    found.append(Entry(path, digit, path.lstat().st_mtime_ns))
+    for digit, scan in enumerate(folders.scan_classes(folder)):
+        for path in scan.images:
+            # Another session may have removed it in the meantime.
+            with suppress(FileNotFoundError):
+                found.append(Entry(path, digit, path.lstat().st_mtime_ns))
     return sorted(found, key=lambda entry: (entry.digit, entry.saved, entry.path.name))
 
 
 def other_files(folder: Path = paths.MY_DIGITS) -> list[Path]:
-    """What lies in the digits' folders and is no picture by its name."""
-    return sorted(
-        path
-        for digit in range(10)
-        for path in (folder / str(digit)).glob("[!.]*")
-        if path.suffix.lower() not in preprocess.SUFFIXES
-    )
+    """What is in the digits' folders but isn't an image file, sorted."""
+    return sorted(path for scan in folders.scan_classes(folder) for path in scan.others)
 
 
 def counts(folder: Path = paths.MY_DIGITS) -> list[int]:

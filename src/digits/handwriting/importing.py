@@ -12,11 +12,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from digits import preprocess
 from digits.checkpoints.recognizer import Recognizer
+from digits.data import folders
 from digits.files import output_folder
 from digits.handwriting import collection, sheet
+from digits.recognition.verdict import judge
 
-# With a probability from here on the model is sure, and a label that says otherwise is worth a look.
-SURE = 0.9
 INK, GREY, RULE, PAPER = (27, 31, 36), (110, 118, 128), (218, 221, 225), (250, 250, 248)
 GOOD, DOUBTFUL = (143, 170, 199), (203, 82, 0)
 # Of the contact sheet, in pixels: its width, what is above and left of the digits, a tile (a small one where there are
@@ -98,18 +98,18 @@ def from_folder(folder: Path, guess: bool) -> Found:
     """
     if not folder.is_dir():
         raise ValueError(f"no folder {folder}")
-    files = sorted(file for file in folder.rglob("[!.]*") if file.is_file())
-    count = sum(file.suffix.lower() in preprocess.SUFFIXES for file in files)
-    if not count:
+    scan = folders.scan(folder, recursive=True)
+    if not scan.images:
         raise ValueError(f"no PNG, JPEG, BMP or WEBP image in the folder {folder}")
-    if count > collection.LARGEST_COUNT:
-        raise ValueError(f"{folder} holds {count:,} images; import at most {collection.LARGEST_COUNT:,} at once")
-    candidates, skipped = [], []
-    for file in files:
+    if len(scan.images) > collection.LARGEST_COUNT:
+        raise ValueError(
+            f"{folder} holds {len(scan.images):,} images; import at most {collection.LARGEST_COUNT:,} at once"
+        )
+    candidates = []
+    skipped = [f"{file.relative_to(folder)}: not an image" for file in scan.others]
+    for file in scan.images:
         name, digit = str(file.relative_to(folder)), digit_of(file)
         try:
-            if file.suffix.lower() not in preprocess.SUFFIXES:
-                raise ValueError("no image")
             picture = preprocess.at_working_size(preprocess.read_grey(file))
             image = preprocess.prepare(picture).image
             if digit is None and not guess:
@@ -129,18 +129,21 @@ def digit_of(file: Path) -> int | None:
 
 
 def review(candidates: Sequence[Candidate], recogniser: Recognizer) -> list[Candidate]:
-    """Let a model read them: one that it is sure is another digit becomes doubtful, one without a digit gets that."""
+    """Candidates after a model's verdicts: doubtful where it is sure of another digit, and labelled where none was given.
+
+    A label that the model gave is doubtful, too.
+    """
     if not candidates:
         return []
-    probabilities = recogniser.predict_proba(np.stack([candidate.image for candidate in candidates]))
+    verdicts = judge(recogniser, np.stack([candidate.image for candidate in candidates]))
     reviewed = []
-    for candidate, answer, chance in zip(candidates, probabilities.argmax(1), probabilities.max(1), strict=True):
+    for candidate, verdict in zip(candidates, verdicts, strict=True):
         digit, doubts = candidate.digit, [candidate.doubt] if candidate.doubt else []
         if digit is None:
-            digit = int(answer)
-            doubts.append(f"guessed, {_percent(chance)} sure")
-        elif answer != digit and chance >= SURE:
-            doubts.append(f"read as {answer}, {_percent(chance)} sure")
+            digit = verdict.answer
+            doubts.append(f"guessed, {verdict.certainty}")
+        elif verdict.is_sure and verdict.answer != digit:
+            doubts.append(f"read as {verdict.answer}, {verdict.certainty}")
         reviewed.append(replace(candidate, digit=digit, doubt="; ".join(doubts)))
     return reviewed
 
@@ -244,7 +247,3 @@ def _fitted(picture: np.ndarray, side: int) -> Image.Image:
 
 def _font() -> ImageFont.FreeTypeFont:
     return ImageFont.load_default(CAPTION - 2)
-
-
-def _percent(chance: float) -> str:
-    return f"{min(99, 100 * float(chance)):.0f} %"

@@ -9,6 +9,7 @@ import numpy as np
 
 from digits import preprocess
 from digits.checkpoints.recognizer import Recognizer
+from digits.data import folders
 from digits.preprocess.segmentation import SIDE, Found, find_digits
 from digits.recognition.verdict import Verdict, judge
 
@@ -145,7 +146,7 @@ def find_images(arguments: Iterable[str]) -> Iterator[Path]:
     for argument in arguments:
         path = Path(argument)
         if path.is_dir():
-            found = [file for file in path.rglob("*") if file.suffix.lower() in preprocess.SUFFIXES]
+            found = folders.scan(path, recursive=True).images
         elif path.exists():
             found = [path]
         else:

@@ -109,7 +109,7 @@ def training_sample() -> "Digits":
     from digits import data
 
     arrays = data.load_mnist(names=("x_train", "y_train"))
-    indices = data.split_places()[0][::SAMPLE_STEP]
+    indices = data.split_indices()[0][::SAMPLE_STEP]
     return data.Digits(arrays["x_train"][indices], arrays["y_train"][indices])
 
 
