@@ -15,8 +15,9 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from digits import data, paths, preprocess
-from panels import cache, draw, page
-from panels.verdict import Verdict
+from digits.checkpoints import recognizer
+from digits.recognition.verdict import judge
+from panels import draw, page
 
 STARTS, DRAWINGS, SESSIONS = 5, 60, 10
 PANELS = ("Compare", "Stress", "Models", "My handwriting", "Why")
@@ -116,15 +117,14 @@ def together(browser, port: int) -> dict:
 
 def own_code() -> dict:
     """Seconds that the project's own code takes from the canvas's PNG to the verdict's HTML, in this process."""
-    model = cache.Model("advanced", cache.recognizer.load("mnist_advanced"))
+    recogniser = recognizer.load("mnist_advanced")
     samples = []
     for image in data.load_test().images[:200]:
         canvas = 255 - cv2.resize(image, (draw.SIDE, draw.SIDE), interpolation=cv2.INTER_LINEAR)
         content = base64.b64encode(cv2.imencode(".png", canvas)[1])
         started = time.perf_counter()
         prepared = preprocess.prepare(preprocess.read_grey(base64.b64decode(content)))
-        is_familiar = cache.is_familiar(model, prepared.image)
-        verdict = Verdict(cache.probabilities(model, prepared.image[None])[0], is_familiar)
+        (verdict,) = judge(recogniser, prepared.image[None])
         page.probability_bars(verdict.probabilities)
         samples.append(time.perf_counter() - started)
     return summary(samples)

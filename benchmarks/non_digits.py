@@ -19,14 +19,12 @@ from sklearn.metrics import roc_auc_score
 from digits import data, preprocess
 from digits.checkpoints import recognizer
 from digits.checkpoints.recognizer import Recognizer
-from digits.explanations import examples
 from digits.images import to_input
+from digits.recognition import familiarity
 
 MODELS = ("mnist_advanced", "mnist_cnn")
 SIDE = 280
 A_KIND = 1000
-SAMPLE_STEP = 11
-LOOK_ALIKES = 5
 # What is left out looks like a digit.
 LETTERS = sorted(set(string.ascii_letters) - set("OoDQIiljJZzSsBbgqGTtyY"))
 FONTS = ("DejaVuSans", "DejaVuSerif", "DejaVuSansMono", "DejaVuSans-Oblique", "STIXGeneral", "cmr10")
@@ -107,14 +105,14 @@ def margin(logits: np.ndarray) -> np.ndarray:
 
 
 def likeness(model: Recognizer, images: np.ndarray) -> np.ndarray:
-    sample = examples.features(model, data.load_splits().train.images[::SAMPLE_STEP])
-    return examples.likeness(examples.features(model, images), sample, LOOK_ALIKES)
+    sample = familiarity.features(model, familiarity.training_sample().images)
+    return familiarity.likeness(familiarity.features(model, images), sample, familiarity.LOOK_ALIKES)
 
 
 def likeness_of_its_class(model: Recognizer, images: np.ndarray) -> np.ndarray:
     """The cosine with the mean of the training digits that are called the same."""
-    digits = data.load_splits().train.at(np.arange(0, 55_000, SAMPLE_STEP))
-    seen, sample = examples.features(model, images), examples.features(model, digits.images)
+    digits = familiarity.training_sample()
+    seen, sample = familiarity.features(model, images), familiarity.features(model, digits.images)
     means = np.stack([sample[digits.labels == digit].mean(axis=0) for digit in range(10)])
     cosines = (seen @ means.T) / np.outer(np.linalg.norm(seen, axis=1), np.linalg.norm(means, axis=1))
     answers = model.predict_proba(images).argmax(axis=1)

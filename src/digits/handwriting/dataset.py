@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from digits import metrics, paths
+from digits import paths
 from digits.checkpoints.recognizer import Recognizer
 from digits.data import Digits
 from digits.handwriting import collection
+from digits.recognition.verdict import judge
+from digits.reporting.words import percent
 
-# What is sure of another digit than the label says is worth a second look.
-SURE = 0.95
 LEAST_A_CLASS = 3
 # A subfolder with somebody's digits, so that everything runs before there are own ones.
 SAMPLE = "sample"
@@ -99,13 +99,10 @@ def describe(mine: Handwriting) -> list[str]:
 
 
 def suspects(mine: Handwriting, recogniser: Recognizer) -> dict[str, str]:
-    """Files whose digit a model is sure is another one than their folder says: to be looked at, nothing is left out."""
-    temperature = recogniser.card.get("temperature", 1)
-    probabilities = metrics.temper(recogniser.predict_proba(mine.digits.images), temperature)
-    answers, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    rows = zip(mine.names, mine.digits.labels, answers, confidences, strict=True)
+    """Files that a model is sure show another digit than their label, and what it says; they should be looked at."""
+    verdicts = judge(recogniser, mine.digits.images)
     return {
-        name: f"{recogniser.name} is {confidence:.0%} sure that it is a {answer}"
-        for name, label, answer, confidence in rows
-        if answer != label and confidence >= SURE
+        name: f"{recogniser.name} is {percent(verdict.confidence)} sure that it is a {verdict.answer}"
+        for name, label, verdict in zip(mine.names, mine.digits.labels, verdicts, strict=True)
+        if verdict.is_sure and verdict.answer != label
     }

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from digits.corruptions import Corruption
 from digits.reporting.figures import BLUE, GREY, INK, PALETTE, RED
+from digits.reporting.words import percent
 
 PANELS_A_ROW = 4
 EXPOSURE_MARKS = {"seen": "●", "related": "○", "unseen": "", "unknown": "?"}
@@ -194,7 +195,7 @@ def damage_grid(
     for place, axes in enumerate(rows):
         for severity, axis in enumerate(axes[1:]):
             same = answers[place, severity] == answers[place, 0]
-            text = f"{answers[place, severity]} · {confidence[place, severity]:.0%}"
+            text = f"{answers[place, severity]} · {percent(confidence[place, severity])}"
             axis.set_title(text, fontsize=7, pad=1, color=INK if same else RED)
     figure.suptitle(title, color=INK)
     return figure

@@ -15,6 +15,7 @@ from digits.metrics import intervals as metric_intervals
 from digits.reporting import figures
 from digits.reporting.figures import save_figure
 from digits.reporting.html import inline, render
+from digits.reporting.words import percent
 from digits.robustness import plots, worst_case
 from digits.robustness.analysis import FLOOR, Robustness
 from digits.robustness.tables import amount_text, standing_when_clean
@@ -171,7 +172,7 @@ def _surprises(found: Robustness, surprises: Sequence[dict]) -> Figure:
     for one in surprises:
         corruption = CORRUPTIONS[one["corruption"]]
         titles.append(
-            f"{one['label']} as {one['answer']}, {one['confidence']:.0%}\n"
+            f"{one['label']} as {one['answer']}, {percent(one['confidence'])}\n"
             f"{corruption.name} {corruption.amount(one['severity']):g}"
         )
     return figures.digit_grid(np.array(images), titles, columns=5)
