@@ -17,7 +17,7 @@ class Related:
     Attributes:
         distances: Euclidean distances between the inputs of the last layer, (images, training digits).
         influence: dot products of the gradients of their losses with respect to the last layer, of the same shape.
-            Above 0, learning from the training digit lowers the image's loss (helpful); below 0, it raises it (harmful).
+            Above 0, learning from the training digit lowers the image's loss (helpful), below 0 it raises it (harmful).
     """
 
     distances: np.ndarray
@@ -41,8 +41,8 @@ def relate(recogniser: Recognizer, training: Digits, digits: Digits) -> Related:
 
     The gradient of digit i's cross-entropy with respect to that layer's weights and biases is (p_i - y_i) ⊗ (h_i, 1),
     so the dot product of two is (p_i - y_i)·(p_j - y_j) × (h_i·h_j + 1) (the last layer's part of TracIn, Pruthi et
-    al. 2020): p are the probabilities, y is the label, h the layer's input. The training digits are processed in blocks,
-    because the layer's inputs for all of them may take half a gigabyte.
+    al. 2020): p are the probabilities, y is the label, h the layer's input. The training digits are processed in
+    blocks, because the layer's inputs for all of them may take half a gigabyte.
 
     Args:
         training: the training digits.

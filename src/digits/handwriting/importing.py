@@ -1,4 +1,4 @@
-"""From photographed sheets and folders of loose pictures to labelled digits, looked at before they are collected."""
+"""From photos of filled-in sheets and folders of pictures to labelled digits, reviewed before they are collected."""
 
 import re
 import textwrap
@@ -27,14 +27,14 @@ TILE, SMALL_TILE, MANY, EMPTY, GAP, CAPTION = 128, 50, 600, 60, 14, 15
 
 @dataclass(frozen=True)
 class Candidate:
-    """A picture that may come into the collection.
+    """A picture that may be added to the collection.
 
     Attributes:
-        source: where it comes from, in words: a file, and a box if that is a sheet.
+        source: where it comes from, in words: a file, and a box if the file is a photo of a sheet.
         picture: uint8 (height, width).
         image: the digit as recognisers see it, uint8 (28, 28).
-        digit: what it shows; None while nobody has said.
-        doubt: why a person should look at it; empty if there is no reason to.
+        digit: its label; None if it has none yet.
+        doubt: why a person should look at it; empty if there is no reason.
     """
 
     source: str
@@ -46,7 +46,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Found:
-    """What photos or a folder hold: candidates, and a line for each file that was left out, with the reason."""
+    """What photos or a folder contain: candidates, and a line for each file that was left out, with the reason."""
 
     candidates: list[Candidate]
     skipped: list[str]
@@ -54,7 +54,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Kept:
-    """What became of candidates: how many were new, how many were kept before, and why each other one wasn't."""
+    """How many candidates were new, how many were in the collection already, and why each other one was refused."""
 
     new: int
     known: int
@@ -129,9 +129,9 @@ def digit_of(file: Path) -> int | None:
 
 
 def review(candidates: Sequence[Candidate], recogniser: Recognizer) -> list[Candidate]:
-    """Candidates after a model's verdicts: doubtful where it is sure of another digit, and labelled where none was given.
+    """Candidates after a model's verdicts: doubtful where it is sure of another digit, labelled where none was given.
 
-    A label that the model gave is doubtful, too.
+    A label that comes from the model makes a candidate doubtful, too.
     """
     if not candidates:
         return []
@@ -149,7 +149,7 @@ def review(candidates: Sequence[Candidate], recogniser: Recognizer) -> list[Cand
 
 
 def keep(candidates: Iterable[Candidate], folder: Path) -> Kept:
-    """Save candidates in the collection; what it refuses is told, and the rest goes on.
+    """Save reviewed candidates in the collection; those that it refuses are listed, and the others saved.
 
     Raises:
         ValueError: the folder can't be written to.
@@ -158,6 +158,7 @@ def keep(candidates: Iterable[Candidate], folder: Path) -> Kept:
     known = {entry.path for entry in collection.entries(folder)}
     new, again, refused = 0, 0, []
     for candidate in candidates:
+        assert candidate.digit is not None, "`review` labels every candidate"
         try:
             path = collection.save(candidate.picture, candidate.digit, folder)
         except ValueError as error:
@@ -245,5 +246,5 @@ def _fitted(picture: np.ndarray, side: int) -> Image.Image:
     return Image.fromarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC))
 
 
-def _font() -> ImageFont.FreeTypeFont:
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(CAPTION - 2)
