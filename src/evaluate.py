@@ -1,4 +1,4 @@
-"""Evaluate checkpoints side by side, on MNIST's test digits or on any folder or .npz of labelled digits."""
+"""Evaluate and compare models on MNIST's test digits, or on a folder or .npz file of labelled digits."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,11 @@ class Options:
     models: tuple[str, ...] = ("mnist_cnn", "mnist_advanced")
     """Names in the models folder, or paths of checkpoints."""
     images: Annotated[Path | None, arg(metavar="PATH")] = None
-    """A folder with subfolders 0 to 9, or an .npz with x_test and y_test; MNIST's test digits if left out."""
+    """Folder with subfolders 0 to 9 of images, or .npz file with x_test and y_test; MNIST's test digits by default."""
     data_dir: Path = paths.DATA
     """Folder with mnist.npz."""
     models_dir: Path = paths.MODELS
-    """Folder in which models are looked up by name."""
+    """Folder with the models."""
     output_dir: Path = paths.REPORTS / "evaluation"
     """Folder for the report."""
 

@@ -1,6 +1,6 @@
-"""How well models read labelled digits, alone and against each other, and the report of it.
+"""Evaluate models on labelled digits, compare them in pairs, and write a report.
 
-In: recognisers and `data.Digits`. Out: an `Evaluation` for each model; pictures, JSON and one HTML page.
+In: classifiers and `data.Digits`. Out: an `Evaluation` per model; from `report`, figures, JSON and one HTML page.
 """
 
-from digits.evaluation.evaluation import Evaluation, compare_all, evaluate
+from digits.evaluation.evaluation import Evaluation, evaluate, pairwise_comparisons

@@ -1,25 +1,27 @@
-"""What one recogniser, or two on the same images, did on labelled digits: everything that a report shows."""
+"""One model's predictions on labelled digits, with its scores and errors, and comparisons of two models."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from digits import metrics
-from digits.checkpoints.recognizer import Recognizer
+from digits.checkpoints.recognizer import Classifier
 from digits.data import Digits
 from digits.metrics import intervals
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One recogniser's answers to labelled digits.
+    """A model's predictions on labelled digits.
 
     Attributes:
-        name: the recogniser's name.
-        digits: the images and their true labels.
-        probabilities: float32 (N, 10).
+        name: of the model.
+        digits: the images and their labels.
+        probabilities: float32 (N, 10) in [0, 1].
     """
 
     name: str
@@ -28,22 +30,22 @@ class Evaluation:
 
     @cached_property
     def predictions(self) -> np.ndarray:
-        """The answers, (N,)."""
+        """The predicted digits, int (N,)."""
         return self.probabilities.argmax(axis=1)
 
     @cached_property
     def confidence(self) -> np.ndarray:
-        """The probability of each answer, (N,)."""
+        """The probability of each predicted digit, float32 (N,)."""
         return self.probabilities.max(axis=1)
 
     @cached_property
     def correct(self) -> np.ndarray:
-        """Which answers are right, bool (N,)."""
+        """Which predictions are correct, bool (N,)."""
         return self.predictions == self.digits.labels
 
     @cached_property
     def confusion(self) -> np.ndarray:
-        """Counts (10, 10): row the true digit, column the answer."""
+        """The confusion matrix, int (10, 10): rows are true digits, columns predicted digits."""
         return metrics.confusion_matrix(self.predictions, self.digits.labels)
 
     @cached_property
@@ -52,30 +54,25 @@ class Evaluation:
         return metrics.reliability(self.probabilities, self.digits.labels)
 
     def errors(self) -> np.ndarray:
-        """Indices of the wrong answers, the most confident first."""
+        """Indices of the wrong predictions, int (errors,), the most confident first."""
         wrong = np.flatnonzero(~self.correct)
         return wrong[np.argsort(-self.confidence[wrong], kind="stable")]
 
-    def examples(self, true: int, answer: int) -> np.ndarray:
-        """Indices of the images of digit `true` that were answered `answer`, the most confident first."""
+    def examples(self, true: int, predicted: int) -> np.ndarray:
+        """Indices of the digits `true` that were mistaken for `predicted`, int (M,), the most confident first."""
         errors = self.errors()
-        return errors[(self.digits.labels[errors] == true) & (self.predictions[errors] == answer)]
+        return errors[(self.digits.labels[errors] == true) & (self.predictions[errors] == predicted)]
 
-    def classification_report(self, as_dict: bool = False) -> str | dict:
-        """Precision, recall and F1 of every digit, by scikit-learn."""
+    def classification_report(self, as_dict: bool = False) -> Any:
+        """Precision, recall and F1 of every digit, by scikit-learn, as text or as a dictionary."""
         from sklearn.metrics import classification_report
 
-        return classification_report(
-            self.digits.labels,
-            self.predictions,
-            labels=range(10),
-            digits=4,
-            output_dict=as_dict,
-            zero_division=0,
-        )
+        # Typed loosely, because scikit-learn's annotations don't allow the numbers that its documentation asks for.
+        options: dict[str, Any] = {"labels": range(10), "digits": 4, "output_dict": as_dict, "zero_division": 0}
+        return classification_report(self.digits.labels, self.predictions, **options)
 
     def scores(self) -> dict:
-        """The figures of the report, as JSON can hold them."""
+        """Accuracy with its interval, `nll` in nats, `brier`, `ece` and `mean_confidence`, as plain numbers."""
         labels = self.digits.labels
         return intervals.accuracy_with_interval(int(self.correct.sum()), len(labels)) | {
             "nll": metrics.negative_log_likelihood(self.probabilities, labels),
@@ -85,11 +82,11 @@ class Evaluation:
         }
 
 
-def evaluate(recogniser: Recognizer, digits: Digits) -> Evaluation:
-    """Let `recogniser` answer `digits`."""
-    return Evaluation(recogniser.name, digits, recogniser.predict_proba(digits.images))
+def evaluate(model: Classifier, digits: Digits) -> Evaluation:
+    """Run `model` on `digits`."""
+    return Evaluation(model.name, digits, model.predict_proba(digits.images))
 
 
-def compare_all(evaluations: list[Evaluation]) -> dict[tuple[str, str], intervals.PairedComparison]:
-    """Every two of the models, on the same images: which is better, and could it be chance?"""
+def pairwise_comparisons(evaluations: Sequence[Evaluation]) -> dict[tuple[str, str], intervals.PairedComparison]:
+    """Compare every two models, evaluated on the same digits, by their names."""
     return {(a.name, b.name): intervals.compare_paired(a.correct, b.correct) for a, b in combinations(evaluations, 2)}

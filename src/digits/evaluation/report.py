@@ -1,4 +1,4 @@
-"""Files that people open: pictures, tables and self-contained HTML pages, made from results."""
+"""Write the report of an evaluation: one HTML page, figures, JSON and text."""
 
 import json
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from digits.files import output_folder, write_text
 from digits.reporting import figures
 from digits.reporting.figures import save_figure
 from digits.reporting.html import inline, render
+from digits.reporting.words import percent
 
 SHOWN_ERRORS = 40
 SHOWN_PAIRS = 6
@@ -20,15 +21,15 @@ SHOWN_EXAMPLES = 6
 
 
 def write_evaluation(evaluations: Sequence[evaluation.Evaluation], source: str, folder: Path) -> Path:
-    """Write the whole evaluation of one or several models on the same digits.
+    """Write the evaluation of one or more models on the same digits.
 
-    Writes `report.html`, `results.json`, `summary.txt`, `label_map.txt`, and for each model a folder with its
-    `classification_report.txt` and pictures.
+    Writes `report.html`, `results.json`, `summary.txt`, `label_map.txt`, and a folder per model with its
+    `classification_report.txt` and figures.
 
     Returns:
         The path of the HTML page.
     """
-    comparisons = evaluation.compare_all(evaluations)
+    comparisons = evaluation.pairwise_comparisons(evaluations)
     models = [_write_model(one, output_folder(folder / one.name)) for one in evaluations]
     shared = save_figure(
         plots.reliability_diagram({one.name: one.reliability for one in evaluations}), folder / "reliability.png"
@@ -54,36 +55,36 @@ def write_evaluation(evaluations: Sequence[evaluation.Evaluation], source: str, 
 
 
 def evaluation_summary(evaluations: Sequence[evaluation.Evaluation], source: str) -> str:
-    """The evaluation in a few lines of plain text."""
+    """Summarise the evaluation in a few lines of plain text."""
     lines = [f"{len(evaluations[0].digits):,} digits: {source}"]
     for one in evaluations:
         scores = one.scores()
         low, high = scores["interval"]
         lines.append(
-            f"{one.name}: {scores['accuracy']:.2%} right (95 % interval {low:.2%} to {high:.2%}), "
+            f"{one.name}: accuracy {scores['accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%}), "
             f"{scores['n'] - scores['correct']} wrong, ECE {scores['ece']:.2%}, NLL {scores['nll']:.4f}, "
             f"Brier {scores['brier']:.4f}"
         )
         pairs = metrics.most_confused(one.confusion, SHOWN_PAIRS)
         lines.append("  most confused: " + (", ".join(f"{t} as {p} ({n}×)" for t, p, n in pairs) or "none"))
-    for (a, b), result in evaluation.compare_all(evaluations).items():
+    for (a, b), result in evaluation.pairwise_comparisons(evaluations).items():
         low, high = result.interval
         lines.append(
             f"{a} minus {b}: {100 * result.difference:+.2f} points "
             f"(95 % interval {100 * low:+.2f} to {100 * high:+.2f}), McNemar p = {result.p_value:.2g}; "
-            f"only {a} right {result.only_a}×, only {b} right {result.only_b}×"
+            f"only {a} correct {result.only_a}×, only {b} correct {result.only_b}×"
         )
     return "\n".join(lines)
 
 
 def _write_model(one: evaluation.Evaluation, folder: Path) -> dict:
-    """Write a model's own files; give what the page's template shows of it."""
+    """Write the files of one model, and return what the page's template shows of it."""
     for earlier in folder.glob("confused_*.png"):
         earlier.unlink()
     write_text(folder / "classification_report.txt", one.classification_report())
     errors = one.errors()[:SHOWN_ERRORS]
     pictures = {
-        "confusion": plots.confusion(one.confusion, f"{one.name}: what was taken for what"),
+        "confusion": plots.confusion_matrix(one.confusion, f"{one.name}: confusion matrix"),
         "confidence": plots.confidence_histogram(one.confidence, one.correct, f"{one.name}: confidence"),
         "reliability": plots.reliability_diagram({one.name: one.reliability}),
     }
@@ -91,11 +92,11 @@ def _write_model(one: evaluation.Evaluation, folder: Path) -> dict:
         pictures["errors"] = figures.digit_grid(one.digits.images[errors], _titles(one, errors))
     files = {name: save_figure(figure, folder / f"{name}.png") for name, figure in pictures.items()}
     pairs = []
-    for true, answer, count in metrics.most_confused(one.confusion, SHOWN_PAIRS):
-        examples = one.examples(true, answer)[:SHOWN_EXAMPLES]
+    for true, predicted, count in metrics.most_confused(one.confusion, SHOWN_PAIRS):
+        examples = one.examples(true, predicted)[:SHOWN_EXAMPLES]
         grid = figures.digit_grid(one.digits.images[examples], _titles(one, examples), columns=SHOWN_EXAMPLES)
-        path = save_figure(grid, folder / f"confused_{true}_as_{answer}.png")
-        pairs.append({"true": true, "answer": answer, "count": count, "picture": inline(path)})
+        path = save_figure(grid, folder / f"confused_{true}_as_{predicted}.png")
+        pairs.append({"true": true, "predicted": predicted, "count": count, "picture": inline(path)})
     return {
         "name": one.name,
         "scores": one.scores(),
@@ -120,7 +121,7 @@ def _as_json(one: evaluation.Evaluation) -> dict:
             {
                 "index": int(index),
                 "true": int(one.digits.labels[index]),
-                "answer": int(one.predictions[index]),
+                "predicted": int(one.predictions[index]),
                 "confidence": float(one.confidence[index]),
             }
             for index in one.errors()
@@ -129,4 +130,4 @@ def _as_json(one: evaluation.Evaluation) -> dict:
 
 
 def _titles(one: evaluation.Evaluation, indices: np.ndarray) -> list[str]:
-    return [f"{one.digits.labels[i]} as {one.predictions[i]}, {one.confidence[i]:.0%}" for i in indices]
+    return [f"{one.digits.labels[i]} as {one.predictions[i]}, {percent(float(one.confidence[i]))}" for i in indices]
