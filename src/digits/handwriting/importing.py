@@ -143,7 +143,7 @@ def review(candidates: Sequence[Candidate], recogniser: Recognizer) -> list[Cand
             digit = verdict.answer
             doubts.append(f"guessed, {verdict.certainty}")
         elif verdict.is_sure and verdict.answer != digit:
-            doubts.append(f"read as {verdict.answer}, {verdict.certainty}")
+            doubts.append(f"read as {verdict.answer}, {verdict.headline}")
         reviewed.append(replace(candidate, digit=digit, doubt="; ".join(doubts)))
     return reviewed
 
