@@ -1,4 +1,4 @@
-"""What the benchmarks measured on handwriting, as tables."""
+"""The benchmarks on handwriting as Markdown tables."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,10 +8,10 @@ from digits.reporting.tables import markdown_table
 
 
 def preprocessing(results: Mapping) -> str:
-    """What each way of preprocessing misreads on each source, and what the shipped one costs.
+    """Error rates by preprocessing and source, and the time that the shipped preprocessing takes.
 
     Args:
-        results: of `benchmarks/preprocessing.py`.
+        results: `benchmarks/results/preprocessing.json`.
     """
     sizes = results["n"]
     rows = [
@@ -34,35 +34,35 @@ def preprocessing(results: Mapping) -> str:
     return "\n\n".join(
         [
             markdown_table(
-                ["way", *(f"{source} ({size:,})" for source, size in sizes.items())],
+                ["preprocessing", *(f"{source} ({size:,})" for source, size in sizes.items())],
                 rows,
             ),
-            "Percent read wrongly by `mnist_advanced` / by `mnist_cnn`. By kind of mock page:",
+            "Error rates in percent: `mnist_advanced` / `mnist_cnn`. By kind of mock page:",
             markdown_table(["mock pages", *results["mock_pages_wrong"]], by_kind),
-            f"The shipped way on all {results['round_trip']['n']:,} of MNIST's test digits:",
-            markdown_table(["test digits", "wrong"], all_digits),
-            f"The shipped way takes {milliseconds['canvas_280']:.1f} ms for a canvas of 280×280 pixels, and "
+            f"The shipped preprocessing on all {results['round_trip']['n']:,} of MNIST's test digits:",
+            markdown_table(["test digits", "error rate"], all_digits),
+            f"The shipped preprocessing takes {milliseconds['canvas_280']:.1f} ms for a canvas of 280×280 pixels, and "
             f"{milliseconds['photo_12_megapixels']:.0f} ms for a photo of 12 megapixels, from its JPEG file.",
         ]
     )
 
 
 def finetuning(results: Mapping) -> str:
-    """What fine-tuning gains on a writer's held-out digits, and what it costs on MNIST, by samples of each digit.
+    """The gain on a writer's held-out digits and the cost on MNIST, by the number of samples of each digit.
 
     Args:
-        results: of `benchmarks/finetuning.py`; without people's own handwriting, nothing is said of people.
+        results: `benchmarks/results/finetuning.json`; "people" may be missing.
     """
     writers = results["imagined_writers"]
     judged, names = writers["judged_digits"], len(writers["runs"]) // len(writers["by_samples"])
     header = [
         "samples of each digit",
-        "misread before, %",
+        "error rate before, %",
         "after, %",
-        "errors left",
-        f"of {names} writers: halved / worse",
-        "points lost on MNIST (at most)",
-        "seconds (at most)",
+        "errors remaining",
+        f"of {names} writers: errors halved / more errors",
+        "points lost on MNIST (maximum)",
+        "seconds (maximum)",
     ]
     rows = [
         [
@@ -88,9 +88,9 @@ def _people(rows: Sequence[Mapping], mnist_wrong_before: int) -> str:
     )
     lost = (np.array([row["mnist_wrong_after"] for row in rows]) - mnist_wrong_before) / 100
     return (
-        f"{len(rows)} people, of whom about one sample of each digit was learnt ({learnt} in all): of their {judged} "
-        f"other digits {before} were misread before and {after} after, and MNIST's test digits lost "
-        f"{lost.mean():z.2f} points, {lost.max():z.2f} at most."
+        f"{len(rows)} people, fine-tuned on about one sample of each digit ({learnt} in all): of their {judged} other "
+        f"digits, {before} were misread before and {after} after. Accuracy on MNIST's test digits dropped by "
+        f"{lost.mean():z.2f} points on average, {lost.max():z.2f} at most."
     )
 
 

@@ -1,4 +1,4 @@
-"""The figures of README and docs, generated from cards, studies and benchmarks: `make readme` runs this."""
+"""The generated tables of README.md and of docs/: `make readme` runs this."""
 
 import json
 from collections.abc import Sequence
@@ -10,83 +10,60 @@ from digits.corruptions import CORRUPTIONS, SEVERITIES
 from digits.explanations import tables
 from digits.handwriting import plots
 from digits.reporting.figures import save_figure
+from digits.reporting.tables import markdown_table
 from digits.robustness import tables as robustness_tables
 from digits.studies import tables as study_tables
 from tools import handwriting_tables
 
-SPEED = """\
-Measured on {cores} CPU cores ({processor}); what is compared ran in the same run.
-
-- The page in Chromium: usable {page_seconds:.1f} s after the server's start; the verdict comes {verdict_seconds:.2f} s
-  after mouse-up (95 % within {verdict_p95:.2f} s), {crowd_seconds:.2f} s with ten people drawing at once; the server
-  takes {page_megabytes} MB after every panel was opened. `make benchmark NAME=app`
-- One image from a cold shell (`predict.py`): {cold_seconds:.2f} s and {cold_megabytes} MB. Through
-  `keras.models.load_model` and `model.predict`: {keras_seconds:.1f} s and {keras_megabytes} MB,
-  {cold_ratio:.1f} times as long. `make benchmark NAME=recognition`
-- The 10,000 test digits through the CNN: {rate:,} images/s; {keras_rate:,} by `model.predict`, {pytorch_rate:,} by
-  the same network in PyTorch. One digit: {one:.2f} ms; {keras_one:.0f} ms by `model.predict`, {pytorch_one:.2f} ms in
-  PyTorch. Same command.
-- Training: `train_cnn.py` takes {to_keras:.0f} s to the {keras_final:.2%} of the validation digits that the Keras
-  documentation's MNIST convnet ends with, the convnet itself {keras_needs:.0f} s; and {to_pytorch:.0f} s to the
-  {pytorch_final:.2%} of the PyTorch examples' network, which takes {pytorch_needs:.0f} s.
-  `make benchmark NAME=time_to_accuracy`
-- The corruption sweep with the CNN: {sweep_rate:,} images damaged and recognised a second. Six models on
-  {sweep_cells} × 10,000 digits, with worst cases and report: {sweep_seconds:.0f} s and {sweep_megabytes} MB.
-  `make benchmark NAME=sweep`
-- One drawing recognised and explained by Grad-CAM, warm: {explained:.1f} ms, or {explained_slowly:.1f} ms with
-  TensorFlow; integrated gradients with 32 steps: {integrated:.0f} ms. 1,000 digits by Grad-CAM: {peer_ratio:.1f} times
-  as fast as tf-keras-vis. All with the CNN. `make benchmark NAME=attribution`
-- One drawing through every corruption and severity: {drawing:.0f} ms. `make benchmark NAME=corruptions`
-- Training with augmentation takes {light_cost:.2f} times as long as without in `train_cnn.py`, {strong_cost:.2f}
-  times in `train_advanced.py`. `make benchmark NAME=augmentation`"""
-
 
 def update(root: Path = paths.ROOT) -> None:
-    """Write what is generated of the README and of `docs`: tables of models, robustness, explanations and speeds."""
-    shipped = shipped_cards(root / "models")
-    text = (root / "README.md").read_text(encoding="utf-8")
-    text = _between_comments(text, "models", models(shipped))
-    text = _between_comments(text, "speed", speed(root / "benchmarks" / "results"))
-    summary = json.loads((root / "docs" / "robustness" / "summary.json").read_text(encoding="utf-8"))
-    text = _between_comments(text, "robustness", robustness_tables.summary_text(summary))
-    study = json.loads((root / "docs" / "explanations" / "study.json").read_text(encoding="utf-8"))
-    text = _between_comments(text, "faithfulness", tables.choice_text(study))
-    files.write_text(root / "README.md", text)
-    page = (root / "docs" / "explanations.md").read_text(encoding="utf-8")
-    page = _between_comments(page, "faithfulness", tables.study_text(study))
-    captum = json.loads((root / "benchmarks" / "results" / "captum.json").read_text(encoding="utf-8"))
-    page = _between_comments(page, "captum", tables.agreement_text(captum))
-    files.write_text(root / "docs" / "explanations.md", page)
-    _update_recognisers(root, shipped)
-    page = (root / "docs" / "handwriting.md").read_text(encoding="utf-8")
-    measured = json.loads((root / "benchmarks" / "results" / "preprocessing.json").read_text(encoding="utf-8"))
-    page = _between_comments(page, "preprocessing", handwriting_tables.preprocessing(measured))
-    tuned = json.loads((root / "benchmarks" / "results" / "finetuning.json").read_text(encoding="utf-8"))
-    page = _between_comments(page, "finetuning", handwriting_tables.finetuning(tuned))
-    files.write_text(root / "docs" / "handwriting.md", page)
-    (root / "docs" / "handwriting").mkdir(exist_ok=True)
-    save_figure(plots.errors_by_samples(tuned["imagined_writers"]), root / "docs" / "handwriting" / "samples.png")
-    files.write_text(root / "docs" / "results.md", robustness_tables.results_text(summary))
-    comparison.write_comparison(shipped, root / "docs")
-
-
-def _update_recognisers(root: Path, shipped: Sequence[dict]) -> None:
-    path = root / "docs" / "recognisers.md"
-    page = path.read_text(encoding="utf-8")
-    for name, table in (("shipped", study_tables.text), ("ablations", study_tables.changes)):
-        study = json.loads((root / "docs" / "studies" / name / "results.json").read_text(encoding="utf-8"))
-        page = _between_comments(page, name, table(study))
-    non_digits, training = (
-        json.loads((root / "benchmarks" / "results" / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("non_digits", "time_to_accuracy")
+    """Write every generated table of README.md and of docs/, and the figures beside them."""
+    for page, blocks in generated_blocks(root).items():
+        text = (root / page).read_text(encoding="utf-8")
+        for name, content in blocks.items():
+            text = _between_comments(text, name, content)
+        files.write_text(root / page, text)
+    docs = root / "docs"
+    files.write_text(
+        docs / "results.md", robustness_tables.results_text(read_json(docs / "robustness" / "summary.json"))
     )
-    page = _between_comments(page, "ensembles", study_tables.ensembles(shipped))
-    page = _between_comments(page, "non_digits", study_tables.non_digits(non_digits))
-    files.write_text(path, _between_comments(page, "speed", study_tables.speed(training)))
+    tuned = read_json(root / "benchmarks" / "results" / "finetuning.json")
+    save_figure(plots.errors_by_samples(tuned["imagined_writers"]), docs / "handwriting" / "samples.png")
+    comparison.write_comparison(shipped_cards(root / "models"), docs)
+
+
+def generated_blocks(root: Path = paths.ROOT) -> dict[str, dict[str, str]]:
+    """The content of each generated block, by page and by the name in the comments around it."""
+    docs, results = root / "docs", root / "benchmarks" / "results"
+    shipped = shipped_cards(root / "models")
+    methods = read_json(docs / "explanations" / "benchmark.json")
+    return {
+        "README.md": {"models": models(shipped)},
+        "docs/explanations.md": {
+            "methods": tables.choice_text(methods),
+            "captum": tables.agreement_text(read_json(results / "captum.json")),
+        },
+        "docs/attribution_results.md": {"methods": tables.benchmark_text(methods)},
+        "docs/handwriting.md": {
+            "preprocessing": handwriting_tables.preprocessing(read_json(results / "preprocessing.json")),
+            "finetuning": handwriting_tables.finetuning(read_json(results / "finetuning.json")),
+        },
+        "docs/recognisers.md": {
+            "shipped": study_tables.text(read_json(docs / "studies" / "shipped" / "results.json")),
+            "ensembles": study_tables.ensembles(shipped),
+            "ablations": study_tables.changes(read_json(docs / "studies" / "ablations" / "results.json")),
+            "training speed": study_tables.speed(read_json(results / "time_to_accuracy.json")),
+            "non-digits": study_tables.non_digits(read_json(results / "non_digits.json")),
+        },
+        "docs/robustness.md": {
+            "models": robustness_tables.summary_text(read_json(docs / "robustness" / "summary.json"))
+        },
+        "docs/speed.md": {"speed": speed(results)},
+    }
 
 
 def shipped_cards(models_dir: Path) -> list[dict]:
-    """The cards of the models that were scored on the test digits, but personal ones; the most accurate first."""
+    """The cards of the models that were scored on the test digits, without personal ones; the most accurate first."""
     published = [cards.read(models_dir / f"{name}.json") for name in cards.available(models_dir)]
     shipped = [card for card in published if "test" in card["scores"] and "base" not in card]
     return sorted(shipped, key=lambda card: -card["scores"]["test"]["accuracy"])
@@ -99,54 +76,118 @@ def models(shipped: Sequence[dict]) -> str:
 
 
 def speed(results: Path) -> str:
-    """What the benchmarks measured, each with the command that measures it."""
+    """What the benchmarks measured, each beside what it is compared with and the benchmark's name."""
     app, recognition, training, augmentation, corruptions, sweep, attribution = (
-        json.loads((results / f"{name}.json").read_text(encoding="utf-8"))
+        read_json(results / f"{name}.json")
         for name in ("app", "recognition", "time_to_accuracy", "augmentation", "corruptions", "sweep", "attribution")
     )
+    machine = recognition["machine"]
+    verdict, crowd = app["seconds_from_mouse_up_to_verdict"], app["seconds_of_ten_sessions_at_once"]
     cold, warm = recognition["one_image_cold"], recognition["test_digits_warm"]
-    quick, slow = (attribution["one_drawing_milliseconds"][f"{way}_tensorflow"] for way in ("without", "with"))
+    rate, one = warm["images_a_second"], warm["one_image_milliseconds"]
     finals = training["peers_final_accuracy"]
-    rates, one = warm["images_a_second"], warm["one_image_milliseconds"]
-    return SPEED.format(
-        page_seconds=app["seconds_from_start_to_canvas"]["median"],
-        verdict_seconds=app["seconds_from_mouse_up_to_verdict"]["median"],
-        verdict_p95=app["seconds_from_mouse_up_to_verdict"]["p95"],
-        page_megabytes=app["resident_megabytes"]["after_every_panel"],
-        crowd_seconds=app["seconds_of_ten_sessions_at_once"]["median"],
-        cores=recognition["machine"]["cores"],
-        processor=recognition["machine"]["processor"],
-        cold_seconds=cold["predict.py"]["seconds"],
-        cold_megabytes=cold["predict.py"]["megabytes"],
-        cold_ratio=cold["times_faster"],
-        keras_seconds=cold["keras"]["seconds"],
-        keras_megabytes=cold["keras"]["megabytes"],
-        rate=rates["recognizer"],
-        keras_rate=rates["model.predict"],
-        pytorch_rate=rates["pytorch"],
-        one=one["recognizer"],
-        keras_one=one["model.predict"],
-        pytorch_one=one["pytorch"],
-        keras_final=finals["keras_documentation"]["final_accuracy"],
-        to_keras=finals["keras_documentation"]["train_cnn"],
-        keras_needs=finals["keras_documentation"]["peer"],
-        pytorch_final=finals["pytorch_examples"]["final_accuracy"],
-        to_pytorch=finals["pytorch_examples"]["train_cnn"],
-        pytorch_needs=finals["pytorch_examples"]["peer"],
-        sweep_rate=sweep["cnn_damaged_images_a_second"],
-        sweep_cells=1 + len(CORRUPTIONS) * len(SEVERITIES),
-        sweep_seconds=sweep["full_sweep_of_six_models"]["seconds"],
-        sweep_megabytes=sweep["full_sweep_of_six_models"]["megabytes"],
-        explained=quick["mnist_cnn"]["prediction_and_grad_cam"]["median"],
-        explained_slowly=slow["mnist_cnn"]["prediction_and_grad_cam"]["median"],
-        integrated=slow["mnist_cnn"]["integrated_gradients"]["median"],
-        peer_ratio=attribution["digits_by_grad_cam"]["mnist_cnn"]["times_faster_than"]["tf_keras_vis"][
-            "without_tensorflow"
-        ],
-        drawing=corruptions["one_drawing_with_mnist_cnn"]["milliseconds_median"],
-        light_cost=augmentation["train_cnn"]["ratio_median"],
-        strong_cost=augmentation["train_advanced"]["ratio_median"],
+    full = sweep["full_sweep_of_six_models"]
+    onnx, tensorflow = (
+        attribution["one_drawing_milliseconds"][f"{way}_tensorflow"]["mnist_cnn"] for way in ("without", "with")
     )
+    peer = attribution["digits_by_grad_cam"]["mnist_cnn"]["times_faster_than"]["tf_keras_vis"]
+    rows = [
+        [
+            "app: server start until the canvas is ready",
+            f"{app['seconds_from_start_to_canvas']['median']:.1f} s",
+            "",
+            "app",
+        ],
+        [
+            "app: end of a stroke until the answer",
+            f"{verdict['median']:.2f} s (95th percentile {verdict['p95']:.2f} s)",
+            f"ten users at once: {crowd['median']:.2f} s",
+            "app",
+        ],
+        ["app: server memory, every panel opened", f"{app['resident_megabytes']['after_every_panel']} MB", "", "app"],
+        [
+            "`predict.py` on one picture, start-up included",
+            f"{cold['predict.py']['seconds']:.2f} s, {cold['predict.py']['megabytes']} MB",
+            f"Keras `load_model` and `predict`: {cold['keras']['seconds']:.1f} s, {cold['keras']['megabytes']} MB",
+            "recognition",
+        ],
+        [
+            "10,000 test digits, `mnist_cnn`",
+            f"{rate['recognizer']:,} images/s",
+            f"Keras `predict`: {rate['model.predict']:,}; the same network in PyTorch: {rate['pytorch']:,}",
+            "recognition",
+        ],
+        [
+            "one digit, `mnist_cnn`, model loaded",
+            f"{one['recognizer']:.2f} ms",
+            f"Keras `predict`: {one['model.predict']:.0f} ms; PyTorch: {one['pytorch']:.2f} ms",
+            "recognition",
+        ],
+        *(
+            [
+                f"`train_cnn.py` until {finals[name]['final_accuracy']:.2%} validation accuracy",
+                f"{finals[name]['train_cnn']:.0f} s",
+                f"{title}, which ends there: {finals[name]['peer']:.0f} s",
+                "time_to_accuracy",
+            ]
+            for name, title in (
+                ("keras_documentation", "convnet from Keras's documentation"),
+                ("pytorch_examples", "network from PyTorch's examples"),
+            )
+        ),
+        *(
+            [
+                f"`{name}.py`: training time with augmentation",
+                f"{augmentation[name]['ratio_median']:.2f} times that without",
+                "",
+                "augmentation",
+            ]
+            for name in ("train_cnn", "train_advanced")
+        ),
+        [
+            "corruption sweep, `mnist_cnn`",
+            f"{sweep['cnn_damaged_images_a_second']:,} corrupted images/s",
+            "",
+            "sweep",
+        ],
+        [
+            f"corruption sweep, six models, {1 + len(CORRUPTIONS) * len(SEVERITIES)} × 10,000 digits, with report",
+            f"{full['seconds']:.0f} s, {full['megabytes']} MB",
+            "",
+            "sweep",
+        ],
+        [
+            "one drawing under every corruption and severity, `mnist_cnn`",
+            f"{corruptions['one_drawing_with_mnist_cnn']['milliseconds_median']:.0f} ms",
+            "",
+            "corruptions",
+        ],
+        [
+            "one drawing recognised and explained by Grad-CAM, `mnist_cnn`",
+            f"{onnx['prediction_and_grad_cam']['median']:.1f} ms",
+            f"through TensorFlow: {tensorflow['prediction_and_grad_cam']['median']:.1f} ms",
+            "attribution",
+        ],
+        [
+            "Grad-CAM for 1,000 digits, `mnist_cnn`",
+            f"{peer['without_tensorflow']:.1f} times as fast as tf-keras-vis",
+            "",
+            "attribution",
+        ],
+        [
+            "integrated gradients with 32 steps, one drawing, `mnist_cnn`",
+            f"{tensorflow['integrated_gradients']['median']:.0f} ms",
+            "",
+            "attribution",
+        ],
+    ]
+    table = markdown_table(["measured", "here", "for comparison", "benchmark"], rows)
+    return f"Measured on {machine['cores']} CPU cores ({machine['processor']}).\n\n{table}"
+
+
+def read_json(path: Path) -> dict:
+    """The content of a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _between_comments(text: str, name: str, content: str) -> str:

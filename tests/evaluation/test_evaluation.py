@@ -7,11 +7,8 @@ import pytest
 import sklearn.metrics
 from PIL import Image
 
-from digits import evaluation, paths
+from digits import evaluation
 from digits.evaluation import report
-from digits.explanations import tables
-from digits.robustness import tables as robustness_tables
-from tools import readme
 
 
 @pytest.fixture
@@ -84,21 +81,6 @@ def test_perfect_answers_and_absent_digits_make_a_report_too(some_digits, tmp_pa
     report.write_evaluation([one], "only threes", tmp_path)
     assert "No errors." in (tmp_path / "report.html").read_text()
     assert one.scores()["accuracy"] == 1.0
-
-
-def test_readme_says_what_the_cards_and_the_benchmarks_say():
-    text = (paths.ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme.models(readme.shipped_cards(paths.MODELS)) in text
-    assert readme.speed(paths.ROOT / "benchmarks" / "results") in text
-    summary = json.loads((paths.ROOT / "docs" / "robustness" / "summary.json").read_text(encoding="utf-8"))
-    assert robustness_tables.summary_text(summary) in text
-    study = json.loads((paths.ROOT / "docs" / "explanations" / "study.json").read_text(encoding="utf-8"))
-    assert tables.choice_text(study) in text
-    page = (paths.ROOT / "docs" / "explanations.md").read_text(encoding="utf-8")
-    assert tables.study_text(study) in page
-    captum = json.loads((paths.ROOT / "benchmarks" / "results" / "captum.json").read_text(encoding="utf-8"))
-    assert tables.agreement_text(captum) in page
-    assert robustness_tables.results_text(summary) == (paths.ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 
 
 def test_a_report_that_fails_leaves_the_earlier_page(two, tmp_path, monkeypatch):

@@ -1,0 +1,71 @@
+"""README and docs: generated tables are up to date, links lead somewhere, and the scripts accept the commands."""
+
+import re
+import runpy
+import shlex
+import sys
+
+import pytest
+import tyro
+
+from digits import cli, paths
+from digits.robustness import tables
+from tools import readme
+
+PAGES = sorted(
+    [paths.ROOT / "README.md", paths.ROOT / "CONTRIBUTING.md", *paths.ROOT.glob("*/README.md")]
+    + [page for page in (paths.ROOT / "docs").glob("*.md") if page.name != "README.md"]
+)
+COMMANDS = sorted(
+    {
+        command.strip()
+        for page in PAGES
+        for command in re.findall(r"\bsrc/\w+\.py[^`\n]*", page.read_text(encoding="utf-8"))
+        # Streamlit parses the options of the app.
+        if not command.startswith("src/app.py")
+    }
+)
+
+
+def test_generated_tables_are_up_to_date():
+    for page, blocks in readme.generated_blocks().items():
+        text = (paths.ROOT / page).read_text(encoding="utf-8")
+        for name, content in blocks.items():
+            assert re.search(rf"<!-- {name}:.*-->\n{re.escape(content)}\n<!-- {name} end -->", text), f"{page}: {name}"
+
+
+def test_the_results_of_the_sweep_are_up_to_date():
+    summary = readme.read_json(paths.ROOT / "docs" / "robustness" / "summary.json")
+    assert (paths.ROOT / "docs" / "results.md").read_text(encoding="utf-8") == tables.results_text(summary)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(paths.ROOT).as_posix())
+def test_links_lead_to_files_and_headings(page):
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)", page.read_text(encoding="utf-8")):
+        linked = page.parent / target if target else page
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in headings(linked), f"{target}#{anchor}"
+
+
+def test_the_index_names_every_page():
+    index = (paths.ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    assert [page.name for page in (paths.ROOT / "docs").glob("*.md") if f"]({page.name})" not in index] == ["README.md"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_are_accepted(command, monkeypatch):
+    script, *arguments = shlex.split(command, comments=True)
+
+    def parse(_main, options_type, _description, former_names=None):
+        tyro.cli(options_type, args=arguments)
+
+    monkeypatch.setattr(cli, "run", parse)
+    monkeypatch.setattr(sys, "argv", [script])
+    runpy.run_path(str(paths.ROOT / script), run_name="__main__")
+
+
+def headings(page):
+    """The anchors that GitHub gives to a page's headings."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
