@@ -1,5 +1,6 @@
-"""Verify MNIST or fetch it, split it, cache the splits, and show what the digits look like."""
+"""Verify or download MNIST, split it, cache the splits, and show what the digits look like."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,13 +11,13 @@ from digits import backend, cli, files, paths
 @dataclass(frozen=True, kw_only=True)
 class Options:
     source: Literal["embedded", "keras"] = "embedded"
-    """The file in the data folder, or a download through keras.datasets into the output folder."""
+    """Use the file in the data folder, or download MNIST through keras.datasets to the output folder."""
     data_dir: Path = paths.DATA
     """Folder with mnist.npz."""
     output_dir: Path = paths.REPORTS / "data"
-    """Folder for the cached splits and the pictures."""
+    """Folder for the pictures, and for the download."""
     augmentation: Literal["light", "strong"] = "strong"
-    """Which augmentation the sheet shows."""
+    """Augmentation to show samples of."""
     random_seed: int = 0
     """Seed of the augmented samples."""
 
@@ -31,8 +32,10 @@ def main(options: Options) -> None:
         backend.load_keras()
         data_dir = data.download_mnist(folder).parent
         print(f"downloaded and verified {data_dir / 'mnist.npz'}")
-    splits, from_cache = data.cached_splits(data_dir, folder / "splits.npz")
-    print(f"{'reused' if from_cache else 'verified, split and cached'}: {folder / 'splits.npz'}")
+    started = time.perf_counter()
+    splits, cache, from_cache = data.cached_splits(data_dir)
+    done = "loaded from the cache" if from_cache else "verified, split and cached"
+    print(f"{done} in {time.perf_counter() - started:.2f} s: {cache}")
     for part, digits in (("train", splits.train), ("validation", splits.validation), ("test", splits.test)):
         print(f"  {part:<10} {len(digits):>6,} digits")
     for path in report.write_data_pictures(splits, options.augmentation, options.random_seed, folder):

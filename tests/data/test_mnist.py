@@ -1,4 +1,6 @@
-"""MNIST, its split, its cache, and other people's digits."""
+"""MNIST, its split, its cache, and other labelled digits."""
+
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ from PIL import Image
 from sklearn.model_selection import train_test_split
 
 from digits import data, paths
+from digits.data import mnist
 
 
 def test_embedded_file_is_official_mnist_with_its_published_counts():
@@ -20,7 +23,7 @@ def test_one_changed_pixel_is_noticed(tmp_path):
     arrays = data.load_mnist()
     arrays["x_test"][1234, 5, 6] ^= 1
     np.savez(tmp_path / "mnist.npz", **arrays)
-    with pytest.raises(ValueError, match="x_test has not the SHA-256"):
+    with pytest.raises(ValueError, match="x_test doesn't have the SHA-256"):
         data.load_mnist(tmp_path)
 
 
@@ -35,7 +38,7 @@ def test_some_arrays_can_be_read_alone_and_only_they_are_verified(names, tmp_pat
     np.savez(tmp_path / "mnist.npz", **found, **changed)
     assert tuple(data.load_mnist(tmp_path, names)) == names
     for name in changed:
-        with pytest.raises(ValueError, match=f"{name} has not the SHA-256"):
+        with pytest.raises(ValueError, match=f"{name} doesn't have the SHA-256"):
             data.load_mnist(tmp_path, [*names, name])
 
 
@@ -46,7 +49,7 @@ def test_array_that_mnist_does_not_have_is_refused():
 
 def test_truncated_file_is_noticed(tmp_path):
     (tmp_path / "mnist.npz").write_bytes((paths.DATA / "mnist.npz").read_bytes()[:1_000_000])
-    with pytest.raises(ValueError, match="not a whole"):
+    with pytest.raises(ValueError, match="not a valid"):
         data.load_mnist(tmp_path)
 
 
@@ -62,44 +65,88 @@ def test_split_is_stratified_disjoint_and_always_the_same(splits):
     # A digest of the parts: another split would make every card's validation score incomparable.
     assert data.idx_sha256(splits.validation.images) == VALIDATION_SHA256
     original = data.load_mnist(names=["x_train"])["x_train"]
-    places = data.split_places()
-    assert np.array_equal(np.sort(np.concatenate(places)), np.arange(60_000))
-    for part, of_part in zip((splits.train, splits.validation), places, strict=True):
+    indices = data.split_indices()
+    assert np.array_equal(np.sort(np.concatenate(indices)), np.arange(60_000))
+    for part, of_part in zip((splits.train, splits.validation), indices, strict=True):
         assert np.array_equal(part.images, original[of_part])
 
 
 def test_split_is_the_one_that_scikit_learn_makes():
     labels = data.load_mnist(names=["y_train"])["y_train"]
     expected = train_test_split(np.arange(60_000), test_size=5_000, stratify=labels, random_state=data.SPLIT_SEED)
-    for places, wanted in zip(data.split_places(), expected, strict=True):
-        np.testing.assert_array_equal(places, wanted)
+    for indices, wanted in zip(data.split_indices(), expected, strict=True):
+        np.testing.assert_array_equal(indices, wanted)
 
 
-@pytest.mark.parametrize("damage", [lambda places: places[:-1], lambda places: np.zeros_like(places)])
+@pytest.mark.parametrize("damage", [lambda indices: indices[:-1], lambda indices: np.zeros_like(indices)])
 def test_damaged_split_is_noticed(tmp_path, monkeypatch, damage):
-    monkeypatch.setattr(data, "SPLIT", tmp_path / "split.npy")
+    monkeypatch.setattr(mnist, "SPLIT", tmp_path / "split.npy")
     with pytest.raises(FileNotFoundError, match="git checkout"):
-        data.split_places()
-    np.save(data.SPLIT, damage(np.load(paths.DATA / "split.npy")))
+        data.split_indices()
+    np.save(mnist.SPLIT, damage(np.load(paths.DATA / "split.npy")))
     with pytest.raises(ValueError, match="git checkout"):
-        data.split_places()
+        data.split_indices()
 
 
 VALIDATION_SHA256 = "c9be2288adac2ae4ecb99e47a586ec777287bcc734d29268f8761d54414de325"
 
 
 def test_cache_is_reused_and_rebuilt_when_stale_or_damaged(tmp_path, splits, monkeypatch):
-    cache = tmp_path / "splits.npz"
-    assert data.cached_splits(paths.DATA, cache)[1] is False
-    cached, from_cache = data.cached_splits(paths.DATA, cache)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    _, cache, from_cache = data.cached_splits()
+    assert not from_cache
+    cached, _, from_cache = data.cached_splits()
     assert from_cache
     np.testing.assert_array_equal(cached.validation.images, splits.validation.images)
     np.testing.assert_array_equal(cached.test.labels, splits.test.labels)
 
     cache.write_bytes(cache.read_bytes()[:5000])
-    assert data.cached_splits(paths.DATA, cache)[1] is False
-    monkeypatch.setattr(data, "SPLIT_SEED", data.SPLIT_SEED + 1)
-    assert data.cached_splits(paths.DATA, cache)[1] is False
+    assert data.cached_splits()[2] is False
+    changed = bytearray(cache.read_bytes())
+    changed[1_000_000] ^= 1
+    cache.write_bytes(changed)
+    rebuilt, _, from_cache = data.cached_splits()
+    assert not from_cache
+    np.testing.assert_array_equal(rebuilt.train.images, splits.train.images)
+    assert data.cached_splits()[2] is True
+
+    # Another file of the same digits, then another split of them.
+    np.savez(tmp_path / "mnist.npz", **data.load_mnist())
+    np.save(tmp_path / "split.npy", np.roll(np.load(mnist.SPLIT), 1))
+    assert data.cached_splits(tmp_path)[2] is False
+    monkeypatch.setattr(mnist, "SPLIT", tmp_path / "split.npy")
+    assert data.cached_splits()[2] is False
+    np.testing.assert_array_equal(data.load_splits().validation.images[1:], splits.validation.images[:-1])
+
+
+def test_a_source_that_is_damaged_after_it_was_cached_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "mnist.npz").write_bytes((paths.DATA / "mnist.npz").read_bytes())
+    data.load_splits(tmp_path)
+    (tmp_path / "mnist.npz").write_bytes((paths.DATA / "mnist.npz").read_bytes()[:-1000])
+    with pytest.raises(ValueError, match=r"mnist\.npz"):
+        data.load_splits(tmp_path)
+    (tmp_path / "mnist.npz").unlink()
+    with pytest.raises(FileNotFoundError, match="git checkout"):
+        data.load_splits(tmp_path)
+
+
+def test_splits_are_loaded_where_no_cache_can_be_written(tmp_path, monkeypatch, splits):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    (tmp_path / "file").write_text("no folder")
+    for _ in range(2):
+        found, _, from_cache = data.cached_splits()
+        assert not from_cache
+    np.testing.assert_array_equal(found.test.images, splits.test.images)
+
+
+def test_several_writers_of_one_cache_leave_a_whole_one(tmp_path, monkeypatch, splits):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: data.load_splits(), range(4)):
+            np.testing.assert_array_equal(found.train.labels, splits.train.labels)
+    assert data.cached_splits()[2] is True
+    assert len(list((tmp_path / "digit-workbench").iterdir())) == 1, "no temporary file is left"
 
 
 def test_download_is_retried_verified_and_kept(tmp_path, monkeypatch):
@@ -115,7 +162,7 @@ def test_download_is_retried_verified_and_kept(tmp_path, monkeypatch):
         return (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])
 
     monkeypatch.setattr(keras.datasets.mnist, "load_data", flaky)
-    monkeypatch.setattr(data, "RETRY_SECONDS", 0)
+    monkeypatch.setattr(mnist, "RETRY_SECONDS", 0)
     data.download_mnist(tmp_path)
     assert len(tries) == 3
     np.testing.assert_array_equal(data.load_mnist(tmp_path)["x_test"], arrays["x_test"])
@@ -127,7 +174,7 @@ def test_download_of_something_else_is_refused_and_not_kept(tmp_path, monkeypatc
     arrays = data.load_mnist()
     other = (arrays["x_train"], arrays["y_train"][::-1]), (arrays["x_test"], arrays["y_test"])
     monkeypatch.setattr(keras.datasets.mnist, "load_data", lambda: other)
-    with pytest.raises(ValueError, match="y_train has not the SHA-256"):
+    with pytest.raises(ValueError, match="y_train doesn't have the SHA-256"):
         data.download_mnist(tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -139,7 +186,7 @@ def test_download_without_network_gives_up_with_advice(tmp_path, monkeypatch):
         raise Exception("URL fetch failure: Name or service not known")
 
     monkeypatch.setattr(keras.datasets.mnist, "load_data", unreachable)
-    monkeypatch.setattr(data, "RETRY_SECONDS", 0)
+    monkeypatch.setattr(mnist, "RETRY_SECONDS", 0)
     with pytest.raises(ConnectionError, match="--source embedded"):
         data.download_mnist(tmp_path)
 
