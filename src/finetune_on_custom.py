@@ -1,4 +1,4 @@
-"""Teach a model one person's handwriting, and say what that gains there and costs on MNIST; no gain, no new model."""
+"""Fine-tune a model on your handwriting, keep it if that gains anything, and say what it costs on MNIST."""
 
 import json
 from dataclasses import dataclass
@@ -11,25 +11,25 @@ from digits import backend, cli, files, paths
 @dataclass(frozen=True, kw_only=True)
 class Options:
     digits_dir: Path = paths.MY_DIGITS
-    """Folder with your digits, in subfolders 0 to 9; as long as it has none, the sample in it is taken."""
+    """Folder with your digits, in subfolders 0 to 9; while it has none, the sample in it is used."""
     base: str = "mnist_advanced"
     """Name in the models folder, or path of a .keras checkpoint."""
     name: str = "mnist_finetuned"
     """Name of the personal model."""
     models_dir: Path = paths.MODELS
-    """Folder in which the base is looked up by name."""
+    """Folder in which --base is looked up by name."""
     output_dir: Path = paths.MODELS
     """Folder for the personal model, its export and its card."""
     data_dir: Path = paths.DATA
-    """Folder with mnist.npz."""
+    """Folder that contains mnist.npz."""
     report_dir: Path = paths.REPORTS / "finetuning"
-    """Folder for the pictures of before and after."""
+    """Folder for result.json and the pictures of before and after."""
     folds: int = 3
-    """Parts of your digits; each is read by a model that learnt the others, to tell how you will be read next."""
+    """Folds of the cross-validation that estimates how well your next digits will be recognised."""
     learning_curve: bool = False
-    """Measure as well what 1, 3, 5, 10 and 20 samples of each digit gain, up to two thirds of yours; takes longer."""
+    """Also measure the gain from 1, 3, 5, 10 and 20 samples per digit, up to two thirds of yours; takes longer."""
     random_seed: int = 0
-    """Seed of the parts, the order and the augmentation."""
+    """Seed of the folds, the order and the augmentation."""
 
 
 def main(options: Options) -> None:
@@ -53,7 +53,7 @@ def finetune(options: Options) -> None:
         raise ValueError(f"{base.name} can't be fine-tuned, only networks kept as .keras can; name another --base")
     if "own_digits" in base.card:
         earlier = base.card["base"]["name"]
-        raise ValueError(f"{base.name} has learnt somebody's digits already; begin with its base: --base {earlier}")
+        raise ValueError(f"{base.name} is fine-tuned already; start from its base: --base {earlier}")
     print(*dataset.describe(mine), sep="\n  ")
     for file, reason in dataset.suspects(mine, base).items():
         print(f"  please look at {file}: {reason}", flush=True)
@@ -75,10 +75,12 @@ def finetune(options: Options) -> None:
     print(personal_model.describe(made, mine, options.name))
     before, after = made.assessment.before, made.assessment.after
     print("pictures:", *plots.write_finetuning(mine.digits.labels, before, after, curve, options.report_dir))
+    result = {"base": base.name, "model": options.name if made.card else None}
+    files.write_text(options.report_dir / "result.json", json.dumps(result, indent=1))
 
 
 def advance(bar, folder: Path) -> None:
-    """Show that another fine-tuning is done, also to whoever started this in the background."""
+    """Show the progress, also to whoever started this in the background."""
     bar.update()
     files.write_text(folder / "progress.json", json.dumps(bar.n / bar.total))
 

@@ -105,7 +105,8 @@ def test_too_few_digits_are_refused_with_advice(at, folder, splits):
 def test_fine_tuning_is_queued_with_a_command_that_the_script_understands(at, kept, queue, models, tmp_path):
     report = tmp_path / "reports" / "app" / "finetuning"
     report.mkdir(parents=True)
-    (report / "progress.json").write_text("1.0")
+    for earlier in ("progress.json", "result.json"):
+        (report / earlier).write_text("1.0")
     at.run().click(BUTTON)
     (job,) = queue.jobs
     script, *options = job.arguments
@@ -117,7 +118,7 @@ def test_fine_tuning_is_queued_with_a_command_that_the_script_understands(at, ke
     )
     process = subprocess.run(
         [sys.executable, "-c", code, *options],
-        cwd=Path(finetuning.__file__).parents[1],
+        cwd=Path(finetuning.__file__).parents[2],
         capture_output=True,
         text=True,
         check=True,
@@ -126,6 +127,7 @@ def test_fine_tuning_is_queued_with_a_command_that_the_script_understands(at, ke
     assert process.stdout.strip() == "|".join(map(str, expected))
     assert "Fine-tuning mnist_logistic: 2 before it" in str(at.app.get("progress")[0].proto)
     # What an earlier one has written is gone.
+    assert not (report / "result.json").exists()
     with pytest.raises(FileNotFoundError):
         job.ask()
     (report / "progress.json").write_text("0.25")
@@ -146,10 +148,13 @@ def test_every_session_watches_it_and_may_cancel(at, kept, queue, monkeypatch):
         assert buttons(each)[BUTTON]
 
 
-def finished(at: Page, queue: FakeQueue, state: str, error: str = "") -> Page:
-    """Start one, and let it end so."""
+def finished(at: Page, queue: FakeQueue, state: str, error: str = "", model: str | None = None) -> Page:
+    """Start one, and let it end so, with this model or none."""
     at.run().click(BUTTON)
     queue.jobs[-1].state, queue.jobs[-1].error = state, error
+    result = paths.REPORTS / "app" / "finetuning" / "result.json"
+    result.parent.mkdir(parents=True, exist_ok=True)
+    result.write_text(json.dumps({"base": "mnist_logistic", "model": model}))
     return at.run()
 
 
@@ -171,10 +176,9 @@ def test_base_that_was_kept_is_no_failure(at, kept, queue, models):
 
 
 def test_new_model_is_announced_and_can_answer_at_once(at, kept, queue, models):
-    at.run().click(BUTTON)
     publish(models)
-    queue.jobs[0].state = "done"
-    assert at.run().app.success[0].value.startswith("mnist_finetuned is ready")
+    (success,) = finished(at, queue, "done", model="mnist_finetuned").app.success
+    assert success.value.startswith("mnist_finetuned is ready")
     assert "mnist_finetuned" in at.app.selectbox(key="model").options
     at.click("Let mnist_finetuned answer")
     assert at.app.selectbox(key="model").value == "mnist_finetuned"
@@ -247,11 +251,11 @@ def test_what_should_be_looked_at_is_shown_before(at, kept, folder, splits):
         "- Left out: 4/notes.txt: no PNG, JPEG, BMP or WEBP image",
     ]
     (suspect,) = [words(each) for each in at.find("div", "doubts").findall("figure")]
-    assert re.fullmatch(r"saved as a 6, but mnist_logistic is \d+% sure that it is a 0", suspect)
+    assert re.fullmatch(r"saved as a 6, but mnist_logistic is (> )?\d\d\.\d % sure that it is a 0", suspect)
 
 
 def test_sample_can_be_tried_while_the_collection_is_empty(at, folder, queue):
-    shutil.copytree(Path(finetuning.__file__).parents[2] / "my_digits" / "sample", folder / "sample")
+    shutil.copytree(Path(finetuning.__file__).parents[3] / "my_digits" / "sample", folder / "sample")
     at.run().click("Try it with the sample digits")
     arguments = queue.jobs[0].arguments
     assert arguments[arguments.index("--digits-dir") + 1] == str(folder)

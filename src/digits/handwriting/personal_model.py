@@ -1,4 +1,4 @@
-"""A personal model, from one's digits to the published checkpoint, with what it gained and what it cost."""
+"""A personal model: fine-tuned on own digits, assessed on them and on MNIST, and published if it gained anything."""
 
 import time
 from collections.abc import Callable
@@ -21,12 +21,12 @@ CURVE_SIZES = (1, 3, 5, 10, 20)
 
 @dataclass(frozen=True)
 class Personal:
-    """What came of a fine-tuning.
+    """The result of a fine-tuning.
 
     Attributes:
-        assessment: how one's own digits are read that weren't learnt from, before and after.
-        card: of the published model; None where the base was kept.
-        forgetting: the new model against the base on MNIST's test digits; None where the base was kept.
+        assessment: cross-validation on the own digits.
+        card: of the published model; None if the base was kept.
+        forgetting: the new model compared with the base on MNIST's test digits; None if the base was kept.
     """
 
     assessment: Assessment
@@ -47,7 +47,7 @@ def make(
 
     Args:
         tuner: of the base.
-        folds: so many parts of one's digits are each read by a model that learnt the others.
+        folds: number of folds of the cross-validation on own digits.
         name, folder: of the new checkpoint, export and card.
         done: called after each of the `folds + 1` fine-tunings.
 
@@ -84,27 +84,27 @@ def make(
 
 
 def curve_sizes(mine: Digits) -> list[int]:
-    """Samples of each digit that a learning curve is made of: two thirds at most, so that enough are left to read."""
+    """Numbers of samples per digit for a learning curve: up to two thirds, so that enough are left to evaluate."""
     return [size for size in CURVE_SIZES if 3 * size <= 2 * np.bincount(mine.labels, minlength=10).min()]
 
 
 def learning_curve(tuner: FineTuner, mine: Digits, done: Callable[[], None]) -> list[dict]:
-    """How the same own digits are read after fine-tuning on more and more of the others.
+    """Accuracy on the same own digits after fine-tuning on more and more of the others.
 
     Args:
         done: called after each fine-tuning.
 
     Returns:
-        For each of `curve_sizes`: `samples` of each digit, and the accuracies `before` and `after`, with intervals.
+        For each of `curve_sizes`: `samples` per digit, and the accuracies `before` and `after`, with intervals.
     """
     sizes = curve_sizes(mine)
     rng = np.random.default_rng([tuner.recipe.random_seed, 4])
     order = [rng.permutation(np.flatnonzero(mine.labels == digit)) for digit in range(10)]
-    left = mine.at(np.concatenate([places[max(sizes, default=0) :] for places in order]))
+    left = mine.at(np.concatenate([indices[max(sizes, default=0) :] for indices in order]))
     before = _score(finetuning.predictions(finetuning.tunable(tuner.base), left) == left.labels)
     curve = []
     for size in sizes:
-        tuned = tuner.tune(mine.at(np.concatenate([places[:size] for places in order])))
+        tuned = tuner.tune(mine.at(np.concatenate([indices[:size] for indices in order])))
         after = _score(finetuning.predictions(tuned.model, left) == left.labels)
         curve.append({"samples": size, "before": before, "after": after})
         done()
@@ -112,11 +112,11 @@ def learning_curve(tuner: FineTuner, mine: Digits, done: Callable[[], None]) -> 
 
 
 def describe(personal: Personal, mine: Handwriting, name: str) -> str:
-    """What a fine-tuning gained and cost, for the shell."""
+    """What a fine-tuning gained and cost, as text."""
     before, after = personal.assessment.before, personal.assessment.after
     comparison = intervals.compare_paired(after, before)
     lines = [
-        "your digits, each read by a model that hadn't learnt it:",
+        "your digits, each by a model that wasn't trained on it (cross-validation):",
         f"  before  {_line(before)}",
         f"  after   {_line(after)}",
         f"  {100 * comparison.difference:+.1f} points (McNemar's p {comparison.p_value:.2g}); by class:",
@@ -124,8 +124,8 @@ def describe(personal: Personal, mine: Handwriting, name: str) -> str:
     for digit in range(10):
         of_digit = mine.digits.labels == digit
         lines.append(f"    {digit}: {before[of_digit].sum()} -> {after[of_digit].sum()} of {of_digit.sum()}")
-    if personal.card is None:
-        return "\n".join([*lines, f"fine-tuning gains nothing here: the base is kept, and {name} stays as it was"])
+    if personal.card is None or personal.forgetting is None:
+        return "\n".join([*lines, f"fine-tuning gains nothing here: no new model was kept, {name} is unchanged"])
     test, cost = personal.card["scores"]["test"], personal.forgetting
     low, high = (100 * bound for bound in cost.interval)
     lines.append(

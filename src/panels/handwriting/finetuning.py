@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
 import streamlit as st
 
@@ -25,17 +26,15 @@ class Run:
 
     Attributes:
         job: in the queue.
-        base: the name of the model that it begins with.
-        card_before: when the personal model's card had been written, in nanoseconds; 0 without one.
+        result: the file that it writes in the end.
     """
 
     job: Job
-    base: str
-    card_before: int
+    result: Path
 
     @property
     def is_under_way(self) -> bool:
-        """Whether it waits or runs."""
+        """Whether it is waiting or running."""
         return self.job.state in ("waiting", "running")
 
 
@@ -61,7 +60,7 @@ def show(model: Model | None) -> None:
 
 @st.cache_resource(show_spinner=False)
 def runs() -> list[Run]:
-    """The fine-tunings since the server began; all sessions share them, as they do the digits and the model."""
+    """The fine-tunings since the server started; all sessions share them, as they share the digits and the model."""
     return []
 
 
@@ -70,18 +69,19 @@ def start(base: Model) -> Run:
 
     Raises:
         ValueError: the queue is full.
-        OSError: the last one's progress can't be removed.
+        OSError: the files of the last one can't be deleted.
     """
     folder = paths.REPORTS / "app" / "finetuning"
-    progress = folder / "progress.json"
-    progress.unlink(missing_ok=True)
+    progress, result = folder / "progress.json", folder / "result.json"
+    for earlier in (progress, result):
+        earlier.unlink(missing_ok=True)
     script = [paths.ROOT / "src" / "finetune_on_custom.py", "--digits-dir", paths.MY_DIGITS]
     job = cache.queue().submit(
         f"Fine-tuning {base.name}",
         [*script, "--base", base.recogniser.path, "--output-dir", paths.MODELS, "--report-dir", folder],
         progress=lambda: json.loads(progress.read_text(encoding="utf-8")),
     )
-    runs().append(Run(job, base.name, _card_written()))
+    runs().append(Run(job, result))
     return runs()[-1]
 
 
@@ -158,13 +158,10 @@ def _say_how_it_ended(run: Run) -> None:
         st.error(page.sentence(f"The fine-tuning failed: {run.job.error}"))
     elif run.job.state == "cancelled":
         st.info("The fine-tuning was cancelled; no model has changed.")
-    elif _card_written() == run.card_before:
-        earlier = f" The earlier {NAME} stays as it was." if run.card_before else ""
-        st.info(f"Fine-tuning {run.base} gains nothing on these digits, so no new model was kept.{earlier}")
-    elif _card_written():
-        st.success(f"{NAME} is ready: this is what it gains and what it costs.")
-
-
-def _card_written() -> int:
-    card = paths.MODELS / f"{NAME}.json"
-    return card.stat().st_mtime_ns if card.is_file() else 0
+    else:
+        result = json.loads(run.result.read_text(encoding="utf-8"))
+        if result["model"]:
+            st.success(f"{NAME} is ready: this is what it gains and what it costs.")
+        else:
+            earlier = f" The earlier {NAME} stays as it was." if NAME in cache.model_names() else ""
+            st.info(f"Fine-tuning {result['base']} gains nothing on these digits, so no new model was kept.{earlier}")
