@@ -63,9 +63,9 @@ def generated_blocks(root: Path = paths.ROOT) -> dict[str, dict[str, str]]:
 
 
 def shipped_cards(models_dir: Path) -> list[dict]:
-    """The cards of the models that were scored on the test digits, without personal ones; the most accurate first."""
+    """The cards of the models that were scored on the test digits, except local ones; the most accurate first."""
     published = [cards.read(models_dir / f"{name}.json") for name in cards.available(models_dir)]
-    shipped = [card for card in published if "test" in card["scores"] and "base" not in card]
+    shipped = [card for card in published if "test" in card["scores"] and not cards.is_local(card)]
     return sorted(shipped, key=lambda card: -card["scores"]["test"]["accuracy"])
 
 

@@ -11,11 +11,12 @@ import pytest
 from distributed import LocalCluster
 
 from digits import corruptions, data, evaluation, paths
-from digits.checkpoints import recognizer
+from digits.checkpoints import cards, recognizer
 from digits.corruptions import CORRUPTIONS, select
 from digits.robustness import plan as sweep_plan
 from digits.robustness import report, sweep
 from digits.robustness.analysis import Robustness
+from tools import readme
 
 MODELS = ("mnist_cnn", "mnist_logistic")
 
@@ -36,11 +37,17 @@ def plan_of(digits, **changes) -> sweep_plan.Plan:
     return sweep_plan.Plan(**settings | changes)
 
 
-def test_ensembles_are_swept_only_when_named(tmp_path):
+def test_ensembles_and_local_models_are_swept_only_when_named(tmp_path):
     for name in ("mnist_ensemble", "mnist_mlp"):
         shutil.copy(paths.MODELS / f"{name}.json", tmp_path)
+    text = (paths.MODELS / "mnist_mlp.json").read_text()
+    (tmp_path / "demo_mlp.json").write_text(text.replace("mnist_mlp", "demo_mlp"))
+    personal = json.loads(text.replace("mnist_mlp", "mine")) | {"base": {"name": "mnist_mlp", "sha256": "of it"}}
+    (tmp_path / "mine.json").write_text(json.dumps(personal))
+    assert cards.available(tmp_path) == ["demo_mlp", "mine", "mnist_ensemble", "mnist_mlp"]
+    assert {card["name"] for card in readme.shipped_cards(tmp_path)} == {"mnist_ensemble", "mnist_mlp"}
     (tmp_path / "broken.json").write_text("{")
-    assert sweep_plan.usual_models(tmp_path) == ["broken", "mnist_mlp"]
+    assert sweep_plan.default_models(tmp_path) == ["broken", "mnist_mlp"]
     models, _ = sweep_plan.find_models(["mnist_ensemble"], paths.MODELS)
     assert models[0].name == "mnist_ensemble"
 
@@ -111,7 +118,7 @@ def test_more_corruptions_join_a_finished_sweep(some_digits, expected, tmp_path)
     assert outcome(sweep.run(plan_of(some_digits), tmp_path, 500)) == expected
     sweep.run(fewer, tmp_path, 500)
     manifest = json.loads((tmp_path / "manifest.json").read_text())
-    assert len(manifest["damaged_images_sha256"]) == 7
+    assert len(manifest["corrupted_images_sha256"]) == 7
 
 
 @pytest.mark.parametrize("what", ["seed", "versions", "models", "labels_sha256"])

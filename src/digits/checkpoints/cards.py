@@ -204,6 +204,11 @@ def available(models_dir: Path) -> list[str]:
     return sorted(path.stem for path in models_dir.glob("[!.]*.json"))
 
 
+def is_local(card: dict) -> bool:
+    """Whether git ignores a checkpoint: a personal one, or one that `make demo` trains."""
+    return "base" in card or card["name"].startswith("demo_")
+
+
 def verify(card: dict, folder: Path) -> None:
     """Check that the checkpoint and its export are the files that the card describes.
 

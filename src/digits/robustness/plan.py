@@ -1,4 +1,4 @@
-"""What a corruption sweep is to do: which checkpoints, on which digits, under which damage, from which seed."""
+"""Plan a corruption sweep: its checkpoints, digits, corruptions, severities and seed."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,13 +15,19 @@ from digits.corruptions import CORRUPTIONS, SEVERITIES, Corruption
 from digits.data import Digits
 
 CLEAN = "clean"
-# Libraries whose version may change a pixel or a probability.
+# Libraries whose versions may affect a pixel or a probability.
 DECIDING_LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless")
 
 
 @dataclass(frozen=True)
 class Model:
-    """A checkpoint that a worker opens for itself: its name, the path to load and the SHA-256 of the file."""
+    """A checkpoint that each worker opens by itself.
+
+    Attributes:
+        name: of the model.
+        path: of the file to load.
+        sha256: of the file.
+    """
 
     name: str
     path: str
@@ -30,28 +36,31 @@ class Model:
 
 @lru_cache
 def open_model(model: Model) -> recognizer.Recognizer:
-    """The recogniser of this very file, opened once a process, wherever that runs.
+    """Open a checkpoint, once per process, on whatever machine that runs.
 
     Raises:
-        ValueError: the file on this machine is another one, or can't be opened.
+        ValueError: the file differs from that of the plan, or can't be opened.
     """
     if files.sha256(Path(model.path)) != model.sha256:
-        raise ValueError(f"{model.path} is not the same file everywhere (SHA-256 differs)")
+        raise ValueError(f"{model.path} differs from the file that the sweep was planned with (SHA-256)")
     return recognizer.load(model.path)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep is to do; two sweeps of one plan give the same cells.
+    """A plan determines a sweep's results.
 
     Attributes:
         digits: the clean images and their labels.
-        indices: (N,) their places in the set that they come from, which decide their damage.
-        source: what the digits are, in words.
+        indices: int (N,), the digits' indices in their data set, which determine their random corruption.
+        source: description of the digits.
         models: the checkpoints.
-        corruptions: the kinds of damage.
-        severities: ascending, from 1 to 5.
-        seed: of all damage.
+        corruptions: the corruptions to apply.
+        severities: in ascending order, from 1 to 5.
+        seed: of all corruptions.
+
+    Raises:
+        ValueError: there are no digits, or the severities aren't ascending from 1 to 5.
     """
 
     digits: Digits
@@ -64,51 +73,55 @@ class Plan:
 
     def __post_init__(self):
         if not len(self.digits):
-            raise ValueError("there are no images to damage")
+            raise ValueError("expected at least one image, got none")
         if not self.severities or not set(self.severities) <= set(SEVERITIES):
             raise ValueError(f"severities must be from 1 to 5, got {' '.join(map(str, self.severities)) or 'none'}")
         if sorted(set(self.severities)) != list(self.severities):
-            raise ValueError(f"severities must ascend, got {' '.join(map(str, self.severities))}")
+            raise ValueError(f"severities must be in ascending order, got {' '.join(map(str, self.severities))}")
 
     def cells(self) -> list[tuple[str, int]]:
-        """Every (corruption, severity), the clean images first."""
-        damaged = [(corruption.name, severity) for corruption in self.corruptions for severity in self.severities]
-        return [(CLEAN, 0), *damaged]
+        """Every pair of a corruption's name and a severity, beginning with the clean images."""
+        corrupted = [(corruption.name, severity) for corruption in self.corruptions for severity in self.severities]
+        return [(CLEAN, 0), *corrupted]
 
     def manifest(self) -> dict:
-        """What must be the same for cells to be kept together."""
+        """What the cells in one folder must have in common."""
         return {
             "seed": self.seed,
             "source": self.source,
             "images": len(self.digits),
-            "clean_images_sha256": hashlib.sha256(self.digits.images).hexdigest(),
-            "labels_sha256": hashlib.sha256(self.digits.labels).hexdigest(),
-            "indices_sha256": hashlib.sha256(self.indices.astype("<i8")).hexdigest(),
-            # In their order, which is that of the answers in a cell.
+            "clean_images_sha256": hashlib.sha256(self.digits.images.tobytes()).hexdigest(),
+            "labels_sha256": hashlib.sha256(self.digits.labels.tobytes()).hexdigest(),
+            "indices_sha256": hashlib.sha256(self.indices.astype("<i8").tobytes()).hexdigest(),
+            # In the order of the answers in a cell.
             "models": [[model.name, model.sha256] for model in self.models],
             "levels": {corruption.name: list(map(str, corruption.levels)) for corruption in CORRUPTIONS.values()},
             "versions": {library: version(library) for library in DECIDING_LIBRARIES},
         }
 
 
-def usual_models(models_dir: Path) -> list[str]:
-    """Names of the models with a card but ensembles, which take as long as all their members together."""
+def default_models(models_dir: Path) -> list[str]:
+    """Names of the models with a card, except local ones, and ensembles, which take as long as all their members."""
 
-    def is_ensemble(name: str) -> bool:
+    def is_excepted(name: str) -> bool:
         try:
-            return "members" in cards.read(models_dir / f"{name}.json")
+            card = cards.read(models_dir / f"{name}.json")
         except ValueError:
-            # A broken card is for `find_models` to tell of.
+            # `find_models` reports a damaged card.
             return False
+        return "members" in card or cards.is_local(card)
 
-    return [name for name in cards.available(models_dir) if not is_ensemble(name)]
+    return [name for name in cards.available(models_dir) if not is_excepted(name)]
 
 
 def find_models(names: Sequence[str], models_dir: Path) -> tuple[list[Model], list[str]]:
-    """Find checkpoints by name or path and open each; what is wrong with those that fail comes as lines of text.
+    """Find checkpoints by name or path and try to open each.
+
+    Returns:
+        The models, and a line of text for each checkpoint that can't be loaded.
 
     Raises:
-        ValueError: none can be loaded, or two have the same name.
+        ValueError: no checkpoint can be loaded, or two have the same name.
     """
     models, problems = [], []
     for name in names:
@@ -118,8 +131,8 @@ def find_models(names: Sequence[str], models_dir: Path) -> tuple[list[Model], li
             open_model(model)
             models.append(model)
         except (ValueError, OSError) as error:
-            problems.append(f"{name} left out: {' '.join(str(error).split())}")
+            problems.append(f"skipped {name}: {' '.join(str(error).split())}")
     if not models:
-        raise ValueError("; ".join(problems) or f"no models in {models_dir}: train one")
+        raise ValueError("; ".join(problems) or f"no models in {models_dir}; train one")
     recognizer.check_names([model.name for model in models])
     return models, problems
