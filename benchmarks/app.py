@@ -1,6 +1,7 @@
 """The page in a real browser: seconds to the verdict after mouse-up, to a usable page, and the server's memory."""
 
 import base64
+import os
 import shutil
 import socket
 import subprocess
@@ -57,7 +58,10 @@ def server():
         port = probe.getsockname()[1]
     options = ["--server.headless", "true", "--server.address", "localhost", "--server.port", str(port)]
     command = [sys.executable, "-m", "streamlit", "run", str(paths.ROOT / "src" / "app.py"), *options]
-    process = subprocess.Popen(command, cwd=paths.ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # As `make app` starts it.
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "500000"}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, cwd=paths.ROOT, env=environment, **quiet)
     try:
         yield process, port
     finally:

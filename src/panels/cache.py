@@ -3,7 +3,6 @@
 The cache's keys are what a result was computed from, never who asked, so no session sees another's drawing.
 """
 
-import ctypes
 import gc
 import glob
 import os
@@ -27,11 +26,6 @@ from digits.recognition.verdict import Verdict, judge
 DEFAULT_MODEL = "mnist_advanced"
 # For a page that strangers can open: no files of theirs, nothing written, no TensorFlow, which fills a small machine.
 IS_PUBLIC = os.environ.get("DIGITS_PUBLIC", "") not in ("", "0")
-
-if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-    # Each run of the page is another thread, and for each glibc would come to keep ever bigger blocks that were freed.
-    # With a fixed M_MMAP_THRESHOLD (-3, in bytes) they go back to the system at once.
-    libc.mallopt(-3, 500_000)
 
 
 @dataclass(frozen=True)
