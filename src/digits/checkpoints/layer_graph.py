@@ -178,7 +178,8 @@ class _Flat:
             for layer in model.layers:
                 inputs = call(layer, inputs)
             return inputs
-        # The public way, `clone_model` on input tensors, cuts the output off from a graph that those are amid.
+        # Private, because the public `clone_model` with a `call_function` builds a model on `inputs`, which fails in the
+        # middle of a graph for a nested model that is used twice.
         return model._run_through_graph(inputs, call_fn=call)
 
     def unique_name(self, name: str) -> str:
