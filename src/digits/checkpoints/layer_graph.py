@@ -1,17 +1,18 @@
-"""What a Keras classifier is made of: its logits, what they are computed from, and its spatial feature maps.
+"""The layer graph of a Keras classifier: its logits, what they are computed from, and its spatial feature maps.
 
-Everything here works on a copy, so that looking into a model never changes it.
+Everything here works on a copy, so a model is never changed.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import keras
 import numpy as np
 from keras import KerasTensor, layers
 
 SQUASHING = {"softmax", "log_softmax", "sigmoid"}
-# They pass a value on as it is while recognising, or in another shape.
+# At inference they return their input as it is, or in another shape.
 TRANSPARENT = (
     layers.Dropout,
     layers.SpatialDropout2D,
@@ -27,10 +28,10 @@ ACTIVATIONS = (layers.Activation, layers.ReLU, layers.LeakyReLU, layers.PReLU, l
 
 @dataclass(frozen=True)
 class Call:
-    """One use of a layer in the flat network: its name (with those of the models around it), inputs and output."""
+    """One call of a layer in the flat network: its name (with those of the enclosing models), inputs and output."""
 
     name: str
-    layer: keras.Operation
+    layer: Any
     inputs: tuple[KerasTensor, ...]
     output: KerasTensor
 
@@ -41,13 +42,13 @@ class Call:
 
     @property
     def is_spatial(self) -> bool:
-        """Whether the output, (N, h, w, c), has places."""
+        """Whether the output, (N, h, w, c), has spatial positions."""
         shape = getattr(self.output, "shape", ())
         return len(shape) == 4 and all((extent or 0) > 1 for extent in shape[1:3])
 
     @property
     def squashing(self) -> str | None:
-        """Which function to probabilities this is, or ends in."""
+        """Name of the function to probabilities that this is or ends in, if any."""
         activation = getattr(self.layer, "activation", None)
         snake_case = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}
         name = getattr(activation, "__name__", None) or snake_case.get(type(activation or self.layer).__name__)
@@ -59,8 +60,8 @@ class LinearHead:
     """Logits that are linear in the last feature map: the sum over h, w and c of map × kernel, plus bias.
 
     Attributes:
-        kernel: (h, w, c, classes); where the map is averaged first (1, 1, c, classes), divided by the map's area.
-        bias: (classes,).
+        kernel: float32 (h, w, c, classes); (1, 1, c, classes), divided by the map's area, if the map is averaged first.
+        bias: float32 (classes,).
     """
 
     kernel: np.ndarray
@@ -74,16 +75,16 @@ class LayerGraph:
     Attributes:
         ink: the input, (N, 28, 28, 1).
         logits: (N, classes), before a softmax or sigmoid, whether that is a layer or a layer's activation.
-        probabilities: (N, classes): the model's own answer, or the softmax of an answer in logits.
-        answers_probabilities: the model's own answer are probabilities.
-        features: what the last dense layer sees, (N, d); None if the logits don't come from a dense layer.
-        maps: outputs with a spatial extent by their layers' names, in the order of computation.
-        feature_layer: name of the last of them that a convolution feeds; None without convolutions.
-        convolutions: name of each convolution, with the name of the layer that shows it after normalisation and
+        probabilities: (N, classes): the model's output, or the softmax of it if that is logits.
+        answers_probabilities: whether the model's output is probabilities.
+        features: input of the last dense layer, (N, d); None if the logits don't come from a dense layer.
+        maps: outputs with a spatial extent, by layer name, in the order of computation.
+        feature_layer: name of the last of them that depends on a convolution; None without convolutions.
+        convolutions: by the name of each convolution, the name of the layer that outputs it after normalisation and
             activation.
-        convolution_kernels: name of each convolution, with its spatial kernel, (rows, columns, in, out).
+        convolution_kernels: by the name of each convolution, its spatial kernel, float32 (rows, columns, in, out).
         layers: names of all layers, those of nested models as OUTER.INNER.
-        head: the layers behind `feature_layer`, if they are linear.
+        head: the layers after `feature_layer`, if they are linear.
     """
 
     ink: KerasTensor
@@ -112,11 +113,12 @@ def analyse(model: keras.Model) -> LayerGraph:
     flat = _Flat(model)
     last = flat.behind_transparent(flat.logits)
     squashing = last.squashing if last else None
-    if squashing:
+    if last and squashing:
         flat = _Flat(model, without=last.name)
-    logits, answers_probabilities = flat.logits, squashing in {"softmax", "sigmoid"}
+    logits: Any = flat.logits
+    answers_probabilities = squashing in {"softmax", "sigmoid"}
     if not squashing and _are_probabilities(flat):
-        # Of an ensemble, say: its softmax is out of reach, but logits that give its answer are not.
+        # An ensemble's, say: its softmax is out of reach, but the logarithm is logits that give the same output.
         logits, answers_probabilities = keras.ops.log(logits), True
     dense = flat.behind_transparent(logits)
     if not (
@@ -145,13 +147,13 @@ def analyse(model: keras.Model) -> LayerGraph:
 
 
 class _Flat:
-    """A copy of a model, replayed on a new input, layer by layer, nested models dissolved."""
+    """A copy of a model, called layer by layer on a new input, with nested models inlined."""
 
     def __init__(self, model: keras.Model, without: str | None = None):
-        """Copy and replay `model`, without the softmax or sigmoid of the layer called `without`."""
+        """Copy and inline `model`, without the softmax or sigmoid of the layer called `without`."""
         copy = type(model).from_config(model.get_config())
         copy.set_weights(model.get_weights())
-        self.ink = keras.Input((28, 28, 1), dtype=model.inputs[0].dtype, name="ink")
+        self.ink = cast(KerasTensor, keras.Input((28, 28, 1), dtype=model.inputs[0].dtype, name="ink"))
         self.calls: list[Call] = []
         self._without = without
         (self.logits,) = keras.tree.flatten(self._replay(copy, self.ink, ""))
@@ -178,8 +180,8 @@ class _Flat:
             for layer in model.layers:
                 inputs = call(layer, inputs)
             return inputs
-        # Private, because the public `clone_model` with a `call_function` builds a model on `inputs`, which fails in the
-        # middle of a graph for a nested model that is used twice.
+        # Private, because the public `clone_model` with a `call_function` builds a model on `inputs`, which fails in
+        # the middle of a graph for a nested model that is used twice.
         return model._run_through_graph(inputs, call_fn=call)
 
     def unique_name(self, name: str) -> str:
@@ -188,14 +190,14 @@ class _Flat:
         return f"{name}#{uses + 1}" if uses else name
 
     def behind_transparent(self, tensor: KerasTensor) -> Call | None:
-        """The call that a tensor comes from, past layers that only pass it on."""
+        """The call that a tensor comes from, skipping layers that only pass it on."""
         call = self._producer.get(id(tensor))
         while call and (isinstance(call.layer, TRANSPARENT) or _is_linear_activation(call.layer)):
             call = self._producer.get(id(call.inputs[0]))
         return call
 
     def calls_after(self, sources: Iterable[Call]) -> list[Call]:
-        """The calls of `sources` and all that work on what comes from them."""
+        """The calls of `sources` and all that depend on them."""
         after = {id(call) for call in sources}
         for call in self.calls:
             if any(id(self._producer.get(id(tensor))) in after for tensor in call.inputs):
@@ -203,7 +205,7 @@ class _Flat:
         return [call for call in self.calls if id(call) in after]
 
     def activation_of(self, call: Call) -> Call:
-        """The call that ends a convolution's own normalisation and activation, also where it is pooled before that."""
+        """The last call of a convolution's normalisation and activation, also if it is pooled before them."""
         following = [each for each in self.calls if any(tensor is call.output for tensor in each.inputs)]
         if len(following) == 1 and isinstance(following[0].layer, ACTIVATIONS):
             return self.activation_of(following[0])
@@ -213,7 +215,7 @@ class _Flat:
         return call
 
     def linear_head(self, feature_map: KerasTensor, dense: Call) -> LinearHead | None:
-        """The head from `feature_map` to the logits, if only averaging or flattening lies before the dense layer."""
+        """The head from `feature_map` to the logits, if only averaging or flattening precedes the dense layer."""
         tensor, averaged = dense.inputs[0], False
         while tensor is not feature_map:
             call = self._producer.get(id(tensor))
@@ -248,8 +250,8 @@ def _check(model: keras.Model) -> None:
 
 def _are_probabilities(flat: _Flat) -> bool:
     noise = np.random.default_rng(0).random((8, 28, 28, 1))
-    answers = keras.ops.convert_to_numpy(keras.Model(flat.ink, flat.logits)(noise, training=False))
-    return bool((answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-3))
+    outputs = np.asarray(keras.ops.convert_to_numpy(keras.Model(flat.ink, flat.logits)(noise, training=False)))
+    return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
 
 
 def _is_linear(layer: keras.layers.Layer) -> bool:
@@ -261,8 +263,8 @@ def _is_linear_activation(layer: keras.Operation) -> bool:
 
 
 def _kernel(layer: keras.layers.Layer) -> np.ndarray:
-    """A convolution's kernel as (rows, columns, in, out); a depthwise filter sees one channel."""
-    kernel = next(keras.ops.convert_to_numpy(weight) for weight in layer.weights if len(weight.shape) == 4)
+    """A convolution's kernel, float32 (rows, columns, in, out); a depthwise filter has one input channel."""
+    kernel = np.asarray(next(keras.ops.convert_to_numpy(weight) for weight in layer.weights if len(weight.shape) == 4))
     if isinstance(layer, layers.DepthwiseConv2D | layers.SeparableConv2D):
         return kernel.reshape(*kernel.shape[:2], 1, -1)
     return kernel.swapaxes(2, 3) if isinstance(layer, layers.Conv2DTranspose) else kernel

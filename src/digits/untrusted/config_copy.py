@@ -9,6 +9,7 @@ import re
 
 from digits.untrusted.layer_rules import ACTIVATION_LAYERS, ACTIVATIONS, IDENTITIES, LAYERS, MERGING
 
+# As Keras itself names their modules in the files that it saves; nothing is imported from them here.
 MODELS = {"Sequential": "keras", "Functional": "keras.src.models.functional"}
 MODEL_DEPTH = 5
 # Limit of any number in a config.
