@@ -77,7 +77,7 @@ def write_pictures(answer, options: Options, alone: bool) -> None:
         from digits.reporting import figures
 
         title = f"{answer.path.name}: {answer.verdict.answer}, {answer.verdict.certainty}"
-        figure = plots.probability_bars(answer.prepared.image, answer.verdict, title)
+        figure = plots.probability_bars(answer.prepared.image, answer.verdict.probabilities, title)
         figures.save_figure(figure, picture_path(options.save_plot, answer.path, alone))
 
 

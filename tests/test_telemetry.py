@@ -1,4 +1,4 @@
-"""Recognising a digit leaves no files in the user's folders and contacts nobody."""
+"""Recognising a digit leaves no files in the user's folders but its own cache, and contacts nobody."""
 
 import os
 import socket
@@ -28,11 +28,13 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows keeps a user's folders elsewhere")
-def test_predicting_leaves_no_files_at_home(tmp_path):
+def test_predicting_leaves_no_files_at_home_but_its_own_cache(tmp_path):
     command = [sys.executable, paths.ROOT / "src" / "predict.py", PICTURE]
     process = subprocess.run(command, env=environment(tmp_path / "home"), capture_output=True, text=True, check=True)
     assert f"{PICTURE}: 7" in process.stdout
-    assert [path for path in (tmp_path / "home").rglob("*") if path.is_file()] == []
+    (file,) = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
+    assert file.parent == tmp_path / "home" / ".cache" / "digit-workbench"
+    assert file.name.endswith(".familiarity.npy")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there is it known that ONNX Runtime would use the proxy")

@@ -24,6 +24,7 @@ from streamlit.testing.v1 import AppTest
 
 from digits import paths, preprocess
 from digits.checkpoints import cards, recognizer
+from digits.recognition.verdict import judge
 from panels import draw
 
 PANELS = ("Why", "Compare", "Stress", "Models", "My handwriting")
@@ -303,9 +304,17 @@ def calibrated(recogniser: recognizer.Recognizer, image: np.ndarray) -> np.ndarr
     return softmax(logits / recogniser.card.get("temperature", 1))
 
 
+def certainty(recogniser: recognizer.Recognizer, image: np.ndarray) -> str:
+    """What the page should say of the confidence in an answer to an image, uint8 (28, 28)."""
+    confidence = calibrated(recogniser, image).max()
+    if not judge(recogniser, image[None])[0].is_familiar:
+        return f"{in_percent(confidence)}, looks like no digit"
+    return in_percent(confidence) + ("" if confidence >= recogniser.card["sure"]["threshold"] else ", not sure")
+
+
 def in_percent(probability: float) -> str:
-    """How the page writes a probability, worked out in another way than the page does."""
-    if probability not in (0, 1) and not 0.001 <= probability <= 0.999:
+    """How a probability is written, worked out in another way than the library does."""
+    if not 0.001 <= probability <= 0.999:
         return "< 0.1 %" if probability < 0.5 else "> 99.9 %"
     tenths = round(float(probability) * 1000)
     return f"{tenths // 10}.{tenths % 10} %"

@@ -9,7 +9,19 @@ import pytest
 from digits.checkpoints import recognizer
 from digits.explanations import attribution
 from digits.reporting import thumbnails
-from tests.app.apptest import SHIPPED, Page, borrow_models, calibrated, cells, in_percent, paths_in, pixels, rows, words
+from tests.app.apptest import (
+    SHIPPED,
+    Page,
+    borrow_models,
+    calibrated,
+    cells,
+    certainty,
+    in_percent,
+    paths_in,
+    pixels,
+    rows,
+    words,
+)
 
 
 @pytest.fixture
@@ -38,9 +50,8 @@ def test_every_model_has_a_row_with_its_answer_confidence_next_and_heat(at, spli
         recogniser = recognizer.load(name := words(row[0]))
         expected = calibrated(recogniser, image)
         first, second = np.argsort(-expected)[:2]
-        unsure = "" if expected[first] >= recogniser.card["sure"]["threshold"] else ", not sure"
         assert cells(row)[1:4] == [
-            f"{first}", f"{in_percent(expected[first])}{unsure}", f"{second} ({in_percent(expected[second])})"
+            f"{first}", certainty(recogniser, image), f"{second} ({in_percent(expected[second])})"
         ]  # fmt: skip
         (heat,) = attribution.explain(attribution.ExportedModel(recogniser), image[None], "occlusion", int(first)).heat
         (picture,) = row.iter("img")

@@ -1,12 +1,14 @@
 """Several digits on the page: the number, its picture with boxes, one confidence each, and the digit in view."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from digits.checkpoints import recognizer
 from digits.preprocess.segmentation import find_digits
 from panels import cache, draw
-from tests.app.apptest import Page, bars, calibrated, in_percent, png, prepared, words
+from tests.app.apptest import Page, bars, calibrated, certainty, png, prepared, words
 from tests.preprocess.test_segmentation import pasted
 
 
@@ -37,8 +39,11 @@ def test_drawn_number_is_shown_with_boxes_and_one_confidence_each(at, splits):
     assert at.picture("a box around each of 3 digits").ndim == 3
     advanced = recognizer.load("mnist_advanced")
     found = find_digits(255 - three(splits))
-    expected = [calibrated(advanced, digit.prepared.image) for digit in found]
-    assert captions(at) == [f"{each.argmax()} {in_percent(each.max())}" for each in expected]
+    images = [digit.prepared.image for digit in found]
+    answers = [calibrated(advanced, image).argmax() for image in images]
+    assert captions(at) == [
+        f"{answer} {certainty(advanced, image)}" for answer, image in zip(answers, images, strict=True)
+    ]
     assert not at.errors
 
 
@@ -54,8 +59,11 @@ def test_rest_of_the_page_is_about_the_digit_that_is_chosen(at, splits):
 
 def test_model_is_asked_once_for_all_digits(at, splits, monkeypatch):
     asked = []
-    ask = cache.probabilities
-    monkeypatch.setattr(cache, "probabilities", lambda model, images: asked.append(len(images)) or ask(model, images))
+    opened = cache.open_model("mnist_advanced")
+    cache.get_ready(opened)
+    ask = opened.recogniser.function
+    counted = replace(opened.recogniser, function=lambda ink, names: asked.append(len(ink)) or ask(ink, names))
+    monkeypatch.setattr(cache, "open_model", lambda _name: replace(opened, recogniser=counted))
     at.stroke(three(splits))
     assert asked == [3]
 

@@ -1,4 +1,4 @@
-"""The small parts of the page: words, bars, tables, pictures, errors, and what follows from ten probabilities."""
+"""The small parts of the page: bars, tables, pictures and errors."""
 
 import logging
 
@@ -7,35 +7,7 @@ import pytest
 
 from digits import paths
 from panels import page
-from panels.verdict import LEAST_CONFIDENCE, Verdict
 from tests.app.apptest import cells, in_percent, parse, pixels, rows, words
-
-
-@pytest.mark.parametrize(
-    ("probability", "text"),
-    [
-        (0.0, "0.0 %"),
-        (1.0, "100.0 %"),
-        (0.5, "50.0 %"),
-        (0.9989, "99.9 %"),
-        (0.999, "99.9 %"),
-        (0.99901, "> 99.9 %"),
-        (0.9999999, "> 99.9 %"),
-        (0.12349, "12.3 %"),
-        (0.001, "0.1 %"),
-        (0.00099, "< 0.1 %"),
-        (1e-12, "< 0.1 %"),
-    ],
-)
-def test_probabilities_are_rounded_neither_to_certainty_nor_to_impossibility(probability, text):
-    assert page.percent(probability) == text == in_percent(probability)
-
-
-@pytest.mark.parametrize(
-    ("names", "text"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c", "d"], "a, b, c and d")]
-)
-def test_words_are_listed_as_people_do(names, text):
-    assert page.listing(names) == text
 
 
 def test_sentences_are_one_line_without_the_servers_folders():
@@ -80,29 +52,6 @@ def test_bars_show_every_digit_and_mark_the_greatest(rng):
         assert [words(bar) for bar in bars] == [f"{digit} {in_percent(p)}" for digit, p in enumerate(probabilities)]
         best = [digit for digit, bar in enumerate(bars) if "best" in bar.get("class").split()]
         assert best == [max(range(10), key=lambda digit: probabilities[digit])]
-
-
-def test_verdict_follows_from_its_probabilities(rng):
-    for _ in range(50):
-        probabilities = rng.dirichlet(np.full(10, 0.2))
-        verdict = Verdict(probabilities)
-        ordered = sorted(range(10), key=lambda digit: (-probabilities[digit], digit))
-        assert verdict.ranked == [(digit, probabilities[digit]) for digit in ordered]
-        assert verdict.answer == ordered[0]
-        assert verdict.confidence == max(probabilities)
-        assert verdict.is_sure == (max(probabilities) >= LEAST_CONFIDENCE)
-
-
-def test_of_equal_probabilities_the_smallest_digit_comes_first():
-    verdict = Verdict(np.full(10, 0.1))
-    assert verdict.answer == 0
-    assert [digit for digit, _ in verdict.ranked] == list(range(10))
-
-
-@pytest.mark.parametrize("confidence", [LEAST_CONFIDENCE, LEAST_CONFIDENCE - 1e-9])
-def test_threshold_itself_is_sure(confidence):
-    probabilities = np.array([confidence, *np.full(9, (1 - confidence) / 9)])
-    assert Verdict(probabilities).is_sure is (confidence == LEAST_CONFIDENCE)
 
 
 @pytest.mark.parametrize("error", [ValueError("what came"), OSError("what came"), FileNotFoundError("what came")])

@@ -3,11 +3,10 @@
 import cv2
 import numpy as np
 import pytest
-from sklearn.metrics.pairwise import cosine_similarity
 
 from digits import preprocess
 from digits.checkpoints import recognizer
-from digits.explanations import examples
+from digits.recognition import familiarity
 from panels import cache, compare, draw, stress, why
 from panels.handwriting import panel as handwriting_panel
 from panels.models import panel as models_panel
@@ -83,7 +82,7 @@ def test_bars_are_as_long_as_the_probabilities(at, said):
 
 
 def test_familiar_answer_is_sure_from_the_threshold_on(at, advanced, said, monkeypatch):
-    monkeypatch.setattr(cache, "is_familiar", lambda _model, _image: True)
+    monkeypatch.setattr(familiarity, "can_judge", lambda _recogniser: False)
     confidence, threshold = said.max(axis=1), advanced.card["sure"]["threshold"]
     below = np.where(confidence < threshold, confidence, -1).argmax()
     above = np.where(confidence >= threshold, confidence, 2).argmin()
@@ -104,30 +103,13 @@ def test_what_looks_unlike_all_digits_is_not_sure(at, advanced, splits):
     assert expected.max() > advanced.card["sure"]["threshold"]
     first, second, third = (f"{each} ({in_percent(expected[each])})" for each in np.argsort(-expected)[:3])
     at.set(source="Upload").upload(png(crossed))
-    assert "Not sure that it is a digit It looks unlike those that this model learnt from" in at.verdict
+    assert "Looks like no digit It is unlike the digits that this model learned from." in at.verdict
     assert f"If it is one: {first}, or else {second} and {third}" in at.verdict
     assert "unsure" in at.find("div", "verdict").get("class")
     # A network without convolutions says what it always says.
     assert "unlike" not in at.set(model="mnist_mlp").verdict
     at.set(model="mnist_advanced").upload(png(255 - enlarged(splits.test.images[0])))
     assert "unlike" not in at.verdict
-
-
-@pytest.mark.parametrize("name", ["mnist_advanced", "mnist_cnn"])
-def test_familiar_is_what_99_of_100_training_digits_are(name, splits, rng):
-    """Scikit-learn's cosines, each digit of the sample without itself."""
-    model = cache.open_model(name)
-    sample = examples.features(model.recogniser, cache.training_sample().images)
-    among = cosine_similarity(sample)
-    np.fill_diagonal(among, -1)
-    least = np.quantile(np.partition(among, -5)[:, -5:].mean(axis=1), 0.01)
-    noise = rng.integers(0, 256, (20, 28, 28), dtype=np.uint8)
-    images = np.concatenate([splits.validation.images[:60], noise])
-    cosines = cosine_similarity(examples.features(model.recogniser, images), sample)
-    expected = np.partition(cosines, -5)[:, -5:].mean(axis=1) >= least
-    assert expected[:60].sum() > 50
-    assert expected[60:].sum() < 10
-    assert [cache.is_familiar(model, image) for image in images] == list(expected)
 
 
 def test_labels_of_samples_say_whether_the_answer_is_right(at, said, splits):
@@ -305,7 +287,7 @@ BREAKABLE = {
     "The errors": (models_panel, "_show_errors", "Models"),
     "Saving": (handwriting_panel, "_offer_to_save", "My handwriting"),
     "The canvas": (draw, "_from_canvas", "Why"),
-    "The model": (cache, "probabilities", "Why"),
+    "The model": (cache, "verdicts", "Why"),
 }
 
 

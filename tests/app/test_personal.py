@@ -243,7 +243,7 @@ def test_what_should_be_looked_at_is_shown_before(at, kept, folder, splits):
     for image in splits.train.images[splits.train.labels == 1][3:11]:
         collection.save(255 - enlarged(image), 1, folder)
     (folder / "4" / "notes.txt").write_text("not a picture")
-    (wrong,) = splits.train.images[splits.train.labels == 0][3:4]
+    (wrong,) = splits.train.images[splits.train.labels == 0][4:5]
     collection.save(255 - enlarged(wrong), 6, folder)
     (warning,) = at.run().warnings
     assert warning.splitlines() == [

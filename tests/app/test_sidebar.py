@@ -149,7 +149,7 @@ def test_public_page_takes_no_models(at, monkeypatch):
 
 @pytest.mark.parametrize(("value", "is_public"), [("1", True), ("0", False), ("", False)])
 def test_environment_makes_the_page_public(value, is_public):
-    code = "from panels import engine; print(engine.IS_PUBLIC)"
+    code = "from panels import cache; print(cache.IS_PUBLIC)"
     environment = os.environ | {"DIGITS_PUBLIC": value}
     command = [sys.executable, "-c", code]
     process = subprocess.run(
@@ -188,12 +188,11 @@ def test_drawing_and_verdict_can_be_downloaded(at, downloads, splits):
         content["model_sha256"]
         == json.loads((paths.MODELS / "mnist_advanced.json").read_text())["checkpoint"]["sha256"]
     )
-    assert (content["answer"], content["is_sure"], content["true_digit"]) == (7, True, None)
+    assert (content["prediction"], content["verdict"], content["true_digit"]) == (7, "sure", None)
+    assert content["confidence"] == max(content["probabilities"])
     assert content["source"] == "drawn on the canvas"
     shown = {int(words(bar).split()[0]): words(bar).split(" ", 1)[1] for bar in at.find_all("div", "bar")}
-    assert shown == {digit: in_percent(value) for digit, value in enumerate(content["probabilities"]) if value} | {
-        digit: text for digit, text in shown.items() if not content["probabilities"][digit]
-    }
+    assert shown == {digit: in_percent(value) for digit, value in enumerate(content["probabilities"])}
     assert sum(content["probabilities"]) == pytest.approx(1, abs=1e-5)
 
 

@@ -5,13 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
-from digits import metrics
 from digits.checkpoints import recognizer
 from digits.corruptions import CORRUPTIONS, geometry
 from digits.robustness import worst_case
 from panels import stress
 from panels.stress import mix
-from tests.app.apptest import Page, calibrated, cells, in_percent, pixels, prepared, rows, words
+from tests.app.apptest import Page, calibrated, cells, certainty, pixels, prepared, rows, words
 
 SLIDERS = {"noise": 0, "blur": 0.0, "stroke": 0.0, "rotation": 0, "across": 0, "down": 0}
 
@@ -61,11 +60,10 @@ def test_grid_is_what_the_model_makes_of_every_damage(at, name, has_label, split
             is_right = probabilities.argmax() == expected
             assert cell.get("class") == f"cell {'right' if is_right else 'wrong'}"
             np.testing.assert_array_equal(255 - pixels(picture), damaged[corruption, severity])
-            confidence = metrics.temper(probabilities, recogniser.card.get("temperature", 1)).max()
+            confidence = calibrated(recogniser, damaged[corruption, severity]).max()
+            certain = certainty(recogniser, damaged[corruption, severity])
             assert cell.get("title") == picture.get("alt")
-            assert cell.get("title").endswith(
-                f"severity {severity}: {probabilities.argmax()}, {in_percent(confidence)}"
-            )
+            assert cell.get("title").endswith(f"severity {severity}: {probabilities.argmax()}, {certain}")
             sure = float(cell.get("style").removeprefix("--sure:"))
             assert sure == pytest.approx((confidence - 0.1) / 0.9, abs=0.0051)
 
@@ -73,8 +71,8 @@ def test_grid_is_what_the_model_makes_of_every_damage(at, name, has_label, split
 def test_flips_are_those_of_the_library(at, splits):
     at.sample(8)
     recogniser = recognizer.load("mnist_advanced")
-    damaged = worst_case.every_damage(splits.test.images[8], 0)
-    flips = worst_case.smallest_flip(worst_case.probabilities_under_damage(recogniser, damaged))
+    damaged = worst_case.all_corruptions(splits.test.images[8], 0)
+    flips = worst_case.least_flipping_severity(worst_case.predict_corrupted(recogniser, damaged))
     found = [cells(row)[6] for half in at.find_all("table", "stress") for row in rows(half)]
     assert [each.split()[1] if each != "never" else None for each in found] == [
         None if flip is None else str(flip) for flip in flips.values()
@@ -92,9 +90,8 @@ def test_mixture_follows_its_sliders(at, splits):
         np.testing.assert_array_equal(255 - at.picture("the damaged digit"), image)
         expected = calibrated(recogniser, image)
         answer = int(expected.argmax())
-        unsure = "" if expected.max() >= recogniser.card["sure"]["threshold"] else ", not sure"
         ending = "as expected" if answer == 7 else "instead of 7"
-        assert words(at.find("div", "mixture")) == f"{answer} {in_percent(expected.max())}{unsure} {ending}"
+        assert words(at.find("div", "mixture")) == f"{answer} {certainty(recogniser, image)} {ending}"
         seen.append(image.tobytes())
     assert len(set(seen)) == len(seen)
 

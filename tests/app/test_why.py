@@ -65,7 +65,7 @@ def test_method_target_and_contrast_reach_the_heat(at, method, splits):
         explained, other = 4 if target == ANSWER else target, None if versus == NOBODY else versus
         seen.append(at.picture(f"where the evidence for {explained} lies"))
         np.testing.assert_array_equal(seen[-1], expected_heat("mnist_advanced", image, method, explained, other))
-        sentence = f"speaks for {explained}{f' rather than {other}' if other else ''}, as mnist_advanced sees it."
+        sentence = f"{explained}{f' rather than {other}' if other else ''} more strongly, as mnist_advanced sees it."
         assert any(each.endswith(sentence) for each in at.captions)
     assert not any(np.array_equal(each, other) for place, each in enumerate(seen) for other in seen[:place])
 
@@ -93,7 +93,7 @@ def test_model_that_finds_no_evidence_says_so(at, splits, monkeypatch):
         attribution.METHODS["occlusion"].function, "__code__", (lambda model, ink, weights: -ink[..., 0] - 1).__code__
     )
     at.draw(splits.test.images[30]).set(method="occlusion")
-    assert "Occlusion finds nothing that speaks for 3, as mnist_advanced sees it." in at.captions
+    assert "Occlusion finds nothing that supports 3, as mnist_advanced sees it." in at.captions
 
 
 def test_methods_that_need_tensorflow_wait_for_it_behind_another(at, splits):

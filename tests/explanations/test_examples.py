@@ -19,6 +19,7 @@ from digits.data import Digits
 from digits.explanations import examples
 from digits.explanations.examples import Related
 from digits.images import to_input
+from digits.recognition import familiarity
 
 MODELS = ("mnist_cnn", "mnist_mlp", "mnist_logistic")
 
@@ -129,7 +130,7 @@ def test_distances_are_those_of_what_the_last_layer_sees(name, training, digits)
 @pytest.mark.parametrize("count", [1, recognizer.BLOCK, recognizer.BLOCK + 57])
 def test_features_are_what_keras_hands_to_the_last_layer(name, count, training):
     """A whole block, several, and a single image come back in their order."""
-    found = examples.features(recogniser(name), training.images[:count])
+    found = familiarity.features(recogniser(name), training.images[:count])
     expected = features(name, training.images[:count])
     assert found.shape == expected.shape
     assert found.dtype == np.float32
@@ -182,7 +183,7 @@ def test_a_model_without_a_last_layer_has_no_examples(training, digits):
     with pytest.raises(ValueError, match="forest has no features; it has probabilities"):
         examples.plane(forest, digits.images)
     with pytest.raises(ValueError, match="forest has no features; it has probabilities"):
-        examples.features(forest, digits.images)
+        familiarity.features(forest, digits.images)
 
 
 def test_neighbours_on_the_plane_share_their_label(splits):

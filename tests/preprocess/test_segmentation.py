@@ -13,6 +13,7 @@ from digits import preprocess
 from digits.checkpoints import recognizer
 from digits.preprocess.segmentation import find_digits, is_one_piece
 from digits.recognition import batch
+from digits.recognition.verdict import Verdict, judge
 from tests.preprocess.test_preprocess import difference, growing_shade, squared_paper
 from tests.support import assert_one_line_error
 
@@ -41,7 +42,7 @@ def pasted(images: np.ndarray, columns: int, pitch: int = SIDE) -> tuple[np.ndar
 
 def answers(cnn: recognizer.Recognizer, grey: np.ndarray) -> str:
     found = find_digits(grey)
-    return batch.as_text(found, cnn.predict_proba(np.stack([digit.prepared.image for digit in found])))
+    return batch.as_text(found, judge(cnn, np.stack([digit.prepared.image for digit in found])))
 
 
 def written(labels: np.ndarray, columns: int) -> str:
@@ -190,8 +191,8 @@ def test_odd_shapes_are_read_or_refused_never_a_crash(shape):
 def test_boxes_are_drawn_around_the_digits_and_answers_above(some_digits):
     picture, boxes = pasted(some_digits.images[:6], 3)
     found = find_digits(picture)
-    marked = batch.mark_digits(picture, found, np.eye(10)[some_digits.labels[:6]])
-    is_blue = (np.abs(marked.astype(int) - batch.SURE) < 10).all(axis=2)
+    marked = batch.mark_digits(picture, found, [Verdict(each) for each in np.eye(10)[some_digits.labels[:6]]])
+    is_blue = (np.abs(marked.astype(int) - batch.BLUE) < 10).all(axis=2)
     scale = marked.shape[1] / picture.shape[1]
     room = len(marked) - round(len(picture) * scale)
     for left, top, width, height in (np.array(boxes) * scale).round().astype(int):
@@ -199,6 +200,22 @@ def test_boxes_are_drawn_around_the_digits_and_answers_above(some_digits):
         assert edge.mean() > 0.95
         assert is_blue[room + top - 35 : room + top - 5, left : left + 15].mean() > 0.5
         assert not is_blue[room + top + 30 : room + top + height - 30, left + 30 : left + width - 30].any()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "colour"),
+    [
+        (Verdict(np.eye(10)[3]), batch.BLUE),
+        (Verdict(np.full(10, 0.1)), batch.ORANGE),
+        (Verdict(np.eye(10)[3], is_familiar=False), batch.ORANGE),
+    ],
+    ids=["sure", "not sure", "looks like no digit"],
+)
+def test_boxes_show_whether_the_model_is_sure(verdict, colour, some_digits):
+    picture, _ = pasted(some_digits.images[:2], 2)
+    marked = batch.mark_digits(picture, find_digits(picture), [verdict] * 2).astype(int)
+    for other in (batch.BLUE, batch.ORANGE):
+        assert (np.abs(marked - other) < 10).all(axis=2).any() == (other == colour)
 
 
 # From the shell

@@ -117,7 +117,7 @@ def test_strangers_model_is_refused_in_a_sentence_or_answers_while_tensorflow_st
     visitor.until(page, visitor.SIGNS["Why"])
     visitor.choose(page, "Method", "Integrated gradients")
     visitor.expect_sentence(page, "needs TensorFlow, which is starting")
-    visitor.caption(page, "Occlusion: the redder, the more it speaks for 3")
+    visitor.caption(page, "Occlusion: redder areas support 3")
 
     visitor.sidebar(page).get_by_text("Your own model").click()
     for name, (bad, words) in refused.items():
@@ -136,4 +136,4 @@ def test_strangers_model_is_refused_in_a_sentence_or_answers_while_tensorflow_st
     visitor.choose(page, "Model", DEFAULT)
     visitor.caption(page, f"as {DEFAULT} sees it")
     visitor.choose(page, "Method", "Integrated gradients")
-    visitor.caption(page, "Integrated gradients: the redder, the more it speaks for 3")
+    visitor.caption(page, "Integrated gradients: redder areas support 3")

@@ -21,7 +21,7 @@ def test_why_shows_each_method_and_contrast_and_can_be_switched_off(page):
     visitor.caption(page, "rather than 9")
     assert heat.get_attribute("src") != answer
     visitor.choose(page, "Method", "Occlusion")
-    visitor.caption(page, "Occlusion: the redder")
+    visitor.caption(page, "Occlusion: redder areas")
     page.get_by_role("switch", name="Find the fewest pixels").press("Space")
     visitor.until(page, "img[alt='the digit changed into a 9']")
     visitor.keep(page, "why")
@@ -35,10 +35,10 @@ def test_why_shows_each_method_and_contrast_and_can_be_switched_off(page):
 
 def test_why_names_the_answer_of_the_drawing_at_hand(page):
     visitor.use_source(page, "Samples")
-    visitor.caption(page, "speaks for 4")
+    visitor.caption(page, "support 4")
     visitor.wait_until_idle(page)
     visitor.main(page).get_by_role("radio", name="9", exact=True).click()
-    visitor.caption(page, "speaks for 9")
+    visitor.caption(page, "support 9")
     visitor.wait_until_idle(page)
     shown = page.get_by_role("combobox", name="Evidence for", exact=True).input_value()
     assert shown in ("the answer, 9", "the answer")
