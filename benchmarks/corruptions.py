@@ -97,7 +97,7 @@ def one_drawing(image: np.ndarray) -> dict:
     seconds = []
     for _ in range(4 * ROUNDS):
         started = time.perf_counter()
-        worst_case.probabilities_under_damage(recognise, worst_case.every_damage(image, seed=0))
+        worst_case.predict_corrupted(recognise, worst_case.all_corruptions(image, seed=0))
         seconds.append(time.perf_counter() - started)
     return {
         "images": len(CORRUPTIONS) * (len(SEVERITIES) + 1),

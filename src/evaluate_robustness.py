@@ -1,4 +1,4 @@
-"""Damage real digits in 28 ways at five severities, and see where each model breaks: a report with intervals."""
+"""Evaluate how robust models are to 28 corruptions at five severities, and write a report with intervals."""
 
 import sys
 from dataclasses import dataclass
@@ -13,61 +13,61 @@ from digits import cli, files, paths
 @dataclass(frozen=True, kw_only=True)
 class Options:
     models: tuple[str, ...] = ()
-    """Names in the models folder, or paths of checkpoints; all in the folder but ensembles if left out."""
+    """Names in the models folder, or paths of checkpoints; by default all models in the folder except ensembles."""
     baseline: Annotated[str | None, arg(metavar="NAME")] = None
-    """Model to which corruption errors are related; mnist_logistic if it is among the models, else the first."""
+    """Model that corruption errors are relative to; by default mnist_logistic if it is evaluated, else the first."""
     corruptions: tuple[str, ...] = ()
-    """Kinds of damage; all if left out."""
+    """Names of corruptions; all by default."""
     severities: tuple[int, ...] = (1, 2, 3, 4, 5)
-    """Severities of each."""
+    """Severities, 1 to 5."""
     quick: bool = False
-    """A first look: 1,000 images, severities 1, 3 and 5."""
+    """Use 1,000 digits and severities 1, 3 and 5 only."""
     limit: Annotated[int | None, arg(metavar="INT")] = None
-    """Use so many digits only, from all over the set."""
+    """Number of digits to use, evenly spaced; all by default."""
     images: Annotated[Path | None, arg(metavar="PATH")] = None
-    """A folder with subfolders 0 to 9, or an .npz with x_test and y_test; MNIST's test digits if left out."""
+    """Folder with subfolders 0 to 9 of images, or .npz file with x_test and y_test; MNIST's test digits by default."""
     image: Annotated[Path | None, arg(metavar="PATH")] = None
-    """Instead of the sweep: one picture through all damage, and the least of each kind that flips the answers."""
+    """Corrupt a single picture instead, and show which corruptions change the models' answers."""
     mnist_c: Annotated[Path | None, arg(metavar="FOLDER")] = None
-    """Evaluate the original MNIST-C too: a folder per corruption with test_images.npy and test_labels.npy."""
+    """Also evaluate the original MNIST-C: a folder per corruption with test_images.npy and test_labels.npy."""
     worst_case: bool = True
-    """Turn and shift 1,000 digits (100 with --quick) in 775 ways, and damage them by pairs of corruptions."""
+    """Also evaluate 1,000 digits (100 with --quick) at 775 rotations and shifts, and under pairs of corruptions."""
     workers: int = 1
-    """Local processes."""
+    """Number of local processes."""
     scheduler: Annotated[str | None, arg(metavar="ADDRESS")] = None
-    """A dask.distributed scheduler to work on, tcp://HOST:PORT, instead of local processes."""
+    """Address of a dask.distributed scheduler, tcp://HOST:PORT, to use instead of local processes."""
     restart: bool = False
-    """Delete what the output folder holds of an earlier sweep; otherwise a stopped sweep goes on."""
+    """Delete an earlier sweep in the output folder instead of resuming it."""
     batch_size: int = 500
-    """Images damaged and recognised together; changes no result."""
+    """Batch size; doesn't affect the results."""
     random_seed: int = 0
-    """Seed of all damage."""
+    """Seed of the corruptions."""
     data_dir: Path = paths.DATA
     """Folder with mnist.npz."""
     models_dir: Path = paths.MODELS
-    """Folder in which models are looked up by name."""
+    """Folder with the models."""
     output_dir: Annotated[Path | None, arg(metavar="PATH")] = None
-    """Folder for the report; reports/robustness, or reports/robustness-quick, if left out."""
+    """Folder for the report; by default reports/robustness, -quick or -image."""
 
 
 def main(options: Options) -> None:
     from digits.robustness import plan as sweep_plan
 
-    names = options.models or sweep_plan.usual_models(options.models_dir)
+    names = options.models or sweep_plan.default_models(options.models_dir)
     models, problems = sweep_plan.find_models(names, options.models_dir)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
-    usual = "robustness-image" if options.image else "robustness-quick" if options.quick else "robustness"
-    with files.locked(options.output_dir or paths.REPORTS / usual, "--output-dir") as folder:
+    default = "robustness-image" if options.image else "robustness-quick" if options.quick else "robustness"
+    with files.locked(options.output_dir or paths.REPORTS / default, "--output-dir") as folder:
         if options.image:
-            stress_one_picture(options, models, folder)
+            evaluate_picture(options.image, options.random_seed, models, folder)
         else:
-            stress_many_digits(options, models, problems, folder)
+            evaluate_digits(options, models, problems, folder)
     if problems:
         sys.exit(1)
 
 
-def stress_many_digits(options: Options, models: list, problems: list[str], folder: Path) -> None:
+def evaluate_digits(options: Options, models: list, problems: list[str], folder: Path) -> None:
     from tqdm import tqdm
 
     from digits import data
@@ -88,33 +88,33 @@ def stress_many_digits(options: Options, models: list, problems: list[str], fold
         seed=options.random_seed,
     )
     baseline = analysis.choose_baseline(plan, options.baseline)
-    damaged_elsewhere = data.load_mnist_c(options.mnist_c) if options.mnist_c else {}
+    original = data.load_mnist_c(options.mnist_c) if options.mnist_c else {}
     if options.restart:
         sweep.clear(folder)
 
     results = sweep.run(plan, folder, options.batch_size, options.workers, options.scheduler).best_first()
     recognisers = [sweep_plan.open_model(model) for model in models]
     worst = worst_case.measure(recognisers, plan, 100 if options.quick else 1000, tqdm) if options.worst_case else {}
-    external = {name: analysis.score_all(recognisers, digits) for name, digits in damaged_elsewhere.items()}
-    found = analysis.Robustness(results, {each.name: each.card for each in recognisers}, baseline)
-    # The report needs none of them.
+    external = {name: analysis.score_all(recognisers, digits) for name, digits in original.items()}
+    robustness = analysis.Robustness(results, {each.name: each.card for each in recognisers}, baseline)
+    # Free the models' memory, because the report doesn't need them.
     del recognisers
     sweep_plan.open_model.cache_clear()
 
-    summary = report.summarise(found, worst, external)
-    page = report.write(found, summary, worst, problems, folder)
+    summary = report.summarise(robustness, worst, external)
+    page = report.write(robustness, summary, worst, problems, folder)
     print(tables.summary_text(summary))
     print(f"report: {page}")
 
 
-def stress_one_picture(options: Options, models: list, folder: Path) -> None:
+def evaluate_picture(picture: Path, seed: int, models: list, folder: Path) -> None:
     from digits import preprocess
     from digits.robustness import plan as sweep_plan
     from digits.robustness import report, worst_case
 
-    damaged = worst_case.every_damage(preprocess.prepare_file(options.image).image, options.random_seed)
+    images = worst_case.all_corruptions(preprocess.prepare_file(picture).image, seed)
     for recogniser in map(sweep_plan.open_model, models):
-        print(report.write_one_picture(recogniser, damaged, options.image.name, folder))
+        print(report.write_one_picture(recogniser, images, picture.name, folder))
 
 
 if __name__ == "__main__":

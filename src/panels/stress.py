@@ -29,7 +29,7 @@ def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
     """Show the verdicts on the drawing under the visitor's own mixture, and under every corruption and severity."""
     expected = verdict.answer if drawing.label is None else drawing.label
     _show_mixture(drawing, model, expected)
-    damaged = worst_case.every_damage(drawing.image, SEED)
+    damaged = worst_case.all_corruptions(drawing.image, SEED)
     verdicts = np.array(cache.verdicts(model, damaged.reshape(-1, 28, 28)), object).reshape(damaged.shape[:2])
     probabilities = np.array([[each.probabilities for each in row] for row in verdicts])
     answers = probabilities.argmax(axis=2)[:, 1:]
@@ -37,7 +37,7 @@ def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
         f"<p class='heading'>{(answers == expected).sum()} of {answers.size} damaged copies are read as a {expected}"
         f"{' (as without damage)' if drawing.label is None else ' (what it is)'}</p>"
     )
-    flips = worst_case.smallest_flip(probabilities)
+    flips = worst_case.least_flipping_severity(probabilities)
     rows = [
         _row(name, images, given, flips[name], expected)
         for name, images, given in zip(CORRUPTIONS, damaged, verdicts, strict=True)

@@ -19,7 +19,7 @@ UNSEEN_BY_ALL = ("stripe",)
 
 def test_curves_begin_clean_and_follow_the_table(three):
     assert three.names == list(NAMES)
-    assert three.positions.tolist() == [0, 1, 3, 5]
+    assert three.severities == (0, 1, 3, 5)
     expected = [
         [RIGHT["clean", 0], RIGHT[kind, 1], RIGHT[kind, 3], RIGHT[kind, 5]]
         for kind in ("gaussian_noise", "scale", "fog", "stripe")
@@ -143,12 +143,12 @@ def test_a_models_twin_differs_from_it_in_no_replicate(correct):
     for measure in ("mce", "relative_mce"):
         for estimate in twin[measure].values():
             assert (estimate.low, estimate.value, estimate.high) == (1, 1, 1)
-    for row in found.comparisons:
+    for row in found.cell_comparisons:
         if (row["a"], row["b"]) == ("one", "twin"):
             assert (row["difference_low"], row["difference"], row["difference_high"]) == (0, 0, 0)
             assert row["mcnemar_p"] == row["holm_p"] == 1
-    duel = found.duels()[1]
-    assert (duel["a"], duel["b"], duel["difference"]) == ("one", "twin", intervals.Estimate(0, 0, 0))
+    comparison = found.pairwise_comparisons()[1]
+    assert (comparison["a"], comparison["b"], comparison["difference"]) == ("one", "twin", intervals.Estimate(0, 0, 0))
 
 
 @pytest.mark.parametrize("wrong", [0, 1, 5])

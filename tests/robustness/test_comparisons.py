@@ -35,9 +35,9 @@ def compared(correct) -> list[tuple]:
 
 
 def test_comparisons_are_mcnemars_and_holms(three, compared):
-    assert len(three.comparisons) == 3 * 13
+    assert len(three.cell_comparisons) == 3 * 13
     adjusted = holm_by_hand([row[-1] for row in compared])
-    for row, (a, b, cell, only_a, only_b, p), holm_p in zip(three.comparisons, compared, adjusted, strict=True):
+    for row, (a, b, cell, only_a, only_b, p), holm_p in zip(three.cell_comparisons, compared, adjusted, strict=True):
         assert (row["a"], row["b"]) == (NAMES[a], NAMES[b])
         assert (row["corruption"], row["severity"]) == cell
         assert (row["only_a_right"], row["only_b_right"]) == (only_a, only_b)
@@ -49,7 +49,7 @@ def test_comparisons_are_mcnemars_and_holms(three, compared):
 
 
 def test_comparisons_intervals_agree_with_those_of_paired_proportions(three, correct):
-    for row in three.comparisons:
+    for row in three.cell_comparisons:
         a, b = (correct[row["corruption"], row["severity"]][NAMES.index(row[side])] for side in "ab")
         low, high = intervals.compare_paired(a, b).interval
         # Agresti and Min's half images move the bounds by an image or so, the bootstrap by as much again.
@@ -57,25 +57,26 @@ def test_comparisons_intervals_agree_with_those_of_paired_proportions(three, cor
         assert row["difference_high"] == pytest.approx(high, abs=0.015)
 
 
-def test_duels_count_the_cells_that_are_sure(three, correct, compared):
+def test_pairwise_comparisons_count_the_cells_in_which_one_is_clearly_better(three, correct, compared):
     adjusted = holm_by_hand([row[-1] for row in compared])
-    duels = three.duels()
-    assert [(duel["a"], duel["b"]) for duel in duels] == [("noisy", "plain"), ("noisy", "bendy"), ("plain", "bendy")]
-    for duel in duels:
-        a, b = NAMES.index(duel["a"]), NAMES.index(duel["b"])
+    comparisons = three.pairwise_comparisons()
+    pairs = [("noisy", "plain"), ("noisy", "bendy"), ("plain", "bendy")]
+    assert [(comparison["a"], comparison["b"]) for comparison in comparisons] == pairs
+    for comparison in comparisons:
+        a, b = NAMES.index(comparison["a"]), NAMES.index(comparison["b"])
         wins = {a: 0, b: 0}
         for (one, other, cell, only_a, only_b, _), p in zip(compared, adjusted, strict=True):
             if (one, other) == (a, b) and cell != ("clean", 0) and p < 0.05:
                 wins[a if only_a > only_b else b] += 1
-        assert (duel["a_better"], duel["b_better"]) == (wins[a], wins[b])
+        assert (comparison["a_better"], comparison["b_better"]) == (wins[a], wins[b])
 
         images = np.mean([correct[cell][a].astype(float) - correct[cell][b] for cell in DAMAGED], axis=0)
         deviation = images.std() / np.sqrt(IMAGES)
-        assert duel["difference"].value == pytest.approx(mean_right(KINDS, a) - mean_right(KINDS, b))
-        assert duel["difference"].low == pytest.approx(images.mean() - 1.96 * deviation, abs=0.4 * deviation)
-        assert duel["difference"].high == pytest.approx(images.mean() + 1.96 * deviation, abs=0.4 * deviation)
-    assert duels[1]["a_better"] > 0
-    assert duels[1]["b_better"] > 0
+        assert comparison["difference"].value == pytest.approx(mean_right(KINDS, a) - mean_right(KINDS, b))
+        assert comparison["difference"].low == pytest.approx(images.mean() - 1.96 * deviation, abs=0.4 * deviation)
+        assert comparison["difference"].high == pytest.approx(images.mean() + 1.96 * deviation, abs=0.4 * deviation)
+    assert comparisons[1]["a_better"] > 0
+    assert comparisons[1]["b_better"] > 0
     # They differ when clean too, which is no damage.
     assert compared[0][-1] < 1e-3
 
@@ -114,23 +115,23 @@ def surprising() -> analysis.Robustness:
         (0, 2, []),
     ],
 )
-def test_surprises_are_mild_then_confident(surprising, count, a_corruption, expected):
-    found = surprising.surprises(0, count, a_corruption)
-    assert [(one["corruption"], one["severity"], one["place"]) for one in found] == expected
+def test_surprising_errors_are_mild_then_confident(surprising, count, a_corruption, expected):
+    found = surprising.surprising_errors(0, count, a_corruption)
+    assert [(one["corruption"], one["severity"], one["index"]) for one in found] == expected
 
 
-def test_surprises_say_what_was_answered(surprising):
-    first = surprising.surprises(0, 1)[0]
+def test_surprising_errors_say_what_was_answered(surprising):
+    first = surprising.surprising_errors(0, 1)[0]
     assert (first["label"], first["answer"]) == (1, 2)
     assert first["confidence"] == pytest.approx(0.9, abs=1e-3)
 
 
-def test_surprises_of_each_model_were_right_when_clean(three, correct):
+def test_surprising_errors_of_each_model_were_right_when_clean(three, correct):
     for model in range(3):
-        found = three.surprises(model, 1000)
+        found = three.surprising_errors(model, 1000)
         # Of each of the twelve cells, two.
         assert len(found) == 24
         for one in found:
-            assert correct["clean", 0][model, one["place"]]
-            assert not correct[one["corruption"], one["severity"]][model, one["place"]]
+            assert correct["clean", 0][model, one["index"]]
+            assert not correct[one["corruption"], one["severity"]][model, one["index"]]
         assert [one["severity"] for one in found] == [1] * 8 + [3] * 8 + [5] * 8

@@ -102,7 +102,7 @@ def test_grid_is_that_of_engstrom():
 
 def test_a_model_that_is_always_right_stands(fifty, few_positions):
     model = Told(lambda images: fifty.labels)
-    assert worst_case.right_under_every_turn(model, fifty).tolist() == [True] * 50
+    assert worst_case.correct_at_every_position(model, fifty).tolist() == [True] * 50
     assert [len(images) for images in model.shown] == [50] * 5
     for images, position in zip(model.shown, few_positions, strict=True):
         np.testing.assert_array_equal(images, rotate_and_translate(fifty.images, *position))
@@ -110,7 +110,7 @@ def test_a_model_that_is_always_right_stands(fifty, few_positions):
 
 def test_a_model_that_answers_zero_is_right_on_zeros_and_shown_no_more_of_the_others(fifty):
     model = Told(lambda images: np.zeros(len(images), int))
-    right = worst_case.right_under_every_turn(model, fifty)
+    right = worst_case.correct_at_every_position(model, fifty)
     np.testing.assert_array_equal(right, fifty.labels == 0)
     zeros = int((fifty.labels == 0).sum())
     assert 0 < zeros < 50
@@ -124,7 +124,7 @@ def test_digits_that_fell_are_not_shown_again(fifty, count, shown, standing):
     # At each position the first that is still shown is misread.
     digits = Digits(fifty.images[:count], np.full(count, 7, np.uint8))
     model = Told(lambda images: np.where(np.arange(len(images)) == 0, 1, 7))
-    right = worst_case.right_under_every_turn(model, digits)
+    right = worst_case.correct_at_every_position(model, digits)
     assert [len(images) for images in model.shown] == shown
     assert np.flatnonzero(right).tolist() == standing
 
@@ -138,13 +138,13 @@ def test_a_real_model_stands_where_it_is_right_at_every_position(fifty, cnn, few
         for image, label in zip(fifty.images, fifty.labels, strict=True)
     ]
     assert 0 < sum(right) < 50
-    assert worst_case.right_under_every_turn(cnn, fifty).tolist() == right
+    assert worst_case.correct_at_every_position(cnn, fifty).tolist() == right
 
 
 @pytest.mark.usefixtures("few_positions")
 def test_a_real_model_may_fall_everywhere(fifty, cnn):
     wrong = Digits(fifty.images, (fifty.labels + 1) % 10)
-    assert not worst_case.right_under_every_turn(cnn, wrong).any()
+    assert not worst_case.correct_at_every_position(cnn, wrong).any()
 
 
 def damaged(images: np.ndarray, kind: str, severity: int, seed: int, indices: np.ndarray) -> np.ndarray:
@@ -167,7 +167,7 @@ def test_pairs_are_one_damage_after_the_other_at_severity_1(fifty):
         seen.append(list(names))
         return names
 
-    pairs = worst_case.over_pairs([fours, ones], fifty, indices, kinds, 5, progress)
+    pairs = worst_case.evaluate_pairs([fours, ones], fifty, indices, kinds, 5, progress)
     assert pairs.names == list(combinations(kinds, 2))
     assert seen == [pairs.names]
     assert pairs.correct.shape == (6, 2, 50)
@@ -185,7 +185,7 @@ def test_pairs_are_one_damage_after_the_other_at_severity_1(fifty):
 
 def test_every_damage_of_one_picture(fifty):
     image = fifty.images[3]
-    sheet = worst_case.every_damage(image, seed=9)
+    sheet = worst_case.all_corruptions(image, seed=9)
     assert sheet.shape == (len(CORRUPTIONS), 6, 28, 28)
     assert sheet.dtype == np.uint8
     for kind, row in zip(CORRUPTIONS, sheet, strict=True):
@@ -196,8 +196,8 @@ def test_every_damage_of_one_picture(fifty):
 
 
 def test_probabilities_stand_by_corruption_and_severity(fifty, cnn):
-    sheet = worst_case.every_damage(fifty.images[0], seed=0)
-    probabilities = worst_case.probabilities_under_damage(cnn, sheet)
+    sheet = worst_case.all_corruptions(fifty.images[0], seed=0)
+    probabilities = worst_case.predict_corrupted(cnn, sheet)
     assert probabilities.shape == (len(CORRUPTIONS), 6, 10)
     for kind, severity in ((0, 0), (0, 5), (8, 2), (27, 4)):
         alone = cnn.predict_proba(sheet[kind, severity][None])[0]
@@ -218,7 +218,7 @@ def test_smallest_flip_is_the_first_answer_unlike_the_clean_one():
     probabilities = np.full((len(CORRUPTIONS), 6, 10), 0.05)
     np.put_along_axis(probabilities, (table[..., None] + 1) % 10, 0.2, axis=2)
     np.put_along_axis(probabilities, table[..., None], 0.3, axis=2)
-    flips = worst_case.smallest_flip(probabilities)
+    flips = worst_case.least_flipping_severity(probabilities)
     assert list(flips) == list(CORRUPTIONS)
     assert flips == {kind: answers[kind][1] if kind in answers else None for kind in CORRUPTIONS}
 
@@ -242,10 +242,10 @@ def test_measure_holds_what_its_parts_find(some_digits, cnn):
     images, labels = digits.images[places], digits.labels[places]
 
     assert found["images"] == 20
-    turns = found["turns"]
-    assert (turns["degrees"][0], turns["degrees"][-1], len(turns["degrees"])) == (-30, 30, 31)
-    assert turns["pixels"] == [-3, -1.5, 0, 1.5, 3]
-    assert turns["positions"] == 775
+    positions = found["positions"]
+    assert (positions["degrees"][0], positions["degrees"][-1], len(positions["degrees"])) == (-30, 30, 31)
+    assert positions["pixels"] == [-3, -1.5, 0, 1.5, 3]
+    assert positions["count"] == 775
     pairs = found["pairs"]
     assert pairs["severity"] == 1
     assert [(each["first"], each["then"]) for each in found["by_pair"]] == list(combinations(kinds, 2))
@@ -253,7 +253,7 @@ def test_measure_holds_what_its_parts_find(some_digits, cnn):
         standing = np.ones(20, bool)
         for position in worst_case.GRID:
             standing &= model.predict_proba(rotate_and_translate(images, *position)).argmax(axis=1) == labels
-        assert turns["models"][model.name] == pytest.approx(wilson(standing))
+        assert positions["models"][model.name] == pytest.approx(wilson(standing))
 
         right = {}
         for first, second in combinations(kinds, 2):
@@ -278,8 +278,8 @@ def test_measure_uses_no_more_digits_than_there_are(some_digits, few_positions):
     model = Told(lambda images: some_digits.labels[:12])
     found = worst_case.measure([model], plan, 1000, list)
     assert found["images"] == 12
-    assert found["turns"]["positions"] == len(few_positions)
-    assert found["turns"]["models"]["told"]["value"] == 1
+    assert found["positions"]["count"] == len(few_positions)
+    assert found["positions"]["models"]["told"]["value"] == 1
     assert found["pairs"]["worst"]["told"]["accuracy"] == found["pairs"]["mean"]["told"] == 1
     assert [len(images) for images in model.shown] == [12] * 8
 
@@ -287,6 +287,6 @@ def test_measure_uses_no_more_digits_than_there_are(some_digits, few_positions):
 def test_measure_finds_no_pairs_of_a_single_corruption(some_digits, few_positions):
     plan = sweep_plan.Plan(some_digits.first(12), np.arange(12), "few", (), select(["fog"]), (1,), seed=0)
     found = worst_case.measure([Told(lambda images: some_digits.labels[:12])], plan, 12, list)
-    assert found["turns"]["models"]["told"]["value"] == 1
+    assert found["positions"]["models"]["told"]["value"] == 1
     assert not found["pairs"]
     assert not found["by_pair"]

@@ -1,4 +1,4 @@
-"""What a sweep says about its models: means, corruption errors, failure thresholds, comparisons, surprises."""
+"""Analyse a sweep: means, corruption errors, failure thresholds, comparisons of models, surprising errors."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -7,21 +7,22 @@ from itertools import combinations
 
 import numpy as np
 
-from digits.checkpoints.recognizer import Recognizer
+from digits.checkpoints.recognizer import Classifier
 from digits.corruptions import CORRUPTIONS, Corruption
 from digits.data import Digits
 from digits.metrics import intervals
 from digits.robustness.plan import Plan
 from digits.robustness.sweep import Results
 
+# Of the bootstrap.
 REPLICATES = 1000
-FLOOR = 0.95
+ACCEPTABLE_ACCURACY = 0.95
 
 
 def exposure(card: dict, corruption: Corruption) -> str:
-    """Whether a model was trained on a kind of damage: `seen`, `related`, `unseen`, or `unknown` without a card.
+    """Whether a model was trained with a corruption: `seen`, `related`, `unseen`, or `unknown` without a card.
 
-    It is said of the kind, not of its strength: a model that was turned by 15 degrees in training has seen rotation.
+    The strength doesn't matter: a model trained with rotations of up to 15 degrees has seen rotation.
     """
     if not card:
         return "unknown"
@@ -32,7 +33,7 @@ def exposure(card: dict, corruption: Corruption) -> str:
 
 
 def choose_baseline(plan: Plan, wanted: str | None = None) -> str:
-    """The model to relate errors to: the one wanted, or logistic regression if it takes part, or the first.
+    """The name of the baseline model: the one wanted, else logistic regression if the plan has it, else the first.
 
     Raises:
         ValueError: the one wanted isn't among the plan's models.
@@ -43,8 +44,8 @@ def choose_baseline(plan: Plan, wanted: str | None = None) -> str:
     return wanted or ("mnist_logistic" if "mnist_logistic" in names else names[0])
 
 
-def score_all(recognisers: Sequence[Recognizer], digits: Digits) -> dict[str, dict]:
-    """The accuracy of each model on a set damaged elsewhere, with Wilson's interval: `value`, `low`, `high`."""
+def score_all(recognisers: Sequence[Classifier], digits: Digits) -> dict[str, dict]:
+    """The accuracy of each model, by its name, with Wilson's interval: `value`, `low` and `high`, as fractions."""
     return {
         each.name: asdict(intervals.wilson_estimate(each.predict_proba(digits.images).argmax(axis=1) == digits.labels))
         for each in recognisers
@@ -52,13 +53,13 @@ def score_all(recognisers: Sequence[Recognizer], digits: Digits) -> dict[str, di
 
 
 @dataclass(frozen=True)
-class Threshold:
-    """The damage at which a model's accuracy falls below 95 %.
+class FailureThreshold:
+    """The severity at which a model's accuracy falls below 95 %.
 
     Attributes:
-        severity: where, on the scale of severities; infinite if it never falls.
+        severity: interpolated; infinite if the accuracy stays above.
         low, high: its 95 % bootstrap interval.
-        corruption: gives the amounts.
+        corruption: converts severities to amounts.
     """
 
     severity: float
@@ -67,7 +68,7 @@ class Threshold:
     corruption: Corruption
 
     def as_dict(self) -> dict:
-        """`severity` and `amount`, each with its two bounds; None beyond the last severity and for infinite amounts."""
+        """`severity` and `amount`, each with its two bounds; None for infinite ones."""
         severities = (self.severity, self.low, self.high)
         amounts = (self.corruption.amount(severity) if np.isfinite(severity) else severity for severity in severities)
         return {
@@ -78,12 +79,12 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Robustness:
-    """A sweep with the models' cards and a baseline to measure corruption errors against.
+    """The analysis of a finished sweep.
 
     Attributes:
-        results: the finished sweep.
-        cards: by name; empty for a model without one.
-        baseline: the name of one of the models.
+        results: the sweep.
+        cards: the models' cards by name; empty for a model without one.
+        baseline: name of the model that corruption errors are relative to.
     """
 
     results: Results
@@ -92,42 +93,43 @@ class Robustness:
 
     @property
     def names(self) -> list[str]:
-        """The models' names, in the sweep's order."""
+        """The models' names, in the order of the sweep."""
         return [model.name for model in self.results.plan.models]
 
     @property
     def corruptions(self) -> tuple[Corruption, ...]:
-        """The kinds of damage, in the table's order."""
+        """The corruptions, in the order of the sweep."""
         return self.results.plan.corruptions
 
     @property
-    def positions(self) -> np.ndarray:
-        """The severities of the curves, 0 for the clean images first."""
-        return np.array([0, *self.results.plan.severities])
+    def severities(self) -> tuple[int, ...]:
+        """The severities of the curves, which begin with 0 for the clean images."""
+        return (0, *self.results.plan.severities)
 
     def by_severity(self, cells: np.ndarray) -> np.ndarray:
-        """(cells, ...) as (corruptions, 1 + severities, ...); the clean cell begins every curve."""
+        """Rearrange (cells, ...) as curves, (corruptions, 1 + severities, ...), which all begin with the clean cell."""
         damaged = cells[1:].reshape(len(self.corruptions), -1, *cells.shape[1:])
         clean = np.broadcast_to(cells[0], (len(self.corruptions), 1, *cells.shape[1:]))
         return np.concatenate([clean, damaged], axis=1)
 
     @cached_property
     def accuracy(self) -> np.ndarray:
-        """(corruptions, 1 + severities, models)."""
+        """Accuracies as fractions, float (corruptions, 1 + severities, models)."""
         return self.by_severity(self.results.correct.mean(axis=2))
 
     @cached_property
     def _replicates(self) -> np.ndarray:
+        """Bootstrap replicates of `accuracy`, float (corruptions, 1 + severities, models, replicates)."""
         rng = np.random.default_rng(self.results.plan.seed)
         return self.by_severity(intervals.bootstrap_means(self.results.correct, REPLICATES, rng))
 
     @cached_property
     def exposures(self) -> np.ndarray:
-        """Words, (models, corruptions)."""
+        """The `exposure` of each model to each corruption, str (models, corruptions)."""
         return np.array([[exposure(self.cards[name], each) for each in self.corruptions] for name in self.names])
 
     def rows(self) -> list[dict]:
-        """The long table: a row a model and cell, with the model's `exposure` to that kind of damage."""
+        """The long table, one row per model and cell, with the model's `exposure` to the corruption."""
         words = {
             (name, each.name): word
             for name, row in zip(self.names, self.exposures.tolist(), strict=True)
@@ -136,15 +138,15 @@ class Robustness:
         return [row | {"exposure": words.get((row["model"], row["corruption"]))} for row in self.results.rows()]
 
     def headline(self) -> list[dict]:
-        """For each model: its accuracy clean, over all damage, on MNIST-C's levels, on unseen damage; its mCE."""
-        return [self._headline(place) for place in range(len(self.names))]
+        """For each model: clean accuracy; means over all corruptions, the unseen ones and MNIST-C's; mCE; the worst."""
+        return [self._headline(model) for model in range(len(self.names))]
 
     def _headline(self, model: int) -> dict:
         every = np.ones(len(self.corruptions), bool)
         unseen = self.exposures[model] == "unseen"
         unseen_by_all = (self.exposures == "unseen").all(axis=0)
-        damaged = self.accuracy[:, 1:, model].mean(axis=1)
-        worst = int(damaged.argmin())
+        by_corruption = self.accuracy[:, 1:, model].mean(axis=1)
+        worst = int(by_corruption.argmin())
         return {
             "model": self.names[model],
             "clean": self._estimate(np.s_[:1, :1, model]),
@@ -157,11 +159,11 @@ class Robustness:
             "mce": self._corruption_error(model, relative=False),
             "relative_mce": self._corruption_error(model, relative=True),
             "worst": self.corruptions[worst].name,
-            "worst_accuracy": float(damaged[worst]),
+            "worst_accuracy": float(by_corruption[worst]),
         }
 
     def _estimate(self, part: tuple) -> intervals.Estimate | None:
-        """The mean over some corruptions and severities of one model, all counted alike."""
+        """One model's mean over some corruptions and severities, equally weighted; None over nothing."""
         values = self.accuracy[part]
         if not values.size:
             return None
@@ -169,34 +171,34 @@ class Robustness:
         return intervals.Estimate(float(values.mean()), *intervals.percentile_interval(samples).tolist())
 
     def mnist_c(self) -> dict[str, dict[str, float]]:
-        """Each model's accuracy under those of the fifteen that the sweep has at MNIST-C's level, by corruption."""
+        """Each model's accuracy, by corruption, under those of MNIST-C that the sweep has at MNIST-C's own amount."""
         cells = self.results.plan.cells()
         return {
             each.name: dict(zip(self.names, self.results.correct[cells.index(cell)].mean(axis=1).tolist(), strict=True))
             for each in self.corruptions
-            if (cell := (each.name, each.mnist_c)) in cells
+            if each.mnist_c and (cell := (each.name, each.mnist_c)) in cells
         }
 
     def _mnist_c(self, model: int) -> intervals.Estimate | None:
-        """The mean of the fifteen at MNIST-C's levels; None unless the sweep has all of them."""
-        there = self.mnist_c()
-        if len(there) < sum(each.mnist_c is not None for each in CORRUPTIONS.values()):
+        """The mean over MNIST-C's corruptions at its own amounts; None unless the sweep has all fifteen."""
+        present = self.mnist_c()
+        if len(present) < sum(each.mnist_c is not None for each in CORRUPTIONS.values()):
             return None
-        rows = [row for row, each in enumerate(self.corruptions) if each.name in there]
-        columns = [self.positions.tolist().index(self.corruptions[row].mnist_c) for row in rows]
+        rows = [row for row, each in enumerate(self.corruptions) if each.name in present]
+        columns = [self.severities.index(self.corruptions[row].mnist_c or 0) for row in rows]
         return self._estimate((rows, columns, model))
 
     def _corruption_error(self, model: int, relative: bool) -> dict[str, intervals.Estimate | None]:
-        """Mean of ratios and ratio of means of the errors to the baseline's; of the added errors if `relative`.
+        """The corruption error, or the relative one, averaged in both ways of `intervals.corruption_errors`.
 
-        None where the baseline has none; the intervals leave out replicates in which it has none.
+        None where the baseline makes no errors; the intervals leave out replicates in which it makes none.
         """
         baseline = self.names.index(self.baseline)
-        found = []
+        both = []
         for accuracy in (self.accuracy[..., None], self._replicates):
             errors = (accuracy[:, :1] if relative else 1) - accuracy[:, 1:]
-            found.append(intervals.corruption_errors(errors[:, :, model], errors[:, :, baseline]))
-        values, samples = found
+            both.append(intervals.corruption_errors(errors[:, :, model], errors[:, :, baseline]))
+        values, samples = both
         return {
             name: None
             if np.isnan(value[0])
@@ -205,20 +207,22 @@ class Robustness:
         }
 
     @cached_property
-    def thresholds(self) -> list[list[Threshold]]:
+    def thresholds(self) -> list[list[FailureThreshold]]:
         """For each corruption, for each model: where its accuracy falls below 95 %."""
-        curves = np.moveaxis(self.accuracy, 1, 0)
-        severity = intervals.first_crossing(curves, self.positions, FLOOR)
-        samples = intervals.first_crossing(np.moveaxis(self._replicates, 1, 0), self.positions, FLOOR)
-        low, high = intervals.percentile_interval(samples)
+        severities = np.array(self.severities)
+        value, samples = (
+            intervals.first_crossing(np.moveaxis(curves, 1, 0), severities, ACCEPTABLE_ACCURACY)
+            for curves in (self.accuracy, self._replicates)
+        )
+        estimates = np.stack([value, *intervals.percentile_interval(samples)], axis=-1).tolist()
         return [
-            [Threshold(*map(float, bounds), corruption) for bounds in zip(*rows, strict=True)]
-            for corruption, *rows in zip(self.corruptions, severity, low, high, strict=True)
+            [FailureThreshold(severity, low, high, corruption) for severity, low, high in models]
+            for corruption, models in zip(self.corruptions, estimates, strict=True)
         ]
 
     @cached_property
-    def comparisons(self) -> list[dict]:
-        """Every two models on every cell: the difference, its bootstrap interval, McNemar's p, and Holm's of all."""
+    def cell_comparisons(self) -> list[dict]:
+        """Every two models in every cell: the difference, its bootstrap interval, McNemar's p, and Holm's p."""
         rows = []
         samples = self._replicates
         for a, b in combinations(range(len(self.names)), 2):
@@ -226,7 +230,7 @@ class Robustness:
             for (corruption, severity), correct in zip(self.results.plan.cells(), self.results.correct, strict=True):
                 paired = intervals.compare_paired(correct[a], correct[b])
                 row = 0 if not severity else [each.name for each in self.corruptions].index(corruption)
-                low, high = difference[:, row, self.positions.tolist().index(severity)]
+                low, high = difference[:, row, self.severities.index(severity)]
                 rows.append(
                     {
                         "a": self.names[a],
@@ -244,50 +248,52 @@ class Robustness:
         adjusted = intervals.holm(np.array([row["mcnemar_p"] for row in rows]))
         return [row | {"holm_p": float(p)} for row, p in zip(rows, adjusted, strict=True)]
 
-    def duels(self) -> list[dict]:
-        """Every two models over all damage: the mean difference, and in how many cells each is surely better."""
+    def pairwise_comparisons(self) -> list[dict]:
+        """Every two models: the difference of means over corruptions, and the cells in which each is clearly better."""
         samples = self._replicates[:, 1:].mean(axis=(0, 1))
         means = self.accuracy[:, 1:].mean(axis=(0, 1))
-        found = []
+        comparisons = []
         for a, b in combinations(range(len(self.names)), 2):
-            sure = [
+            significant = [
                 row["difference"]
-                for row in self.comparisons
+                for row in self.cell_comparisons
                 if (row["a"], row["b"]) == (self.names[a], self.names[b]) and row["severity"] and row["holm_p"] < 0.05
             ]
             bounds = intervals.percentile_interval(samples[a] - samples[b]).tolist()
-            found.append(
+            comparisons.append(
                 {
                     "a": self.names[a],
                     "b": self.names[b],
                     "difference": intervals.Estimate(float(means[a] - means[b]), *bounds),
-                    "a_better": sum(difference > 0 for difference in sure),
-                    "b_better": sum(difference < 0 for difference in sure),
+                    "a_better": sum(difference > 0 for difference in significant),
+                    "b_better": sum(difference < 0 for difference in significant),
                 }
             )
-        return found
+        return comparisons
 
-    def surprises(self, model: int, count: int, a_cell: int = 2) -> list[dict]:
-        """Wrong answers to digits read rightly when clean: mild damage first, then high confidence.
+    def surprising_errors(self, model: int, count: int, per_cell: int = 2) -> list[dict]:
+        """Errors on digits that are classified correctly when clean: mild corruptions first, then high confidence.
 
         Args:
-            a_cell: how many of one corruption at one severity are given at most.
+            model: its index.
+            count: at most this many errors.
+            per_cell: at most this many of one corruption at one severity.
         """
-        found = []
+        errors = []
         clean = self.results.correct[0, model]
         for cell, correct in zip(self.results.cells[1:], self.results.correct[1:, model], strict=True):
             wrong = np.flatnonzero(clean & ~correct)
-            sure = wrong[np.argsort(-cell.confidence[model, wrong], kind="stable")][:a_cell]
-            found += [
+            most_confident = wrong[np.argsort(-cell.confidence[model, wrong], kind="stable")][:per_cell]
+            errors += [
                 {
                     "corruption": cell.corruption,
                     "severity": cell.severity,
-                    "place": int(place),
-                    "label": int(self.results.plan.digits.labels[place]),
-                    "answer": int(cell.answers[model, place]),
-                    "confidence": float(cell.confidence[model, place]),
+                    "index": int(index),
+                    "label": int(self.results.plan.digits.labels[index]),
+                    "answer": int(cell.answers[model, index]),
+                    "confidence": float(cell.confidence[model, index]),
                 }
-                for place in sure
+                for index in most_confident
             ]
-        found.sort(key=lambda one: (one["severity"], -one["confidence"]))
-        return found[:count]
+        errors.sort(key=lambda error: (error["severity"], -error["confidence"]))
+        return errors[:count]

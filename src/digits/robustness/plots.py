@@ -1,4 +1,4 @@
-"""Pictures of a sweep as matplotlib figures: arrays in, a `Figure` out, never a file."""
+"""Figures of a sweep."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,13 @@ from digits.corruptions import Corruption
 from digits.reporting.figures import BLUE, GREY, INK, PALETTE, RED
 from digits.reporting.words import percent
 
-PANELS_A_ROW = 4
+PANELS_PER_ROW = 4
 EXPOSURE_MARKS = {"seen": "●", "related": "○", "unseen": "", "unknown": "?"}
 LINES = ("-", "--", "-.", ":")
 
 
 def sample_sheet(sheet: np.ndarray, corruptions: Sequence[Corruption], severities: Sequence[int]) -> Figure:
-    """One digit a corruption, clean and at each severity, dark ink on white, with the amounts below.
+    """One digit per corruption, clean and at each severity, dark on white, with the amounts.
 
     Args:
         sheet: uint8 (corruptions, 1 + severities, 28, 28).
@@ -33,10 +33,10 @@ def sample_sheet(sheet: np.ndarray, corruptions: Sequence[Corruption], severitie
 
 
 def _rows_in_two_blocks(corruptions: Sequence[Corruption], images: np.ndarray) -> tuple[Figure, list[np.ndarray]]:
-    """A row of images a corruption behind its name, uint8 (corruptions, columns, 28, 28), in two blocks side by side.
+    """A row of images per corruption after its name, uint8 (corruptions, columns, 28, 28), in two blocks side by side.
 
     Returns:
-        The figure, and the axes of each row: that of the name, then one an image.
+        The figure, and the axes of each row: one for the name, then one per image.
     """
     columns, per_block = 1 + images.shape[1], -(-len(images) // 2)
     figure = Figure((2 * (images.shape[1] * 0.72 + 1.5), per_block * 0.86 + 0.5), layout="constrained")
@@ -60,16 +60,16 @@ def accuracy_curves(
     high: np.ndarray,
     floor: float,
 ) -> Figure:
-    """A panel a corruption: every model's accuracy over the amount of damage, with its 95 % interval as a band.
+    """A panel per corruption: every model's accuracy by amount, with its 95 % interval as a band.
 
     Args:
-        severities: with the clean 0.
-        accuracy, low, high: (corruptions, severities, models).
-        floor: the accuracy below which a model is said to fail.
+        severities: including 0 for clean.
+        accuracy, low, high: fractions, float (corruptions, severities, models).
+        floor: the accuracy below which a model counts as failing, drawn as a line.
     """
-    rows = -(-len(corruptions) // PANELS_A_ROW)
+    rows = -(-len(corruptions) // PANELS_PER_ROW)
     figure = Figure((12, rows * 2.1 + 0.6), layout="constrained")
-    grid = figure.subplots(rows, PANELS_A_ROW, squeeze=False, sharey=True)
+    grid = figure.subplots(rows, PANELS_PER_ROW, squeeze=False, sharey=True)
     for axis in grid.flat[len(corruptions) :]:
         axis.set_axis_off()
     for axis, corruption, values, lows, highs in zip(grid.flat, corruptions, accuracy, low, high, strict=False):
@@ -103,11 +103,11 @@ def _curve(
 def heat_map(
     corruptions: Sequence[Corruption], names: Sequence[str], accuracy: np.ndarray, exposures: np.ndarray
 ) -> Figure:
-    """Mean accuracy over the severities, a row a model and a column a corruption, grouped by kind.
+    """Mean accuracy over the severities: one row per model, one column per corruption, grouped by kind.
 
     Args:
-        accuracy: (models, corruptions), fractions of one.
-        exposures: words (models, corruptions): what each model was trained on gets a mark.
+        accuracy: fractions, float (models, corruptions).
+        exposures: str (models, corruptions), the keys of `EXPOSURE_MARKS`.
     """
     figure = Figure((max(5.0, 2.6 + 0.42 * len(corruptions)), 2.6 + 0.42 * len(names)), layout="constrained")
     axis = figure.subplots()
@@ -115,7 +115,7 @@ def heat_map(
     for (model, column), value in np.ndenumerate(accuracy):
         colour = "white" if value < 0.2 or value > 0.85 else INK
         axis.text(column, model - 0.06, f"{100 * value:.0f}", ha="center", va="center", fontsize=8.5, color=colour)
-        mark = EXPOSURE_MARKS[exposures[model, column]]
+        mark = EXPOSURE_MARKS[str(exposures[model, column])]
         axis.text(column, model + 0.33, mark, ha="center", va="center", fontsize=5, color=colour)
     axis.set_xticks(range(len(corruptions)), [each.name for each in corruptions], rotation=55, ha="right", fontsize=9)
     axis.set_yticks(range(len(names)), names, fontsize=9)
@@ -124,12 +124,12 @@ def heat_map(
         if kinds[column] != kinds[column - 1]:
             axis.axvline(column - 0.5, color="white", linewidth=4)
     for kind in dict.fromkeys(kinds):
-        places = [column for column, each in enumerate(kinds) if each == kind]
-        axis.text(np.mean(places), -0.62, kind, ha="center", va="bottom", fontsize=9, color=GREY)
+        columns = [column for column, each in enumerate(kinds) if each == kind]
+        axis.text(float(np.mean(columns)), -0.62, kind, ha="center", va="bottom", fontsize=9, color=GREY)
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
     axis.set_xlabel(
-        "mean accuracy (%) over the severities    ● trained on this kind of damage    ○ on a related one",
+        "mean accuracy (%) over the severities    ● trained with this corruption    ○ with a related one",
         fontsize=9,
         color=GREY,
     )
@@ -139,11 +139,11 @@ def heat_map(
 def calibration_under_shift(
     severities: Sequence[int], names: Sequence[str], ece: np.ndarray, confidence: np.ndarray, accuracy: np.ndarray
 ) -> Figure:
-    """Calibration by severity, means over the corruptions: its error, and confidence beside accuracy.
+    """Calibration error, confidence and accuracy by severity, as means over the corruptions.
 
     Args:
-        severities: with the clean 0.
-        ece, confidence, accuracy: (severities, models).
+        severities: including 0 for clean.
+        ece, confidence, accuracy: fractions, float (severities, models).
     """
     figure = Figure((11, 4), layout="constrained")
     error, both = figure.subplots(1, 2)
@@ -152,10 +152,10 @@ def calibration_under_shift(
         error.plot(severities, 100 * ece[:, model], "o-", color=colour, label=name, markersize=4)
         both.plot(severities, 100 * confidence[:, model], "--", color=colour)
         both.plot(severities, 100 * accuracy[:, model], "-", color=colour)
-    error.set(xlabel="severity", ylabel="calibration error, ECE (%)", title="Is the confidence still honest?")
+    error.set(xlabel="severity", ylabel="expected calibration error (%)", title="Calibration error")
     both.plot([], [], "--", color=GREY, label="mean confidence")
     both.plot([], [], "-", color=GREY, label="accuracy")
-    both.set(xlabel="severity", ylabel="%", title="What they believe, and what they get right", ylim=(0, 101))
+    both.set(xlabel="severity", ylabel="%", title="Confidence and accuracy", ylim=(0, 101))
     both.legend(frameon=False, loc="lower left")
     for axis in (error, both):
         axis.set_xticks(severities)
@@ -165,7 +165,7 @@ def calibration_under_shift(
 
 
 def pair_map(corruptions: Sequence[str], accuracy: dict[tuple[str, str], float], title: str) -> Figure:
-    """Accuracy under every two corruptions, one applied after the other: row the first, column the second."""
+    """Accuracy, as fractions by pair, under every two corruptions: rows are applied first, columns second."""
     square = np.full((len(corruptions), len(corruptions)), np.nan)
     for (first, second), value in accuracy.items():
         square[corruptions.index(first), corruptions.index(second)] = value
@@ -174,28 +174,28 @@ def pair_map(corruptions: Sequence[str], accuracy: dict[tuple[str, str], float],
     picture = axis.imshow(100 * square, cmap="RdYlBu", vmin=0, vmax=100)
     axis.set_xticks(range(len(corruptions)), corruptions, rotation=55, ha="right", fontsize=8)
     axis.set_yticks(range(len(corruptions)), corruptions, fontsize=8)
-    axis.set(xlabel="then", ylabel="first")
+    axis.set(xlabel="second", ylabel="first")
     axis.spines[:].set_visible(False)
     figure.colorbar(picture, ax=axis, shrink=0.6, label="accuracy (%)")
     figure.suptitle(title, color=INK)
     return figure
 
 
-def damage_grid(
-    damaged: np.ndarray, probabilities: np.ndarray, corruptions: Sequence[Corruption], title: str
+def corruption_grid(
+    images: np.ndarray, probabilities: np.ndarray, corruptions: Sequence[Corruption], title: str
 ) -> Figure:
-    """One image under every corruption and severity with a model's answers; red where the answer changed.
+    """One image under every corruption and severity with a model's answers, in red where they change.
 
     Args:
-        damaged: uint8 (corruptions, 6, 28, 28), severity 0 first.
-        probabilities: (corruptions, 6, 10).
+        images: uint8 (corruptions, 6, 28, 28), severity 0 first.
+        probabilities: float (corruptions, 6, 10).
     """
     answers, confidence = probabilities.argmax(axis=2), probabilities.max(axis=2)
-    figure, rows = _rows_in_two_blocks(corruptions, damaged)
-    for place, axes in enumerate(rows):
+    figure, rows = _rows_in_two_blocks(corruptions, images)
+    for row, axes in enumerate(rows):
         for severity, axis in enumerate(axes[1:]):
-            same = answers[place, severity] == answers[place, 0]
-            text = f"{answers[place, severity]} · {percent(confidence[place, severity])}"
+            same = answers[row, severity] == answers[row, 0]
+            text = f"{answers[row, severity]} · {percent(confidence[row, severity])}"
             axis.set_title(text, fontsize=7, pad=1, color=INK if same else RED)
     figure.suptitle(title, color=INK)
     return figure

@@ -1,7 +1,7 @@
-"""The corruption sweep: every model on the same damaged digits, cell by cell, resumable, on one machine or a cluster.
+"""Run a corruption sweep: every model on the same corrupted digits, on one machine or a cluster.
 
-A cell is one corruption at one severity. Its images are damaged once, in batches, and shown to all models. What is kept
-of a cell is a file, so a killed sweep goes on where it stopped.
+A cell is one corruption at one severity. Its images are corrupted once, in batches, for all models. Each cell's results
+are a file, so an interrupted sweep resumes.
 """
 
 import hashlib
@@ -25,14 +25,14 @@ from digits.robustness.plan import Plan, open_model
 
 @dataclass(frozen=True)
 class Cell:
-    """What all models made of the digits under one corruption at one severity.
+    """The results of all models under one corruption at one severity.
 
     Attributes:
         corruption: its name; `clean` at severity 0.
         severity: 0 to 5.
-        images_sha256: of the damaged images, in their order.
-        seconds: float (models + 1,): to damage the images, then each model's time to recognise them.
-        answers: uint8 (models, N).
+        images_sha256: of the corrupted images, in order.
+        seconds: float (1 + models,), the time to corrupt the images, then each model's time to classify them.
+        answers: uint8 (models, N), the predicted digits.
         confidence: float16 (models, N), the probability of each answer.
         mean_confidence: float (models,).
         nll, brier, ece: float (models,).
@@ -51,7 +51,7 @@ class Cell:
 
 
 def run_cell(plan: Plan, corruption: str, severity: int, batch_size: int) -> Cell:
-    """Damage the digits and let every model answer; the unit of work that a worker gets."""
+    """Corrupt the digits and classify them with every model; a worker's unit of work."""
     digits = plan.digits
     recognisers = [open_model(model) for model in plan.models]
     content = hashlib.sha256()
@@ -60,13 +60,13 @@ def run_cell(plan: Plan, corruption: str, severity: int, batch_size: int) -> Cel
     for start in range(0, len(digits), batch_size):
         part = slice(start, start + batch_size)
         began = perf_counter()
-        damaged = corrupt(digits.images[part], corruption, severity, plan.seed, plan.indices[part])
-        content.update(damaged)
+        corrupted = corrupt(digits.images[part], corruption, severity, plan.seed, plan.indices[part])
+        content.update(corrupted.tobytes())
         seconds[0] += perf_counter() - began
-        for place, recogniser in enumerate(recognisers):
+        for model, recogniser in enumerate(recognisers):
             began = perf_counter()
-            probabilities[place, part] = recogniser.predict_proba(damaged)
-            seconds[place + 1] += perf_counter() - began
+            probabilities[model, part] = recogniser.predict_proba(corrupted)
+            seconds[model + 1] += perf_counter() - began
     return Cell(
         corruption,
         severity,
@@ -82,22 +82,22 @@ def run_cell(plan: Plan, corruption: str, severity: int, batch_size: int) -> Cel
 
 
 def run(plan: Plan, folder: Path, batch_size: int, workers: int = 1, scheduler: str | None = None) -> "Results":
-    """Do what is left to do of a plan, keep every cell in `folder`, and read them all back.
+    """Run the cells of a plan that aren't in `folder` yet, save each, and load all of them.
 
     Args:
-        batch_size: images damaged and recognised together; changes no result.
-        workers: local processes; 1 works in this one.
-        scheduler: the address of a `dask.distributed` scheduler to work on instead.
+        batch_size: images processed together; doesn't affect the results.
+        workers: local processes; 1 uses the current one.
+        scheduler: address of a `dask.distributed` scheduler to use instead.
 
     Raises:
-        ValueError: `folder` holds cells of another plan.
+        ValueError: `folder` contains cells of another plan, or a number is below 1.
         OSError: the scheduler can't be reached.
     """
     from joblib import Parallel, delayed
     from tqdm import tqdm
 
     if batch_size < 1 or workers < 1:
-        raise ValueError(f"expected a batch size and workers of at least 1, got {batch_size} and {workers}")
+        raise ValueError(f"batch size and workers must be at least 1, got {batch_size} and {workers}")
     cells = files.output_folder(folder / "cells")
     _claim(folder, plan)
     left = [cell for cell in plan.cells() if not _cell_path(cells, *cell).is_file()]
@@ -106,30 +106,35 @@ def run(plan: Plan, folder: Path, batch_size: int, workers: int = 1, scheduler: 
     def units() -> Iterator:
         for corruption, severity in left:
             bar.set_postfix_str(f"{corruption} {severity}" if severity else corruption)
-            # The plan goes whole to every worker. Of a bare array joblib would keep one copy, with one worker, and the
-            # sweep would end with it.
+            # Every worker gets the whole plan. joblib would keep a plain array on a single worker of a cluster, and the
+            # sweep would fail with that worker.
             yield delayed(run_cell)(plan, corruption, severity, batch_size)
 
     with parallel.backend(workers, scheduler), bar:
         for cell in Parallel(return_as="generator_unordered")(units()):
+            assert isinstance(cell, Cell), "workers return cells"
             with files.replacing(_cell_path(cells, cell.corruption, cell.severity)) as temporary:
                 np.savez_compressed(temporary, **asdict(cell))
             bar.update()
     results = load(plan, folder)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     hashes = {f"{cell.corruption}-{cell.severity}": cell.images_sha256 for cell in results.cells}
-    manifest["damaged_images_sha256"] = manifest.get("damaged_images_sha256", {}) | hashes
+    manifest["corrupted_images_sha256"] = manifest.get("corrupted_images_sha256", {}) | hashes
     files.write_text(folder / "manifest.json", json.dumps(manifest, indent=1))
     return results
 
 
 def _claim(folder: Path, plan: Plan) -> None:
-    """Make the folder this plan's, or refuse it if it is another's."""
+    """Mark the folder as this plan's.
+
+    Raises:
+        ValueError: it contains the cells of another plan.
+    """
     path = folder / "manifest.json"
     wanted = plan.manifest()
     if not path.is_file():
         if any((folder / "cells").glob("[!.]*.npz")):
-            raise ValueError(f"{folder} holds cells of a sweep but no manifest.json; --restart deletes them")
+            raise ValueError(f"{folder} contains cells of a sweep but no manifest.json; --restart deletes them")
         files.write_text(path, json.dumps(wanted, indent=1))
         return
     try:
@@ -138,8 +143,8 @@ def _claim(folder: Path, plan: Plan) -> None:
         raise ValueError(f"{path} is damaged; delete {folder} or choose another --output-dir") from error
     if different := [name for name, value in wanted.items() if found.get(name) != value]:
         raise ValueError(
-            f"{folder} holds a sweep with other {', '.join(different)}; --restart deletes its results, "
-            "another --output-dir keeps them"
+            f"{folder} contains a sweep with other {', '.join(different)}; delete it with --restart, or choose another "
+            "--output-dir"
         )
 
 
@@ -156,18 +161,18 @@ def _cell_path(cells: Path, corruption: str, severity: int) -> Path:
 
 @dataclass(frozen=True)
 class Results:
-    """A finished sweep: its plan, and its cells in the plan's order."""
+    """A finished sweep: its plan, and its cells in the order of the plan."""
 
     plan: Plan
     cells: list[Cell]
 
     @cached_property
     def correct(self) -> np.ndarray:
-        """What each model got right, bool (cells, models, N)."""
+        """Which answers are correct, bool (cells, models, N)."""
         return np.stack([cell.answers for cell in self.cells]) == self.plan.digits.labels
 
     def best_first(self) -> "Results":
-        """The same with the models in the order of their mean accuracy over all damage."""
+        """The same results with the models sorted by their mean accuracy over corruptions."""
         order = np.argsort(-self.correct[1:].mean(axis=(0, 2)), kind="stable")
         by_model = ("answers", "confidence", "mean_confidence", "nll", "brier", "ece")
         cells = [
@@ -178,15 +183,15 @@ class Results:
             )
             for cell in self.cells
         ]
-        return Results(replace(self.plan, models=tuple(self.plan.models[place] for place in order)), cells)
+        return Results(replace(self.plan, models=tuple(self.plan.models[index] for index in order)), cells)
 
     def rows(self) -> list[dict]:
-        """One row a model and cell, as the long table holds them."""
+        """The long table, one row per model and cell."""
         rows = []
         for cell, correct in zip(self.cells, self.correct, strict=True):
             known = CORRUPTIONS.get(cell.corruption)
-            for place, model in enumerate(self.plan.models):
-                scores = intervals.accuracy_with_interval(int(correct[place].sum()), correct.shape[-1])
+            for index, model in enumerate(self.plan.models):
+                scores = intervals.accuracy_with_interval(int(correct[index].sum()), correct.shape[-1])
                 low, high = scores.pop("interval")
                 rows.append(
                     {
@@ -199,19 +204,19 @@ class Results:
                         **scores,
                         "accuracy_low": low,
                         "accuracy_high": high,
-                        "nll": float(cell.nll[place]),
-                        "brier": float(cell.brier[place]),
-                        "ece": float(cell.ece[place]),
-                        "mean_confidence": float(cell.mean_confidence[place]),
-                        "seconds": float(cell.seconds[place + 1]),
-                        "damage_seconds": float(cell.seconds[0]),
+                        "nll": float(cell.nll[index]),
+                        "brier": float(cell.brier[index]),
+                        "ece": float(cell.ece[index]),
+                        "mean_confidence": float(cell.mean_confidence[index]),
+                        "seconds": float(cell.seconds[index + 1]),
+                        "corruption_seconds": float(cell.seconds[0]),
                     }
                 )
         return rows
 
 
 def load(plan: Plan, folder: Path) -> Results:
-    """Read the cells of a finished sweep."""
+    """Load the cells of a finished sweep."""
     return Results(plan, [_read_cell(_cell_path(folder / "cells", *cell)) for cell in plan.cells()])
 
 
@@ -220,6 +225,6 @@ def _read_cell(path: Path) -> Cell:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {field.name: stored[field.name] for field in fields(Cell)}
     except (BadZipFile, EOFError, KeyError, ValueError, zlib.error) as error:
-        raise ValueError(f"{path} is not a valid cell of a sweep; delete it and start again to have it anew") from error
+        raise ValueError(f"{path} is not a valid cell of a sweep; delete it and run the sweep again") from error
     plain = {"corruption": str, "severity": int, "images_sha256": str}
     return Cell(**arrays | {name: kind(arrays[name]) for name, kind in plain.items()})

@@ -1,4 +1,4 @@
-"""The worst of many damages: turns and shifts, pairs of corruptions, and the least that flips an answer."""
+"""Worst cases: rotations and translations, pairs of corruptions, and the lowest severity that changes an answer."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -6,67 +6,69 @@ from itertools import combinations, product
 
 import numpy as np
 
-from digits.checkpoints.recognizer import Recognizer
+from digits.checkpoints.recognizer import Classifier
 from digits.corruptions import CORRUPTIONS, SEVERITIES, corrupt, geometry
 from digits.data import Digits, evenly_spaced
 from digits.metrics import intervals
 from digits.robustness.plan import Plan
 
-# The grid of Engstrom et al. (2019) for MNIST: 31 turns within 30 degrees, 5 shifts within 3 pixels along each axis.
-TURNS = tuple(np.linspace(-30, 30, 31).tolist())
-SHIFTS = (-3.0, -1.5, 0.0, 1.5, 3.0)
-GRID = tuple(product(TURNS, SHIFTS, SHIFTS))
+# Engstrom et al.'s (2019) grid for MNIST: 31 rotations within ±30 degrees, 5 translations within ±3 pixels per axis.
+ROTATIONS = tuple(np.linspace(-30, 30, 31).tolist())
+TRANSLATIONS = (-3.0, -1.5, 0.0, 1.5, 3.0)
+GRID = tuple(product(ROTATIONS, TRANSLATIONS, TRANSLATIONS))
 PAIR_SEVERITY = 1
 
 
-def right_under_every_turn(recogniser: Recognizer, digits: Digits) -> np.ndarray:
-    """Which digits a model reads rightly wherever the grid turns and shifts them, bool (N,)."""
-    standing = np.arange(len(digits))
+def correct_at_every_position(recogniser: Classifier, digits: Digits) -> np.ndarray:
+    """Which digits a model classifies correctly at every rotation and translation of the grid, bool (N,)."""
+    remaining = np.arange(len(digits))
     for degrees, right, down in GRID:
-        moved = geometry.rotate_and_translate(digits.images[standing], degrees, right, down)
+        moved = geometry.rotate_and_translate(digits.images[remaining], degrees, right, down)
         answers = recogniser.predict_proba(moved).argmax(axis=1)
-        # One mistake is enough, so what fell needn't be turned any further.
-        standing = standing[answers == digits.labels[standing]]
-    return np.isin(np.arange(len(digits)), standing)
+        # One error is enough, so that digit needn't be moved any further.
+        remaining = remaining[answers == digits.labels[remaining]]
+    return np.isin(np.arange(len(digits)), remaining)
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """What models made of digits damaged twice.
+    """Models' results under pairs of corruptions.
 
     Attributes:
-        names: the pairs, the one that is applied first first.
-        correct: bool (pairs, models, N).
+        names: the pairs, in the order in which the two are applied.
+        correct: bool (pairs, models, N), which answers are correct.
     """
 
     names: list[tuple[str, str]]
     correct: np.ndarray
 
 
-def over_pairs(
-    recognisers: Sequence[Recognizer],
+def evaluate_pairs(
+    recognisers: Sequence[Classifier],
     digits: Digits,
     indices: np.ndarray,
     corruptions: Iterable[str],
     seed: int,
     progress: Callable[[Iterable], Iterable],
 ) -> Pairs:
-    """Damage digits by every two corruptions, one after the other, each at severity 1.
+    """Classify digits under every two corruptions, one after the other, each at severity 1.
 
     Args:
-        progress: wraps the list of pairs, as `tqdm` does.
+        indices: int (N,), the digits' indices in their data set.
+        corruptions: names.
+        progress: wraps the list of pairs, for example `tqdm`.
     """
     names = list(combinations(corruptions, 2))
     correct = np.empty((len(names), len(recognisers), len(digits)), bool)
-    for place, (first, second) in enumerate(progress(names)):
+    for pair, (first, second) in enumerate(progress(names)):
         once = corrupt(digits.images, first, PAIR_SEVERITY, seed, indices)
         twice = corrupt(once, second, PAIR_SEVERITY, seed, indices)
         for model, recogniser in enumerate(recognisers):
-            correct[place, model] = recogniser.predict_proba(twice).argmax(axis=1) == digits.labels
+            correct[pair, model] = recogniser.predict_proba(twice).argmax(axis=1) == digits.labels
     return Pairs(names, correct)
 
 
-def every_damage(image: np.ndarray, seed: int) -> np.ndarray:
+def all_corruptions(image: np.ndarray, seed: int) -> np.ndarray:
     """One image, uint8 (28, 28), under every corruption at severities 0 to 5: uint8 (corruptions, 6, 28, 28)."""
     return np.stack(
         [
@@ -76,42 +78,46 @@ def every_damage(image: np.ndarray, seed: int) -> np.ndarray:
     )
 
 
-def probabilities_under_damage(recogniser: Recognizer, damaged: np.ndarray) -> np.ndarray:
-    """What a model says of each of `every_damage`, float32 (corruptions, 6, 10)."""
-    return recogniser.predict_proba(damaged.reshape(-1, 28, 28)).reshape(*damaged.shape[:2], 10)
+def predict_corrupted(recogniser: Classifier, images: np.ndarray) -> np.ndarray:
+    """A model's probabilities, float32 (corruptions, 6, 10), for images from `all_corruptions`."""
+    return recogniser.predict_proba(images.reshape(-1, 28, 28)).reshape(*images.shape[:2], 10)
 
 
-def smallest_flip(probabilities: np.ndarray) -> dict[str, int | None]:
-    """The least severity of each corruption at which the answer isn't that to the clean image; None where it holds."""
+def least_flipping_severity(probabilities: np.ndarray) -> dict[str, int | None]:
+    """By corruption, the lowest severity at which the answer differs from that to the clean image, or None.
+
+    Args:
+        probabilities: from `predict_corrupted`, float (corruptions, 6, 10).
+    """
     answers = probabilities.argmax(axis=2)
     flipped = answers != answers[:, :1]
     return {name: int(row.argmax()) if row.any() else None for name, row in zip(CORRUPTIONS, flipped, strict=True)}
 
 
 def measure(
-    recognisers: Sequence[Recognizer], plan: Plan, count: int, progress: Callable[[Iterable], Iterable]
+    recognisers: Sequence[Classifier], plan: Plan, count: int, progress: Callable[[Iterable], Iterable]
 ) -> dict:
-    """The worst cases of a sweep's digits as its report shows them, accuracies with Wilson's intervals.
+    """Worst-case accuracies on a sweep's digits, as fractions with Wilson's intervals, as its report shows them.
 
     Args:
-        count: how many of the digits are used, from all over them.
-        progress: wraps what is gone through, as `tqdm` does.
+        count: number of digits to use, evenly spaced.
+        progress: wraps what is iterated over, for example `tqdm`.
 
     Returns:
-        `images`, `turns`, `pairs` and `by_pair`, a row a pair; the last two are empty with a single corruption.
+        `images`, `positions`, `pairs`, and `by_pair`, a row per pair; the last two are empty with a single corruption.
     """
-    digits, places = evenly_spaced(plan.digits, count)
-    turned = {each.name: right_under_every_turn(each, digits) for each in progress(recognisers)}
+    digits, chosen = evenly_spaced(plan.digits, count)
+    moved = {each.name: correct_at_every_position(each, digits) for each in progress(recognisers)}
     kinds = [each.name for each in plan.corruptions]
-    pairs = over_pairs(recognisers, digits, plan.indices[places], kinds, plan.seed, progress)
+    pairs = evaluate_pairs(recognisers, digits, plan.indices[chosen], kinds, plan.seed, progress)
     names = [each.name for each in recognisers]
     return {
         "images": len(digits),
-        "turns": {
-            "degrees": TURNS,
-            "pixels": SHIFTS,
-            "positions": len(GRID),
-            "models": {name: asdict(intervals.wilson_estimate(right)) for name, right in turned.items()},
+        "positions": {
+            "degrees": ROTATIONS,
+            "pixels": TRANSLATIONS,
+            "count": len(GRID),
+            "models": {name: asdict(intervals.wilson_estimate(correct)) for name, correct in moved.items()},
         },
         "pairs": _summary_of_pairs(names, pairs) if pairs.names else {},
         "by_pair": [
@@ -122,15 +128,15 @@ def measure(
 
 
 def _summary_of_pairs(names: Sequence[str], pairs: Pairs) -> dict:
-    accuracy, every_pair = pairs.correct.mean(axis=2), pairs.correct.all(axis=0)
+    accuracy, every_pair = pairs.correct.mean(axis=2), pairs.correct.min(axis=0)
     return {
         "severity": PAIR_SEVERITY,
         "mean": dict(zip(names, accuracy.mean(axis=0).tolist(), strict=True)),
         "worst": {
-            name: {"pair": pairs.names[place], "accuracy": float(accuracy[place, model])}
-            for model, (name, place) in enumerate(zip(names, accuracy.argmin(axis=0), strict=True))
+            name: {"pair": pairs.names[pair], "accuracy": float(accuracy[pair, model])}
+            for model, (name, pair) in enumerate(zip(names, accuracy.argmin(axis=0), strict=True))
         },
         "under_every_pair": {
-            name: asdict(intervals.wilson_estimate(right)) for name, right in zip(names, every_pair, strict=True)
+            name: asdict(intervals.wilson_estimate(correct)) for name, correct in zip(names, every_pair, strict=True)
         },
     }
