@@ -55,14 +55,14 @@ def deskewed(grey: np.ndarray) -> np.ndarray:
 
 
 NOTHING = {"frame": False, "shadows": False, "lines": False, "parts": False, "stroke": False}
-SHIPPED = "… with MNIST's width of stroke (shipped)"
+SHIPPED = "… with MNIST's stroke width (shipped)"
 WAYS: dict[str, Way] = {
     "the whole picture pasted into 28×28": pasted,
     "cropped and centred": by(EnabledSteps(**NOTHING)),
-    "… with the local paper": by(EnabledSteps(**NOTHING | {"shadows": True})),
+    "… with shadows removed": by(EnabledSteps(**NOTHING | {"shadows": True})),
     "… without frames and desks": by(EnabledSteps(**NOTHING | {"shadows": True, "frame": True})),
-    "… and parts that don't belong": by(EnabledSteps(stroke=False, lines=False)),
-    "… and the paper's lines": by(EnabledSteps(stroke=False)),
+    "… without stray parts": by(EnabledSteps(stroke=False, lines=False)),
+    "… without ruled lines": by(EnabledSteps(stroke=False)),
     SHIPPED: by(EnabledSteps()),
     "… and deskewed": deskewed,
 }
