@@ -12,10 +12,10 @@ from digits import cli, paths
 from digits.robustness import tables
 from tools import readme
 
-PAGES = sorted(
-    [paths.ROOT / "README.md", paths.ROOT / "CONTRIBUTING.md", *paths.ROOT.glob("*/README.md")]
-    + [page for page in (paths.ROOT / "docs").glob("*.md") if page.name != "README.md"]
-)
+PAGES = [
+    *(paths.ROOT / name for name in ("README.md", "CONTRIBUTING.md", "data/README.md", "my_digits/README.md")),
+    *sorted((paths.ROOT / "docs").glob("*.md")),
+]
 COMMANDS = sorted(
     {
         command.strip()
