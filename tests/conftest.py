@@ -35,6 +35,13 @@ def some_digits(splits) -> data.Digits:
 
 
 @pytest.fixture
+def few_digits(monkeypatch, splits) -> None:
+    """A small MNIST for the scripts: with all of it, scoring a model takes longer than a short training."""
+    few = data.Splits(splits.train.first(3000), splits.validation.first(500), splits.test.first(500))
+    monkeypatch.setattr(data, "load_splits", lambda _: few)
+
+
+@pytest.fixture
 def run_script(tmp_path):
     """Run `src/NAME.py` with arguments in a folder of its own; give its exit status and what it printed.
 

@@ -4,17 +4,15 @@ import cv2
 import pytest
 from PIL import Image
 
-from digits import data
 from tests.explanations.explained import Page
 
 
 @pytest.fixture
-def said(splits, monkeypatch, run_script):
+def said(few_digits, run_script):
     """Run the script on little; give the line that it ends with."""
 
     def run(*arguments: str) -> str:
-        monkeypatch.setattr(data, "load_splits", lambda folder: splits)
-        few = ["--models", "mnist_logistic", "--methods", "occlusion", "--drift-digits", 2, "--map-digits", 40]
+        few = ["--models", "mnist_logistic", "--methods", "occlusion", "--shift-digits", 2, "--tsne-digits", 40]
         process = run_script("visualize_features", *few, "--output-dir", "out", *arguments, check=False)
         assert process.returncode == 2
         (line,) = [line for line in process.stderr.splitlines() if "error: " in line]
@@ -39,12 +37,12 @@ def said(splits, monkeypatch, run_script):
         (["--images", "text.png"], ["text.png: not a valid PNG"]),
         (["--images", "missing.png"], ["no image missing.png"]),
         (["--images", "empty"], ["no image empty"]),
-        (["--drift-digits", "0"], ["at least 1, got 0"]),
-        (["--drift-digits", "-3"], ["at least 1, got -3"]),
-        (["--map-digits", "0"], ["at least 1, got 0"]),
-        (["--map-digits", "-3"], ["at least 1, got -3"]),
+        (["--shift-digits", "0"], ["at least 1, got 0"]),
+        (["--drift_digits", "-3"], ["at least 1, got -3"]),
+        (["--tsne-digits", "0"], ["at least 1, got 0"]),
+        (["--map-digits=-3"], ["at least 1, got -3"]),
         (["--judge", "-3"], ["at least 1, got -3"]),
-        (["--judge", "0"], ["at least 1, got 0"]),
+        (["--benchmark-digits", "0"], ["at least 1, got 0"]),
         (["--output-dir", "text.png"], ["can't write to the output folder text.png"]),
     ],
 )
@@ -60,13 +58,13 @@ def test_a_mistake_found_late_has_a_line_of_its_own(said):
     assert said("--methods", "magic").startswith("error: no method called magic")
 
 
-def test_script_explains_a_picture_by_two_models(run_script, some_digits, tmp_path):
+def test_script_explains_a_picture_by_two_models(run_script, few_digits, some_digits, tmp_path):
     one = some_digits.images[some_digits.labels == 1][0]
     Image.fromarray(255 - cv2.resize(one, (112, 112), interpolation=cv2.INTER_CUBIC)).save(tmp_path / "<b>.png")
     process = run_script(
         "visualize_features", "--models", "mnist_cnn", "mnist_logistic", "--images", "<b>.png",
         "--methods", "grad_cam", "occlusion", "--corruptions", "rotate",
-        "--drift-digits", 10, "--map-digits", 60, "--output-dir", "out",
+        "--shift-digits", 10, "--tsne-digits", 60, "--output-dir", "out",
     )  # fmt: skip
     assert process.stdout == "report: out/report.html\n"
     page = Page(tmp_path / "out" / "report.html")

@@ -134,7 +134,7 @@ def test_the_report_and_the_shipped_model(declare, trained, tmp_path):
     assert 0 <= again["export"]["largest_difference"] <= 1e-5
 
 
-def test_a_study_from_the_shell(run_script, tmp_path):
+def test_a_study_from_the_shell(run_script, few_digits, tmp_path):
     path = tmp_path / "small.toml"
     path.write_text(
         'description = "Small"\nscored_on = "validation"\nseeds = [3]\n\n'
