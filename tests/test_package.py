@@ -1,4 +1,4 @@
-"""The library installed from a wheel works in an empty folder: with checkpoints, MNIST and templates, without a checkout."""
+"""The library installed from a wheel works in an empty folder, without a checkout: it brings checkpoints and MNIST along."""
 
 import os
 import subprocess
