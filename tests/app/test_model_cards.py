@@ -101,11 +101,10 @@ def test_training_curves_are_those_of_the_cards(at):
 
 
 @pytest.fixture(scope="module")
-def mistakes(splits) -> dict[tuple[int, int], list[tuple[float, int]]]:
+def mistakes(said, splits) -> dict[tuple[int, int], list[tuple[float, int]]]:
     """For each true digit and answer: confidence and place of the test digits, the surest first, by a plain loop."""
-    probabilities = recognizer.load("mnist_advanced").predict_proba(splits.test.images)
     found = {}
-    for place, (label, each) in enumerate(zip(splits.test.labels.tolist(), probabilities, strict=True)):
+    for place, (label, each) in enumerate(zip(splits.test.labels.tolist(), said, strict=True)):
         answer = int(each.argmax())
         if answer != label:
             found.setdefault((label, answer), []).append((-float(each[answer]), place))

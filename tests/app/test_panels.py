@@ -34,23 +34,6 @@ def at(monkeypatch) -> Page:
     return Page(monkeypatch).show("My handwriting")
 
 
-@pytest.fixture
-def few_test_digits(monkeypatch, splits) -> None:
-    """What *Models* counts: all 10,000 test digits take the larger models seconds."""
-    monkeypatch.setattr(cache, "test_digits", lambda: splits.test.first(500))
-
-
-@pytest.fixture(scope="module")
-def advanced() -> recognizer.Recognizer:
-    return recognizer.load("mnist_advanced")
-
-
-@pytest.fixture(scope="module")
-def said(advanced, splits) -> np.ndarray:
-    """What the default model says of the test digits."""
-    return advanced.predict_proba(splits.test.images)
-
-
 def test_blank_canvas_says_that_nothing_is_drawn(at):
     assert at.verdict == "? Nothing drawn Draw a digit from 0 to 9; the answer comes after every stroke."
     assert not bars(at)

@@ -17,7 +17,7 @@ SWEPT = pd.read_csv(paths.ROOT / "docs" / "robustness" / "results.csv")
 
 
 @pytest.fixture
-def at(monkeypatch) -> Page:
+def at(monkeypatch, few_test_digits) -> Page:
     return Page(monkeypatch).show("Models")
 
 

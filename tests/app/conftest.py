@@ -1,0 +1,24 @@
+"""The default model's answers to the test digits, and a page that counts few of them."""
+
+import numpy as np
+import pytest
+
+from digits.checkpoints import recognizer
+from panels import cache
+
+
+@pytest.fixture
+def few_test_digits(monkeypatch, splits) -> None:
+    """What *Models* counts: all 10,000 test digits take the larger models seconds."""
+    monkeypatch.setattr(cache, "test_digits", lambda: splits.test.first(500))
+
+
+@pytest.fixture(scope="session")
+def advanced() -> recognizer.Recognizer:
+    return recognizer.load("mnist_advanced")
+
+
+@pytest.fixture(scope="session")
+def said(advanced, splits) -> np.ndarray:
+    """What the default model says of the test digits."""
+    return advanced.predict_proba(splits.test.images)
