@@ -76,7 +76,7 @@ study: .venv/installed
 # The handwriting of an imagined writer, from MNIST's validation digits, that fine-tuning takes as long as there is no other.
 sample: .venv/installed
 	rm -rf my_digits/sample
-	$(RUN) -c "from digits.handwriting import simulated_writers; simulated_writers.write_sample()"
+	$(RUN) -m tools.simulated_writers
 
 # The README's tables come from the cards, the sweep and the benchmarks.
 readme: .venv/installed

@@ -17,7 +17,8 @@ import numpy as np
 from digits import data, paths, preprocess
 from digits.checkpoints import recognizer
 from digits.data import Digits, Splits
-from digits.handwriting import finetuning, simulated_writers
+from digits.handwriting import finetuning
+from tools import simulated_writers
 
 BASE = "mnist_advanced"
 WRITERS = range(101, 113)

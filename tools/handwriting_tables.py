@@ -1,9 +1,11 @@
-"""The benchmarks on handwriting as Markdown tables."""
+"""The benchmarks on handwriting as Markdown tables and a figure."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.figure import Figure
 
+from digits.reporting.figures import BLUE, GREY, single
 from digits.reporting.tables import markdown_table
 
 
@@ -80,6 +82,27 @@ def finetuning(results: Mapping) -> str:
     if "people" not in results:
         return table
     return f"{table}\n\n{_people(results['people'], writers['mnist_test_wrong_before'])}"
+
+
+def errors_by_samples(writers: Mapping) -> Figure:
+    """Percent of their held-out digits misread, by how many samples of each digit were learnt: writers, and their mean.
+
+    Args:
+        writers: `imagined_writers` of the results of `benchmarks/finetuning.py`.
+    """
+    figure, axis = single(8, 3.6)
+    sizes = [0, *map(int, writers["by_samples"])]
+    wrong = []
+    for name in dict.fromkeys(run["writer"] for run in writers["runs"]):
+        runs = [run for run in writers["runs"] if run["writer"] == name]
+        wrong.append([runs[0]["wrong_before"], *(run["wrong_after"] for run in runs)])
+    wrong = 100 * np.array(wrong).T / writers["judged_digits"]
+    one, *_ = axis.plot(wrong, color=GREY, alpha=0.35, linewidth=1)
+    (mean,) = axis.plot(wrong.mean(axis=1), "o-", color=BLUE, linewidth=2)
+    axis.set(xlabel="samples of each digit", ylabel="held-out digits misread (%)", ylim=(0, None))
+    axis.set_xticks(range(len(sizes)), ["none: the base", *map(str, sizes[1:])])
+    axis.legend([mean, one], [f"mean of {wrong.shape[1]} writers", "one of them"], frameon=False)
+    return figure
 
 
 def _people(rows: Sequence[Mapping], mnist_wrong_before: int) -> str:

@@ -8,7 +8,6 @@ from digits import files, paths
 from digits.checkpoints import cards, comparison
 from digits.corruptions import CORRUPTIONS, SEVERITIES
 from digits.explanations import tables
-from digits.handwriting import plots
 from digits.reporting.figures import save_figure
 from digits.reporting.tables import markdown_table
 from digits.robustness import tables as robustness_tables
@@ -28,7 +27,7 @@ def update(root: Path = paths.ROOT) -> None:
         docs / "results.md", robustness_tables.results_text(read_json(docs / "robustness" / "summary.json"))
     )
     tuned = read_json(root / "benchmarks" / "results" / "finetuning.json")
-    save_figure(plots.errors_by_samples(tuned["imagined_writers"]), docs / "handwriting" / "samples.png")
+    save_figure(handwriting_tables.errors_by_samples(tuned["imagined_writers"]), docs / "handwriting" / "samples.png")
     comparison.write_comparison(shipped_cards(root / "models"), docs)
 
 

@@ -1,5 +1,7 @@
 """Simulated writers: MNIST digits restyled as if one unfamiliar hand had drawn them, for studies of fine-tuning.
 
+`python -m tools.simulated_writers` writes the sample in `my_digits`.
+
 A writer bends, slants and stretches all digits in the same way, has a pen of one width, and forms each digit in its own
 way, by a smooth distortion that is drawn once for each class.
 """
@@ -127,3 +129,7 @@ def write_sample(folder: Path = paths.MY_DIGITS / "sample", count: int = 12, see
     drawings = draw(imagine(np.random.default_rng(seed)), validation.images[places], labels)
     for drawing, label in zip(drawings, labels, strict=True):
         collection.save(drawing, int(label), folder)
+
+
+if __name__ == "__main__":
+    write_sample()

@@ -6,8 +6,8 @@ from PIL import Image
 
 from digits import paths, preprocess
 from digits.checkpoints import recognizer
-from digits.handwriting import simulated_writers
 from tests.support import folder_bytes
+from tools import simulated_writers
 
 
 def prepared(drawings: list[np.ndarray]) -> np.ndarray:
