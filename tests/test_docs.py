@@ -9,8 +9,7 @@ import pytest
 import tyro
 
 from digits import cli, paths
-from digits.robustness import tables
-from tools import readme
+from tools import readme, robustness_tables
 
 PAGES = [
     *(paths.ROOT / name for name in ("README.md", "CONTRIBUTING.md", "data/README.md", "my_digits/README.md")),
@@ -36,7 +35,7 @@ def test_generated_tables_are_up_to_date():
 
 def test_the_results_of_the_sweep_are_up_to_date():
     summary = readme.read_json(paths.ROOT / "docs" / "robustness" / "summary.json")
-    assert (paths.ROOT / "docs" / "results.md").read_text(encoding="utf-8") == tables.results_text(summary)
+    assert (paths.ROOT / "docs" / "results.md").read_text(encoding="utf-8") == robustness_tables.results_text(summary)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(paths.ROOT).as_posix())

@@ -10,9 +10,9 @@ from digits.corruptions import CORRUPTIONS, SEVERITIES
 from digits.explanations import tables
 from digits.reporting.figures import save_figure
 from digits.reporting.tables import markdown_table
-from digits.robustness import tables as robustness_tables
+from digits.robustness import tables as sweep_tables
 from digits.studies import tables as study_tables
-from tools import handwriting_tables
+from tools import handwriting_tables, recogniser_tables, robustness_tables
 
 
 def update(root: Path = paths.ROOT) -> None:
@@ -49,14 +49,12 @@ def generated_blocks(root: Path = paths.ROOT) -> dict[str, dict[str, str]]:
         },
         "docs/recognisers.md": {
             "shipped": study_tables.text(read_json(docs / "studies" / "shipped" / "results.json")),
-            "ensembles": study_tables.ensembles(shipped),
-            "ablations": study_tables.changes(read_json(docs / "studies" / "ablations" / "results.json")),
-            "training speed": study_tables.speed(read_json(results / "time_to_accuracy.json")),
-            "non-digits": study_tables.non_digits(read_json(results / "non_digits.json")),
+            "ensembles": recogniser_tables.ensembles(shipped),
+            "ablations": recogniser_tables.changes(read_json(docs / "studies" / "ablations" / "results.json")),
+            "training speed": recogniser_tables.speed(read_json(results / "time_to_accuracy.json")),
+            "non-digits": recogniser_tables.non_digits(read_json(results / "non_digits.json")),
         },
-        "docs/robustness.md": {
-            "models": robustness_tables.summary_text(read_json(docs / "robustness" / "summary.json"))
-        },
+        "docs/robustness.md": {"models": sweep_tables.summary_text(read_json(docs / "robustness" / "summary.json"))},
         "docs/speed.md": {"speed": speed(results)},
     }
 

@@ -1,6 +1,6 @@
-"""A study's summary, as `results.json` holds it, as tables: for the terminal, the page, and `docs/recognisers.md`."""
+"""A study's summary, as `results.json` holds it, as tables: for the terminal and for its page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from statistics import fmean
 
 from digits.checkpoints import cards
@@ -28,13 +28,6 @@ def text(summary: Mapping) -> str:
     return markdown_table(HEADER, rows(summary)) + below
 
 
-def changes(summary: Mapping) -> str:
-    """The first variant's accuracies in Markdown, and below them what each other variant changes, in points."""
-    first, found = next(iter(summary["variants"].items()))
-    accuracies = [_with_interval(found["accuracy"][measure]) for measure in MEASURES]
-    return markdown_table(("variant", *MEASURES.values()), [[first, *accuracies], *duels(summary)])
-
-
 def rows(summary: Mapping) -> list[list[str]]:
     """What each variant reached, means over its seeds with their intervals."""
     found = []
@@ -44,11 +37,11 @@ def rows(summary: Mapping) -> list[list[str]]:
         found.append(
             [
                 name,
-                _with_interval(accuracy["clean"]),
+                with_interval(accuracy["clean"]),
                 f"{accuracy['clean']['worst']:.2%}",
-                _with_interval(accuracy["mnist_c"]),
+                with_interval(accuracy["mnist_c"]),
                 f"{weakest} {by_corruption[weakest]:.1%}",
-                _with_interval(accuracy["handwriting"]) if "handwriting" in accuracy else "",
+                with_interval(accuracy["handwriting"]) if "handwriting" in accuracy else "",
                 f"{variant['ece']['clean']:.2%}",
                 f"{variant['ece']['mnist_c']:.2%}",
                 cards.duration(fmean(variant["training_seconds"])),
@@ -67,71 +60,6 @@ def duels(summary: Mapping) -> list[list[str]]:
     return [[name, *(found.get(measure, "") for measure in MEASURES)] for name, found in cells.items()]
 
 
-def _with_interval(estimate: Mapping) -> str:
+def with_interval(estimate: Mapping) -> str:
+    """An accuracy in per cent with the bounds of its interval."""
     return f"{estimate['value']:.2%} ({100 * estimate['low']:.2f} – {100 * estimate['high']:.2f})"
-
-
-def ensembles(shipped: Sequence[Mapping]) -> str:
-    """What the ensembles among the cards of the shipped models reach."""
-    made = [
-        [
-            card["name"],
-            str(len(card["members"])),
-            f"{card['scores']['test']['accuracy']:.2%}",
-            f"{card['parameters']:,}",
-        ]
-        for card in shipped
-        if "members" in card
-    ]
-    return markdown_table(["ensemble", "members", "test accuracy", "parameters"], made)
-
-
-def non_digits(measured: Mapping) -> str:
-    """How well simple scores tell digits from other things, by model.
-
-    Args:
-        measured: of `benchmarks/non_digits.py`.
-    """
-    tables = []
-    for model, scores in ((name, found) for name, found in measured.items() if name.startswith("mnist_")):
-        kinds = list(next(iter(scores.values())))
-        judged = [
-            [title, *(f"{by[kind]['auroc']:.3f} / {by[kind]['false_positive_rate_at_95']:.1%}" for kind in kinds)]
-            for title, by in scores.items()
-        ]
-        tables.append(markdown_table([f"`{model}`", *kinds], judged))
-    return "\n\n".join(tables)
-
-
-def speed(measured: Mapping) -> str:
-    """Seconds to an accuracy beside the peers, and how much of the processor's arithmetic training reaches.
-
-    Args:
-        measured: of `benchmarks/time_to_accuracy.py`.
-    """
-    names = list(next(iter(measured["seconds"].values())))
-    to_targets = [
-        [target, *("not reached" if seconds[name] is None else f"{seconds[name]:.0f} s" for name in names)]
-        for target, seconds in measured["seconds"].items()
-    ]
-    to_finals = [
-        [
-            peer,
-            f"{found['final_accuracy']:.2%}",
-            f"{found['peer']:.0f} s",
-            f"{found['train_cnn']:.0f} s",
-            f"{found['ratio']:.2f}",
-        ]
-        for peer, found in measured["peers_final_accuracy"].items()
-    ]
-    limit = measured["arithmetic"]
-    return "\n\n".join(
-        [
-            markdown_table(["validation accuracy", *names], to_targets),
-            markdown_table(["peer", "its final accuracy", "its time to that", "`train_cnn.py`", "ratio"], to_finals),
-            f"A training image asks for {limit['megaflops_a_training_image']} million operations. This machine "
-            f"multiplies matrices of {limit['precision']} at {limit['matrix_product_gigaflops']:,} GFLOP/s; training "
-            f"runs at {limit['training_images_a_second']:,} images/s, which is {limit['reached_gigaflops']:,} GFLOP/s "
-            f"or {limit['share_of_the_limit']:.0%} of that.",
-        ]
-    )
