@@ -83,7 +83,7 @@ def test_pictures_are_read_rightly_or_refused_in_a_sentence(page):
     visitor.upload(visitor.main(page), "notes.txt", b"not even called a picture")
     expect(visitor.main(page).get_by_text("files are not allowed")).to_be_visible()
     visitor.upload(visitor.main(page), "scribble.png", encoded(scribble(), "PNG"))
-    visitor.until(page, ".verdict", "Not sure")
+    visitor.until(page, ".verdict", "Looks like no digit")
 
 
 def test_photo_of_a_cat_is_no_digit(page):
