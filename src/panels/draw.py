@@ -46,7 +46,7 @@ class Drawing:
     image: np.ndarray
     steps: tuple[str, ...]
     label: int | None = None
-    digits: Sequence[segmentation.Found] = ()
+    digits: Sequence[segmentation.FoundDigit] = ()
 
 
 def show(pen: Pen) -> Drawing | None:

@@ -6,7 +6,7 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from digits.preprocess.segmentation import Found
+from digits.preprocess.segmentation import FoundDigit
 from digits.recognition import batch
 from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
@@ -53,7 +53,7 @@ def show(drawing: Drawing, model: Model) -> tuple[Drawing, Verdict]:
     return alone, given[chosen]
 
 
-def _figure(digit: Found, verdict: Verdict) -> str:
+def _figure(digit: FoundDigit, verdict: Verdict) -> str:
     """A digit as the model sees it, with the verdict."""
     mark = "" if verdict.is_sure and not digit.doubt else "?"
     picture = page.picture(thumbnails.on_paper(digit.prepared.image), f"read as {verdict.answer}", 44)

@@ -49,7 +49,7 @@ MARGIN = 2
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundDigit:
     """A digit found on a picture.
 
     Attributes:
@@ -65,7 +65,7 @@ class Found:
     doubt: str = ""
 
 
-def find_digits(grey: np.ndarray, enabled: EnabledSteps | None = None) -> list[Found]:
+def find_digits(grey: np.ndarray, enabled: EnabledSteps | None = None) -> list[FoundDigit]:
     """Find the digits on a greyscale picture, uint8 (height, width), in reading order: row by row, left to right.
 
     Args:
@@ -94,7 +94,7 @@ def find_digits(grey: np.ndarray, enabled: EnabledSteps | None = None) -> list[F
             start, end = ((edges[index].reshape(2, 2) + ink.origin) * scale).round().astype(int).tolist()
             box = (*start, max(1, end[0] - start[0]), max(1, end[1] - start[1]))
             doubt = CUT if is_cut[groups[index]].any() else _doubt(edges[index], typical_height)
-            found.append(Found(box, row, prepared, doubt))
+            found.append(FoundDigit(box, row, prepared, doubt))
     return found
 
 

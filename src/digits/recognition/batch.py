@@ -10,7 +10,7 @@ import numpy as np
 from digits import preprocess
 from digits.checkpoints.recognizer import Recognizer
 from digits.data import folders
-from digits.preprocess.segmentation import SIDE, Found, find_digits
+from digits.preprocess.segmentation import SIDE, FoundDigit, find_digits
 from digits.recognition.verdict import Verdict, judge
 
 BLOCK = 64
@@ -55,7 +55,7 @@ class Number:
 
     path: Path
     picture: np.ndarray | None = None
-    digits: Sequence[Found] = ()
+    digits: Sequence[FoundDigit] = ()
     verdicts: Sequence[Verdict] = ()
     error: str = ""
 
@@ -70,7 +70,7 @@ class Number:
         return {"path": str(self.path), "number": as_text(self.digits, self.verdicts), "digits": digits}
 
 
-def as_text(digits: Sequence[Found], verdicts: Sequence[Verdict]) -> str:
+def as_text(digits: Sequence[FoundDigit], verdicts: Sequence[Verdict]) -> str:
     """The answers in reading order, one line for each row."""
     rows: dict[int, str] = {}
     for digit, verdict in zip(digits, verdicts, strict=True):
@@ -78,7 +78,7 @@ def as_text(digits: Sequence[Found], verdicts: Sequence[Verdict]) -> str:
     return NEW_ROW.join(rows.values())
 
 
-def mark_digits(picture: np.ndarray, digits: Sequence[Found], verdicts: Sequence[Verdict]) -> np.ndarray:
+def mark_digits(picture: np.ndarray, digits: Sequence[FoundDigit], verdicts: Sequence[Verdict]) -> np.ndarray:
     """A picture with a box around each digit and its answer above; orange with "?" where the model isn't sure.
 
     Small pictures are enlarged and large ones reduced, so that the answers can be read.

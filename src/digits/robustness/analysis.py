@@ -108,9 +108,9 @@ class Robustness:
 
     def by_severity(self, cells: np.ndarray) -> np.ndarray:
         """Rearrange (cells, ...) as curves, (corruptions, 1 + severities, ...), which all begin with the clean cell."""
-        damaged = cells[1:].reshape(len(self.corruptions), -1, *cells.shape[1:])
+        corrupted = cells[1:].reshape(len(self.corruptions), -1, *cells.shape[1:])
         clean = np.broadcast_to(cells[0], (len(self.corruptions), 1, *cells.shape[1:]))
-        return np.concatenate([clean, damaged], axis=1)
+        return np.concatenate([clean, corrupted], axis=1)
 
     @cached_property
     def accuracy(self) -> np.ndarray:
