@@ -35,7 +35,7 @@ def test_contract(strength, some_digits):
     assert not np.array_equal(first, images)
 
 
-def test_nothing_asked_for_changes_nothing(some_digits, rng):
+def test_zero_strengths_change_nothing(some_digits, rng):
     np.testing.assert_array_equal(Augmentation()(some_digits.images, rng), some_digits.images)
 
 
@@ -102,7 +102,7 @@ def test_flags_are_ink_to_the_upper_left_of_the_stated_share_of_ones(some_digits
     np.testing.assert_array_equal(Augmentation(flags=0.4)(images, np.random.default_rng(0)), images)
 
 
-def test_a_flag_moves_the_stick_to_the_right_for_the_centre_of_mass_stays():
+def test_a_flag_moves_the_stem_to_the_right_because_the_centre_of_mass_stays():
     stick = np.zeros((200, 28, 28), np.uint8)
     stick[:, 4:24, 14:16] = 255
     flagged = shape.add_flags(stick, np.random.default_rng(0))
@@ -119,7 +119,7 @@ def test_a_flag_moves_the_stick_to_the_right_for_the_centre_of_mass_stays():
     assert (flagged[:, :16, :13] > 200).any(axis=(1, 2)).all()
 
 
-def test_noise_has_the_stated_spread_and_ranges_from_even_to_rare(rng):
+def test_noise_has_the_stated_spread_and_is_gaussian_to_heavy_tailed(rng):
     grey = np.full((2000, 28, 28), 128, np.uint8)
     noise = light.add_noise(grey, rng, largest=20).reshape(2000, -1) - 128.0
     # Uniform up to 20, and rounding to whole levels.
@@ -163,7 +163,7 @@ def test_clouds_are_smooth_and_cover_the_scale(rng):
     assert 0.02 < steps < 0.15
 
 
-def test_a_random_filter_of_no_strength_is_none(some_digits, rng):
+def test_a_random_filter_of_strength_zero_changes_nothing(some_digits, rng):
     np.testing.assert_array_equal(light.random_filter(some_digits.images, rng, 0), some_digits.images)
 
 
@@ -193,7 +193,7 @@ def test_lines_add_ink_or_paper_and_leave_most_of_the_page(some_digits, rng):
     assert (drawn > 0).any(axis=(1, 2)).mean() > (drawn < 0).any(axis=(1, 2)).mean() > 0.05
 
 
-def test_hollow_strokes_are_rims(rng):
+def test_hollow_strokes_are_outlines(rng):
     bar = np.zeros((50, 28, 28), np.uint8)
     bar[:, 10:18, 6:22] = 255
     hollow = shape.hollow(bar, rng)

@@ -1,4 +1,4 @@
-"""Digits to be damaged."""
+"""Digits to corrupt."""
 
 import numpy as np
 import pytest

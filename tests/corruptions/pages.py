@@ -1,4 +1,4 @@
-"""Pages of one grey level, and what a corruption makes of images, as floats."""
+"""Uniform pages, and corrupted images as floats."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ ROWS, COLUMNS = np.indices((28, 28))
 
 
 def damage(name, images, amount, seed=0, indices=None) -> np.ndarray:
-    """What a corruption makes of `images`, as floats."""
+    """Corrupted images, as floats."""
     return CORRUPTIONS[name].at(images, amount, np.random.default_rng(seed), indices).astype(float)
 
 
@@ -17,5 +17,5 @@ def pages(value: int, count: int) -> np.ndarray:
 
 
 def twice(count: int) -> np.ndarray:
-    """Indices by which the second half of a batch meets the same damage as the first."""
+    """Indices by which the second half of a batch is corrupted in the same way as the first."""
     return np.tile(np.arange(count), 2)

@@ -42,7 +42,7 @@ def recognizers() -> list[recognizer.Recognizer]:
 
 
 @every_corruption
-def test_gives_new_images_of_the_same_kind(corruption, digits_100):
+def test_returns_new_images_of_the_same_shape_and_dtype(corruption, digits_100):
     before = digits_100.copy()
     for severity in SEVERITIES:
         damaged = corruption(digits_100, severity, np.random.default_rng(1))
@@ -60,7 +60,7 @@ def test_severity_0_is_a_copy(corruption, digits_100, rng):
 
 
 @every_corruption
-def test_layout_in_memory_does_not_matter(corruption, digits_100):
+def test_memory_layout_does_not_matter(corruption, digits_100):
     transposed = digits_100.transpose(0, 2, 1)
     expected = corruption(np.ascontiguousarray(transposed), 2, np.random.default_rng(2))
     np.testing.assert_array_equal(corruption(transposed, 2, np.random.default_rng(2)), expected)
@@ -72,14 +72,14 @@ def test_no_images_give_no_images(corruption, rng):
 
 
 @every_corruption
-def test_seed_decides_what_is_random(corruption, digits_100):
+def test_seed_determines_what_is_random(corruption, digits_100):
     first, again, other = (corruption(digits_100, 3, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert np.array_equal(first, other) == (corruption.name in DETERMINISTIC)
 
 
 @every_corruption
-def test_damage_of_an_image_depends_on_its_index_alone(corruption, some_digits):
+def test_corruption_of_an_image_depends_on_its_index_alone(corruption, some_digits):
     images = some_digits.images[: 2 * CHUNK + 20]
     whole = corruption(images, 4, np.random.default_rng(3))
     for part in ([7, 3, 90], [CHUNK], range(50, 2 * CHUNK)):
@@ -88,7 +88,7 @@ def test_damage_of_an_image_depends_on_its_index_alone(corruption, some_digits):
 
 
 @every_corruption
-def test_damage_grows_with_severity(corruption, digits_100):
+def test_change_grows_with_severity(corruption, digits_100):
     distances = [
         np.abs(corruption(digits_100, severity, np.random.default_rng(4)) - digits_100.astype(float)).mean()
         for severity in (0, *SEVERITIES)
@@ -98,7 +98,7 @@ def test_damage_grows_with_severity(corruption, digits_100):
 
 # Counts of photons at two rates have little in common.
 @pytest.mark.parametrize("name", sorted(set(CORRUPTIONS) - DETERMINISTIC - {"shot_noise"}))
-def test_stronger_severity_is_more_of_the_same_damage(name, digits_100):
+def test_higher_severity_is_more_of_the_same_corruption(name, digits_100):
     (weaker, stronger, another) = (
         CORRUPTIONS[name](digits_100, severity, np.random.default_rng(seed)).astype(float)
         for severity, seed in ((4, 5), (5, 5), (5, 6))
@@ -121,7 +121,7 @@ def test_levels_move_away_from_neutral(corruption):
 
 
 @every_corruption
-def test_augmentations_it_is_likened_to_exist(corruption):
+def test_related_augmentations_exist(corruption):
     families = {field.name for field in fields(Augmentation)}
     assert families.issuperset(corruption.seen_with + corruption.related_to)
 

@@ -7,7 +7,7 @@ from scipy import stats
 from digits.corruptions.streams import Streams
 
 
-def test_stream_of_an_index_ignores_its_neighbours():
+def test_stream_of_an_index_does_not_depend_on_its_neighbours():
     alone, among = Streams(7, [5]), Streams(7, np.array([9, 5, 1]))
     for draw in (lambda s: s.normal(28, 28), lambda s: s.uniform(2, 3, 5), lambda s: s.uniform(0, 1), Streams.signs):
         np.testing.assert_array_equal(draw(alone)[0], draw(among)[1])

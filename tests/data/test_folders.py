@@ -1,4 +1,4 @@
-"""The one scanner of image folders: what counts as an image, in which order, and what is passed over."""
+"""The one scanner of image folders: what counts as an image, in which order, and what is ignored."""
 
 from digits.data import folders
 
@@ -7,7 +7,7 @@ def names(scan: folders.Scan) -> tuple[list[str], list[str]]:
     return [path.name for path in scan.images], [path.name for path in scan.others]
 
 
-def test_images_are_told_by_their_suffix_and_sorted_and_hidden_names_are_ignored(tmp_path):
+def test_images_are_recognised_by_suffix_and_sorted_and_hidden_names_are_ignored(tmp_path):
     for name in ("b.png", "A.JPG", "c.webp", "d.bmp", "e.jpeg", "notes.txt", "png", "._b.png", ".DS_Store", ".x.png"):
         (tmp_path / name).touch()
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere")

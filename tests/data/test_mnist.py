@@ -53,7 +53,7 @@ def test_truncated_file_is_noticed(tmp_path):
         data.load_mnist(tmp_path)
 
 
-def test_missing_file_says_how_to_get_it_back(tmp_path):
+def test_missing_file_says_how_to_restore_it(tmp_path):
     with pytest.raises(FileNotFoundError, match="git checkout"):
         data.load_mnist(tmp_path)
 
@@ -168,7 +168,7 @@ def test_download_is_retried_verified_and_kept(tmp_path, monkeypatch):
     np.testing.assert_array_equal(data.load_mnist(tmp_path)["x_test"], arrays["x_test"])
 
 
-def test_download_of_something_else_is_refused_and_not_kept(tmp_path, monkeypatch):
+def test_download_of_other_data_is_refused_and_not_kept(tmp_path, monkeypatch):
     import keras
 
     arrays = data.load_mnist()
@@ -222,7 +222,7 @@ def test_npz_is_read_as_it_is_and_checked(tmp_path, some_digits):
             data.load_labelled(path)
 
 
-def test_what_holds_no_digits_is_refused(tmp_path):
+def test_sources_without_digits_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no folder or \.npz"):
         data.load_labelled(tmp_path / "nowhere")
     with pytest.raises(ValueError, match="subfolders 0 to 9"):

@@ -25,7 +25,7 @@ def two(some_digits) -> list[evaluation.Evaluation]:
     return [answers("good", 20), answers("bad", 5)]
 
 
-def test_figures_are_those_counted(two, some_digits):
+def test_scores_are_those_counted_by_hand(two, some_digits):
     good, bad = two
     assert good.scores()["correct"] == 950
     assert bad.scores()["correct"] == 800
@@ -75,7 +75,7 @@ def test_report_is_whole_and_self_contained(two, tmp_path):
     assert "95.00%" in (tmp_path / "summary.txt").read_text()
 
 
-def test_perfect_answers_and_absent_digits_make_a_report_too(some_digits, tmp_path):
+def test_perfect_predictions_and_missing_classes_make_a_report_too(some_digits, tmp_path):
     threes = type(some_digits)(some_digits.images[some_digits.labels == 3], some_digits.labels[some_digits.labels == 3])
     one = evaluation.Evaluation("perfect", threes, np.eye(10, dtype=np.float32)[threes.labels])
     report.write_evaluation([one], "only threes", tmp_path)

@@ -32,7 +32,7 @@ def test_mcnemar_is_the_binomial_tail_of_the_disagreements():
     assert result.difference == pytest.approx(-0.08)
 
 
-def test_identical_models_cannot_be_told_apart():
+def test_identical_models_do_not_differ():
     correct = np.array([True, False] * 50)
     result = intervals.compare_paired(correct, correct)
     assert result.p_value == 1.0
@@ -128,7 +128,7 @@ def test_bootstrap_of_figures_is_their_mean_over_the_draw(rng):
     np.testing.assert_allclose(together[1, 3], alone, rtol=0, atol=1e-4)
 
 
-def test_bootstrap_is_decided_by_its_generator(hits):
+def test_bootstrap_is_determined_by_its_generator(hits):
     once, again, other = (intervals.bootstrap_means(hits, 120, np.random.default_rng(seed)) for seed in (7, 7, 8))
     np.testing.assert_array_equal(once, again)
     assert not np.array_equal(once, other)
@@ -199,7 +199,7 @@ def test_corruption_errors_in_both_averages():
     assert ratio_of_means == pytest.approx(9 / 14)
 
 
-def test_corruption_errors_of_a_baseline_that_errs_nowhere_under_one_corruption():
+def test_corruption_errors_of_a_baseline_without_errors_under_one_corruption():
     ours, baseline = np.array([[0.1, 0.2], [0.1, 0.1], [0.2, 0.4]]), np.array([[0.2, 0.4], [0, 0], [0.3, 0.5]])
     mean_of_ratios, ratio_of_means = intervals.corruption_errors(ours, baseline)
     assert mean_of_ratios == pytest.approx(0.625)
@@ -214,7 +214,7 @@ def test_corruption_errors_of_the_baseline_are_one_in_every_replicate(rng):
     np.testing.assert_allclose(halved, np.full((2, 30), 0.5))
 
 
-def test_corruption_errors_without_any_error_of_the_baseline():
+def test_corruption_errors_of_a_baseline_without_any_errors():
     # The last axis holds a baseline that errs and one that never does.
     ours = np.full((2, 2, 2), 0.3)
     baseline = np.stack([np.full((2, 2), 0.6), np.zeros((2, 2))], axis=2)
@@ -230,7 +230,7 @@ def test_wilson_estimate_agrees_with_statsmodels(right, total, rng):
     assert (estimate.low, estimate.high) == pytest.approx(reference, abs=1e-12)
 
 
-def test_corruption_errors_of_rounding_are_none():
+def test_rounding_errors_of_the_baseline_count_as_no_errors():
     # The errors added to 9 of 10 by 7, 10 and 10 of 10 sum to zero, but for 1e-17.
     accuracy = np.array([9, 7, 10, 10]) / 10
     added = (accuracy[0] - accuracy[1:])[None]
@@ -251,7 +251,7 @@ def test_correlations_agree_with_scipy(shape, kind, of_ranks, oracle, rng):
     assert found.shape == shape[:1]
 
 
-def test_correlations_of_what_rises_and_falls_together(rng):
+def test_correlations_of_monotonic_functions(rng):
     values = rng.normal(size=(6, 30))
     for of_ranks in (False, True):
         np.testing.assert_allclose(intervals.correlations(values, 3 * values - 8, of_ranks), [1] * 6)
@@ -262,7 +262,7 @@ def test_correlations_of_what_rises_and_falls_together(rng):
 
 @pytest.mark.parametrize("of_ranks", [False, True])
 @pytest.mark.parametrize("constant", [0.0, 1.0, 0.1, -7.3])
-def test_correlation_with_a_row_that_is_the_same_everywhere_is_none(constant, of_ranks, rng):
+def test_correlation_with_a_constant_row_is_zero(constant, of_ranks, rng):
     some = rng.normal(size=(3, 784))
     flat = some.copy()
     flat[1] = constant
@@ -270,7 +270,7 @@ def test_correlation_with_a_row_that_is_the_same_everywhere_is_none(constant, of
         np.testing.assert_allclose(found, [1, 0, 1], atol=1e-12)
 
 
-def test_correlation_of_two_rows_that_are_the_same_everywhere_is_none():
+def test_correlation_of_two_constant_rows_is_zero():
     flat = np.array([0.0, 0.1, 0.3, 0.001, 1 / 3, -7.3])[:, None] + np.zeros((6, 784))
     np.testing.assert_array_equal(intervals.correlations(flat, flat), np.zeros(6))
 
@@ -285,7 +285,7 @@ def test_bootstrap_estimate_agrees_with_scipy(total, rng):
     assert (estimate.low, estimate.high) == pytest.approx(tuple(reference), abs=0.15 * figures.std() / np.sqrt(total))
 
 
-def test_bootstrap_estimate_is_decided_by_its_seed_and_replicates(rng):
+def test_bootstrap_estimate_is_determined_by_its_seed_and_replicates(rng):
     figures = rng.random(40)
     assert intervals.bootstrap_estimate(figures) == intervals.bootstrap_estimate(figures, 1000, 0)
     once, other = (intervals.bootstrap_estimate(figures, seed=seed) for seed in (0, 1))

@@ -40,7 +40,7 @@ def test_tempered_probabilities_are_those_of_divided_logits(rng, temperature):
 
 
 @pytest.mark.parametrize("stretch", [0.4, 1, 3])
-def test_best_temperature_undoes_what_made_a_calibrated_model_too_sure(rng, stretch):
+def test_best_temperature_recalibrates_a_model_made_overconfident(rng, stretch):
     logits = rng.normal(size=(20_000, 10)) * 2
     honest = scipy.special.softmax(logits, axis=1)
     labels = (honest.cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
@@ -61,7 +61,7 @@ def test_calibration_error_counted_by_hand():
     assert metrics.expected_calibration_error(probabilities, labels) == pytest.approx((4 * 0.1 + 2 * 0.45) / 6)
 
 
-def test_reliability_counts_every_answer_once(answers):
+def test_reliability_counts_every_prediction_once(answers):
     diagram = metrics.reliability(*answers)
     assert diagram.counts.sum() == 500
     filled = diagram.counts > 0
@@ -73,14 +73,14 @@ def test_confidence_of_one_falls_into_the_last_bin():
     assert metrics.reliability(np.eye(10), np.arange(10)).counts[-1] == 10
 
 
-def test_most_confused_pairs_are_ranked_and_exclude_right_answers():
+def test_most_confused_pairs_are_ranked_and_exclude_correct_predictions():
     confusion = np.diag([50] * 10)
     confusion[4, 9], confusion[7, 2] = 5, 3
     assert metrics.most_confused(confusion) == [(4, 9, 5), (7, 2, 3)]
 
 
 @pytest.mark.parametrize("error_rate", [0, 0.01, 0.1, 0.5])
-def test_sure_threshold_is_the_least_that_keeps_to_the_error_rate(error_rate, rng):
+def test_sure_threshold_is_the_lowest_within_the_error_rate(error_rate, rng):
     """Against trying every confidence, with ties among them."""
     confidence = rng.uniform(0.5, 1, 400).round(2)
     probabilities = np.zeros((400, 10))
@@ -91,5 +91,5 @@ def test_sure_threshold_is_the_least_that_keeps_to_the_error_rate(error_rate, rn
     assert metrics.sure_threshold(probabilities, labels, error_rate) == expected
 
 
-def test_nothing_is_sure_where_the_surest_answer_is_wrong():
+def test_nothing_is_sure_if_the_most_confident_prediction_is_wrong():
     assert metrics.sure_threshold(np.eye(10), (np.arange(10) + 1) % 10, 0.1) == 1

@@ -1,4 +1,4 @@
-"""Real digits rendered as pictures of every kind, and read back."""
+"""Real digits rendered as pictures of many kinds, and preprocessed back."""
 
 import io
 
@@ -33,7 +33,7 @@ def as_png(picture: Image.Image, **options) -> bytes:
 
 
 def test_mnist_digits_come_back_nearly_unchanged(some_digits):
-    """The official files are the oracle: preparing one of them, as it is or large, must give it back."""
+    """The official files are the oracle: preparing one of them, as it is or large, must reproduce it."""
     changes = [difference(preprocess.prepare(image).image, image) for image in some_digits.images[:150]]
     assert np.median(changes) < 1
     enlarged = [difference(preprocess.prepare(large(image)).image, image) for image in some_digits.images[:150]]
@@ -47,7 +47,7 @@ def test_polarity_does_not_matter(digit):
     assert "dark ink on light paper" in dark.steps
 
 
-def test_place_and_size_do_not_matter(digit):
+def test_position_and_size_do_not_matter(digit):
     ink = large(digit, 140)
     page = np.full((400, 300), 255, np.uint8)
     page[230:370, 20:160] = 255 - ink
@@ -143,7 +143,7 @@ def specks(page: np.ndarray) -> np.ndarray:
     ],
 )
 def test_a_digit_on_a_real_page_is_the_same_digit(some_digits, damage):
-    """The oracle is the page without damage: the picture changes little, and hardly an answer of the CNN's does."""
+    """The oracle is the page without damage: the picture changes little, and hardly any of the CNN's answers does."""
     pages = [page_with(image) for image in some_digits.images[:40]]
     plain = np.stack([preprocess.prepare(page.astype(np.uint8)).image for page in pages])
     damaged = [np.clip(damage(page.copy()), 0, 255).astype(np.uint8) for page in pages]
@@ -168,8 +168,8 @@ def test_enlarged_digits_are_read_as_well_as_they_were(some_digits, ink_is_dark)
 
 
 @pytest.mark.parametrize(("drawn", "least", "most"), [(1, 2, 2.8), (6, 2, 2.8), (30, 2.6, 3.2), (80, 3, 3.8)])
-def test_a_ring_gets_a_stroke_as_wide_as_those_of_mnist(drawn, least, most):
-    """Ink divided by the length of the middle line is the width, whatever draws it."""
+def test_a_ring_gets_a_stroke_as_wide_as_in_mnist(drawn, least, most):
+    """The stroke width is the area of the ink divided by the length of the centre line."""
     page = np.full((280, 280), 255, np.uint8)
     cv2.circle(page, (140, 140), 90, 0, drawn, cv2.LINE_AA)
     image = preprocess.prepare(page).image
@@ -204,7 +204,7 @@ def test_a_bar_that_does_not_touch_belongs_to_the_digit():
     assert with_bar.image[:8, 14:].sum() > without_bar.image[:8, 14:].sum() + 5 * 255
 
 
-def test_the_bar_of_a_tightly_cut_seven_is_no_frame():
+def test_the_bar_of_a_tightly_cropped_seven_is_not_a_frame():
     page = np.full((200, 140), 240, np.uint8)
     columns = np.arange(140)
     for column, thickness in zip(columns, 18 + 4 * np.sin(columns / 9), strict=True):
@@ -215,7 +215,7 @@ def test_the_bar_of_a_tightly_cut_seven_is_no_frame():
     assert recognizer.load("mnist_advanced").predict_proba(prepared.image[None]).argmax() == 7
 
 
-def test_a_stroke_from_corner_to_corner_is_no_desk():
+def test_a_stroke_from_corner_to_corner_is_not_a_desk():
     page = np.full((200, 140), 240, np.uint8)
     cv2.line(page, (0, 199), (139, 0), 30, 24)
     prepared = preprocess.prepare(page)
@@ -223,7 +223,7 @@ def test_a_stroke_from_corner_to_corner_is_no_desk():
     assert recognizer.load("mnist_advanced").predict_proba(prepared.image[None]).argmax() == 1
 
 
-def test_tightly_cut_digits_keep_their_strokes(some_digits):
+def test_tightly_cropped_digits_keep_their_strokes(some_digits):
     changes = []
     for image in some_digits.images[:60]:
         x, y, width, height = cv2.boundingRect(image)
@@ -275,7 +275,7 @@ def test_exif_rotation_is_undone(digit):
     assert difference(preprocess.prepare_file(file.getvalue()).image, upright) < 3
 
 
-def test_specks_are_left_out(digit):
+def test_specks_are_removed(digit):
     page = large(digit)
     clean = preprocess.prepare(page).image
     page[5:8, 5:8] = 255
@@ -285,7 +285,7 @@ def test_specks_are_left_out(digit):
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
-def test_blank_picture_is_said_to_be_blank(level):
+def test_blank_picture_is_refused(level):
     with pytest.raises(ValueError, match="nothing is drawn"):
         preprocess.prepare(np.full((280, 280), level, np.uint8))
 
@@ -301,7 +301,7 @@ def test_fully_transparent_picture_is_blank():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 2), (3000, 40), (1, 3000), (3000, 1)])
-def test_odd_shapes_are_read_or_refused_never_a_crash(shape):
+def test_odd_shapes_are_read_or_refused_without_a_crash(shape):
     grey = np.full(shape, 255, np.uint8)
     grey[shape[0] // 2 :, shape[1] // 2 :] = 0
     if grey.min() == grey.max():
@@ -311,14 +311,14 @@ def test_odd_shapes_are_read_or_refused_never_a_crash(shape):
         assert preprocess.prepare(grey).image.shape == (28, 28)
 
 
-def test_two_far_faint_dots_do_not_round_to_nothing():
+def test_two_distant_faint_dots_do_not_round_to_zero():
     grey = np.full((400, 400), 200, np.uint8)
     grey[2:4, 2:4] = grey[397:399, 397:399] = 150
     image = preprocess.prepare(grey).image
     assert image.max() == 255
 
 
-def test_what_is_no_image_is_refused(digit, tmp_path):
+def test_files_that_are_not_images_are_refused(digit, tmp_path):
     whole = as_png(Image.fromarray(large(digit)))
     for content in (b"", b"hello", whole[: len(whole) // 2], whole[:40]):
         with pytest.raises(ValueError, match="not a valid PNG"):

@@ -1,4 +1,4 @@
-"""Several digits on one picture: real ones pasted side by side, so that their places and their order are known."""
+"""Several digits on one picture: real ones pasted side by side, so that their positions and their order are known."""
 
 import contextlib
 import io
@@ -50,7 +50,7 @@ def written(labels: np.ndarray, columns: int) -> str:
 
 
 @pytest.mark.parametrize("columns", [2, 5, 8])
-def test_boxes_are_where_the_digits_were_pasted_in_the_order_of_reading(some_digits, columns):
+def test_boxes_are_where_the_digits_were_pasted_in_reading_order(some_digits, columns):
     picture, boxes = pasted(some_digits.images[: 3 * columns], columns)
     found = find_digits(picture)
     assert [digit.row for digit in found] == [0] * columns + [1] * columns + [2] * columns
@@ -58,7 +58,7 @@ def test_boxes_are_where_the_digits_were_pasted_in_the_order_of_reading(some_dig
     assert not any(digit.doubt for digit in found)
 
 
-def test_boxes_are_given_on_the_picture_as_it_came(some_digits):
+def test_boxes_are_in_pixels_of_the_original_picture(some_digits):
     picture, boxes = pasted(some_digits.images[:5], 5)
     enlarged = cv2.resize(picture, None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC)
     assert enlarged.shape[1] > 2000
@@ -97,7 +97,7 @@ def test_rows_may_slope(cnn, some_digits):
     assert answers(cnn, turned) == written(some_digits.labels[16:32], 8)
 
 
-def test_single_digits_are_prepared_as_ever(some_digits):
+def test_single_digits_are_prepared_as_by_prepare(some_digits):
     """`prepare` is the oracle."""
     for image in some_digits.images[:100]:
         picture = 255 - cv2.resize(image, (280, 280), interpolation=cv2.INTER_CUBIC)
@@ -129,7 +129,7 @@ def test_a_bar_that_does_not_touch_belongs_to_its_digit_and_not_to_the_next_one(
     assert first.box[1] == pytest.approx(51, abs=3)
 
 
-def test_specks_and_lines_are_left_out(some_digits):
+def test_specks_and_lines_are_ignored(some_digits):
     picture, boxes = pasted(some_digits.images[:5], 5)
     for place in ((15, 100), (200, 12), (400, 115)):
         cv2.circle(picture, place, 3, 40, -1)
@@ -137,7 +137,7 @@ def test_specks_and_lines_are_left_out(some_digits):
     np.testing.assert_allclose([digit.box for digit in find_digits(picture)], boxes, atol=5)
 
 
-def test_touching_digits_are_cut_apart_and_said_to_be():
+def test_touching_digits_are_cut_apart_and_marked_as_doubtful():
     """Two rings that a short stroke joins between two others."""
     page = np.full((160, 520), 255, np.uint8)
     for x in (70, 180, 280, 410):
@@ -148,7 +148,7 @@ def test_touching_digits_are_cut_apart_and_said_to_be():
     assert ["cut apart" in digit.doubt for digit in found] == [False, True, True, False]
 
 
-def test_what_may_be_two_digits_is_said_to_be_doubtful():
+def test_what_may_be_two_digits_is_doubtful():
     page = np.full((160, 260), 255, np.uint8)
     for x in (80, 174):
         cv2.ellipse(page, (x, 80), (40, 50), 0, 0, 360, 0, 14, cv2.LINE_AA)
@@ -181,7 +181,7 @@ def test_pictures_without_digits_are_refused_with_a_reason(picture, words):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 2), (3000, 40), (1, 3000), (3000, 1)])
-def test_odd_shapes_are_read_or_refused_never_a_crash(shape):
+def test_odd_shapes_are_read_or_refused_without_a_crash(shape):
     grey = np.full(shape, 255, np.uint8)
     grey[shape[0] // 2 :, shape[1] // 2 :] = 0
     with contextlib.suppress(ValueError):

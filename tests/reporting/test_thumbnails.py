@@ -1,4 +1,4 @@
-"""Small pictures for a page: each pixel is the one that was meant, and any decoder reads it back."""
+"""Small pictures for a page: every pixel is as intended, and any decoder reads it back."""
 
 import base64
 from io import BytesIO
@@ -36,7 +36,7 @@ def test_on_paper_ink_is_black(three):
     assert thumbnails.on_paper(three).dtype == np.uint8
 
 
-def test_new_ink_is_red_and_lost_ink_blue(three):
+def test_new_ink_is_red_and_removed_ink_blue(three):
     before, after = three[0], three[0].copy()
     new, lost = (before == 0).argmax(), (before == 255).argmax()
     after.flat[[new, lost]] = 40, 100
@@ -66,7 +66,7 @@ def test_floats_are_rounded_to_the_nearest_level(rng):
     np.testing.assert_array_equal(decoded(thumbnails.png(near)), levels)
 
 
-def test_data_address_holds_the_png(three):
+def test_data_uri_contains_the_png(three):
     kind, content = thumbnails.data_uri(three[0]).split(",")
     assert kind == "data:image/png;base64"
     np.testing.assert_array_equal(decoded(base64.b64decode(content, validate=True)), three[0])

@@ -9,7 +9,7 @@ from tests.robustness.sweeps import CARDS, IMAGES, KINDS, NAMES, RIGHT, sweep_of
 
 @pytest.fixture(scope="module")
 def correct() -> dict[tuple[str, int], np.ndarray]:
-    """What the three models got right, bool (3, 200) for each cell, with the counts of `RIGHT`."""
+    """Which answers of the three models are correct, bool (3, 200) for each cell, with the counts of `RIGHT`."""
     rng = np.random.default_rng(5)
     return {cell: np.stack([rng.permutation(IMAGES) < count for count in counts]) for cell, counts in RIGHT.items()}
 

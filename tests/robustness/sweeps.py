@@ -39,7 +39,7 @@ CARDS = {
 def sweep_of(
     names: Sequence[str], kinds: Sequence[str], severities: Sequence[int], correct: dict[tuple[str, int], np.ndarray]
 ) -> sweep.Results:
-    """A finished sweep in which `correct`, bool (models, N) for each cell, is what the models got right."""
+    """A finished sweep in which `correct`, bool (models, N) for each cell, says which answers are correct."""
     count = correct["clean", 0].shape[1]
     labels = (np.arange(count) % 10).astype(np.uint8)
     plan = sweep_plan.Plan(

@@ -1,4 +1,4 @@
-"""What a sweep says of its models: the headline, comparisons and surprises, again by counting in plain loops."""
+"""The analysis of a sweep: the headline and corruption errors, recomputed by counting in plain loops."""
 
 from dataclasses import dataclass, replace
 
@@ -58,7 +58,7 @@ def test_headline_intervals_are_those_of_means_over_images(three, correct):
             assert row[name].high == pytest.approx(min(1, images.mean() + 1.96 * deviation), abs=0.4 * deviation)
 
 
-def test_damage_that_changes_no_answer_adds_no_certainty(correct):
+def test_corruptions_that_change_no_answer_do_not_narrow_the_interval(correct):
     cells = [("clean", 0), *((kind, severity) for kind in KINDS for severity in (1, 2))]
     same = dict.fromkeys(cells, correct["scale", 3])
     found = analysis.Robustness(sweep_of(NAMES, KINDS, (1, 2), same), CARDS, "plain")
@@ -67,7 +67,7 @@ def test_damage_that_changes_no_answer_adds_no_certainty(correct):
             assert getattr(row["all"], name) == pytest.approx(getattr(row["clean"], name), abs=1e-6)
 
 
-def test_nothing_is_said_of_unseen_damage_where_a_card_is_missing(three):
+def test_there_is_no_mean_over_unseen_corruptions_without_a_card(three):
     found = replace(three, cards=CARDS | {"bendy": {}})
     noisy, _, bendy = found.headline()
     assert noisy["unseen"].value == pytest.approx(mean_right(UNSEEN["noisy"], 0))
@@ -77,21 +77,21 @@ def test_nothing_is_said_of_unseen_damage_where_a_card_is_missing(three):
 
 
 @pytest.fixture(scope="module")
-def all_damage() -> dict[tuple[str, int], np.ndarray]:
+def everything() -> dict[tuple[str, int], np.ndarray]:
     """Two models' answers to ten images under everything."""
     rng = np.random.default_rng(6)
     cells = [("clean", 0), *((kind, severity) for kind in CORRUPTIONS for severity in SEVERITIES)]
     return {cell: rng.random((2, 10)) < 0.8 for cell in cells}
 
 
-def test_mnist_c_mean_takes_each_of_the_fifteen_at_its_level(all_damage):
+def test_mnist_c_mean_takes_each_of_the_fifteen_at_its_level(everything):
     found = analysis.Robustness(
-        sweep_of(["a", "b"], list(CORRUPTIONS), SEVERITIES, all_damage), {"a": {}, "b": {}}, "a"
+        sweep_of(["a", "b"], list(CORRUPTIONS), SEVERITIES, everything), {"a": {}, "b": {}}, "a"
     )
     levels = {each.name: each.mnist_c for each in CORRUPTIONS.values() if each.mnist_c is not None}
     assert len(levels) == 15
     for model, row in enumerate(found.headline()):
-        images = np.mean([all_damage[cell][model] for cell in levels.items()], axis=0)
+        images = np.mean([everything[cell][model] for cell in levels.items()], axis=0)
         assert row["mnist_c"].value == pytest.approx(images.mean())
         deviation = images.std() / np.sqrt(10)
         assert row["mnist_c"].low == pytest.approx(images.mean() - 1.96 * deviation, abs=deviation)
@@ -101,22 +101,22 @@ def test_mnist_c_mean_takes_each_of_the_fifteen_at_its_level(all_damage):
 @pytest.mark.parametrize(
     ("left_out", "severities"), [("fog", (1, 2, 3, 4, 5)), ("jpeg", (2, 3, 4)), ("jpeg", (3, 4, 5))]
 )
-def test_mnist_c_mean_needs_all_fifteen_levels(all_damage, left_out, severities):
+def test_mnist_c_mean_needs_all_fifteen_levels(everything, left_out, severities):
     kinds = [kind for kind in CORRUPTIONS if kind != left_out]
-    found = analysis.Robustness(sweep_of(["a", "b"], kinds, severities, all_damage), {"a": {}, "b": {}}, "a")
+    found = analysis.Robustness(sweep_of(["a", "b"], kinds, severities, everything), {"a": {}, "b": {}}, "a")
     assert [row["mnist_c"] for row in found.headline()] == [None, None]
 
 
-def test_mnist_c_mean_needs_no_other_corruption_or_severity(all_damage):
+def test_mnist_c_mean_needs_no_other_corruption_or_severity(everything):
     kinds = [each.name for each in CORRUPTIONS.values() if each.mnist_c]
-    found = analysis.Robustness(sweep_of(["a", "b"], kinds, (2, 3, 4, 5), all_damage), {"a": {}, "b": {}}, "a")
-    expected = np.mean([all_damage[kind, CORRUPTIONS[kind].mnist_c] for kind in kinds], axis=(0, 2))
+    found = analysis.Robustness(sweep_of(["a", "b"], kinds, (2, 3, 4, 5), everything), {"a": {}, "b": {}}, "a")
+    expected = np.mean([everything[kind, CORRUPTIONS[kind].mnist_c] for kind in kinds], axis=(0, 2))
     assert [row["mnist_c"].value for row in found.headline()] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("baseline", NAMES)
 @pytest.mark.parametrize("measure", ["mce", "relative_mce"])
-def test_corruption_errors_are_sums_of_mistakes_over_those_of_the_baseline(three, baseline, measure):
+def test_corruption_errors_are_sums_of_errors_divided_by_the_baselines(three, baseline, measure):
     def mistakes(kind: str, model: int) -> int:
         best = RIGHT["clean", 0][model] if measure == "relative_mce" else IMAGES
         return sum(best - RIGHT[kind, severity][model] for severity in (1, 3, 5))
@@ -135,7 +135,7 @@ def test_corruption_errors_are_sums_of_mistakes_over_those_of_the_baseline(three
                 assert estimate.low < expected < estimate.high
 
 
-def test_a_models_twin_differs_from_it_in_no_replicate(correct):
+def test_an_identical_model_differs_in_no_replicate(correct):
     twins = {cell: each[[0, 2, 0]] for cell, each in correct.items()}
     results = sweep_of(["one", "other", "twin"], KINDS, (1, 3, 5), twins)
     found = analysis.Robustness(results, {"one": {}, "other": {}, "twin": {}}, "one")
@@ -152,7 +152,7 @@ def test_a_models_twin_differs_from_it_in_no_replicate(correct):
 
 
 @pytest.mark.parametrize("wrong", [0, 1, 5])
-def test_corruption_errors_to_a_baseline_that_hardly_errs(wrong):
+def test_corruption_errors_relative_to_a_baseline_with_few_errors(wrong):
     cells = {("clean", 0): (40, 40), ("scale", 1): (40, 30), ("fog", 1): (40 - wrong, 20)}
     correct = {cell: np.arange(40) < np.array(counts)[:, None] for cell, counts in cells.items()}
     results = sweep_of(["best", "other"], ["scale", "fog"], (1,), correct)
@@ -180,7 +180,7 @@ def test_baseline_is_the_one_wanted_or_logistic_regression_or_the_first(three):
         analysis.choose_baseline(plan, "nobody")
 
 
-def test_best_first_is_by_mean_accuracy_under_damage(three):
+def test_best_first_sorts_by_mean_over_corruptions(three):
     before = three.results
     after = before.best_first()
     # The best when clean comes second; the order isn't its own inverse.
@@ -199,7 +199,7 @@ def test_best_first_is_by_mean_accuracy_under_damage(three):
         assert counts.tolist() == [bendy, noisy, plain]
 
 
-def test_the_order_of_the_models_changes_no_figure(three):
+def test_the_order_of_the_models_changes_no_result(three):
     sorted_first = replace(three, results=three.results.best_first())
     before = {row["model"]: row for row in three.headline()}
     after = {row["model"]: row for row in sorted_first.headline()}
@@ -218,7 +218,7 @@ class Answering:
         return np.eye(10, dtype=np.float32)[self.answers]
 
 
-def test_scores_on_sets_damaged_elsewhere():
+def test_scores_on_other_corrupted_data_sets():
     digits = Digits(np.zeros((50, 28, 28), np.uint8), np.tile(np.arange(5, dtype=np.uint8), 10))
     scores = analysis.score_all(
         [Answering("right", digits.labels), Answering("fours", np.full(50, 4))],

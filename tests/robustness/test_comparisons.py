@@ -1,4 +1,4 @@
-"""Pairs of models, and the most surprising mistakes, by counting."""
+"""Pairwise comparisons and surprising errors, by counting."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -103,7 +103,7 @@ def surprising() -> analysis.Robustness:
 
 
 @pytest.mark.parametrize(
-    ("count", "a_corruption", "expected"),
+    ("count", "per_cell", "expected"),
     [
         (9, 2, [("rotate", 1, 1), ("rotate", 1, 2), ("fog", 1, 3), ("rotate", 3, 0), ("fog", 3, 4)]),
         (9, 1, [("rotate", 1, 1), ("fog", 1, 3), ("rotate", 3, 0), ("fog", 3, 4)]),
@@ -115,8 +115,8 @@ def surprising() -> analysis.Robustness:
         (0, 2, []),
     ],
 )
-def test_surprising_errors_are_mild_then_confident(surprising, count, a_corruption, expected):
-    found = surprising.surprising_errors(0, count, a_corruption)
+def test_surprising_errors_are_mild_then_confident(surprising, count, per_cell, expected):
+    found = surprising.surprising_errors(0, count, per_cell)
     assert [(one["corruption"], one["severity"], one["index"]) for one in found] == expected
 
 

@@ -37,7 +37,7 @@ def plan_of(digits, **changes) -> sweep_plan.Plan:
     return sweep_plan.Plan(**settings | changes)
 
 
-def test_ensembles_and_local_models_are_swept_only_when_named(tmp_path):
+def test_ensembles_and_local_models_are_evaluated_only_when_named(tmp_path):
     for name in ("mnist_ensemble", "mnist_mlp"):
         shutil.copy(paths.MODELS / f"{name}.json", tmp_path)
     text = (paths.MODELS / "mnist_mlp.json").read_text()
@@ -53,7 +53,7 @@ def test_ensembles_and_local_models_are_swept_only_when_named(tmp_path):
 
 
 def outcome(results: sweep.Results) -> tuple[list, list]:
-    """Everything of a sweep that isn't a time."""
+    """Everything in a sweep except times."""
     hashes = [cell.images_sha256 for cell in results.cells]
     rows = [{name: row[name] for name in row if "seconds" not in name} for row in results.rows()]
     return hashes, rows
@@ -74,7 +74,7 @@ def test_batch_size_and_workers_change_nothing(plan, expected, batch_size, worke
     assert outcome(sweep.run(plan, tmp_path, batch_size, workers)) == expected
 
 
-def test_rows_are_what_a_plain_evaluation_of_the_damaged_digits_gives(plan, expected):
+def test_rows_are_those_of_a_plain_evaluation_of_the_corrupted_digits(plan, expected):
     rows = {(row["model"], row["corruption"], row["severity"]): row for row in expected[1]}
     assert len(rows) == 2 * (1 + 3 * 2)
     for name in MODELS:
@@ -90,19 +90,19 @@ def test_rows_are_what_a_plain_evaluation_of_the_damaged_digits_gives(plan, expe
     assert rows["mnist_cnn", "rotate", 4]["unit"] == "degrees"
 
 
-def test_hashes_are_of_the_damaged_images_in_their_order(plan, expected, some_digits):
+def test_hashes_are_of_the_corrupted_images_in_order(plan, expected, some_digits):
     whole = corruptions.corrupt(some_digits.images, "fog", 4, plan.seed)
     assert hashlib.sha256(whole[plan.indices].tobytes()).hexdigest() in expected[0]
     assert len(set(expected[0])) == len(plan.cells())
 
 
-def test_another_seed_damages_otherwise(some_digits, expected, tmp_path):
+def test_another_seed_corrupts_differently(some_digits, expected, tmp_path):
     hashes, _ = outcome(sweep.run(plan_of(some_digits, seed=1), tmp_path, 500))
     assert hashes[0] == expected[0][0]
     assert not set(hashes[1:]) & set(expected[0])
 
 
-def test_a_stopped_sweep_goes_on_with_what_is_left(plan, expected, tmp_path):
+def test_an_interrupted_sweep_resumes(plan, expected, tmp_path):
     sweep.run(plan, tmp_path, 500)
     cells = sorted((tmp_path / "cells").iterdir())
     before = {cell: cell.stat().st_mtime_ns for cell in cells[::2]}
@@ -112,7 +112,7 @@ def test_a_stopped_sweep_goes_on_with_what_is_left(plan, expected, tmp_path):
     assert {cell: cell.stat().st_mtime_ns for cell in before} == before
 
 
-def test_more_corruptions_join_a_finished_sweep(some_digits, expected, tmp_path):
+def test_corruptions_can_be_added_to_a_finished_sweep(some_digits, expected, tmp_path):
     fewer = plan_of(some_digits, corruptions=select(["rotate"]), severities=(4,))
     sweep.run(fewer, tmp_path, 500)
     assert outcome(sweep.run(plan_of(some_digits), tmp_path, 500)) == expected
@@ -152,7 +152,7 @@ def test_a_damaged_cell_is_named(plan, tmp_path):
         sweep.run(plan, tmp_path, 500)
 
 
-def test_plans_that_make_no_sense_are_refused(some_digits, plan):
+def test_invalid_plans_are_refused(some_digits, plan):
     with pytest.raises(ValueError, match="at least one image"):
         replace(plan, digits=data.Digits(some_digits.images[:0], some_digits.labels[:0]))
     for severities in ((), (0, 1), (1, 6)):
@@ -165,7 +165,7 @@ def test_plans_that_make_no_sense_are_refused(some_digits, plan):
             sweep.run(plan, paths.REPORTS, batch_size, workers)
 
 
-def test_evenly_spaced_digits_come_from_all_over(some_digits):
+def test_evenly_spaced_digits_cover_the_data_set(some_digits):
     chosen, indices = data.evenly_spaced(some_digits, 4)
     np.testing.assert_array_equal(indices, [0, 333, 666, 999])
     np.testing.assert_array_equal(chosen.images, some_digits.images[indices])

@@ -1,4 +1,4 @@
-"""The severity at which accuracy falls below a threshold, and which damage a model has seen in training."""
+"""The severity at which accuracy falls below a threshold, and which corruptions a model has seen in training."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from tests.robustness.sweeps import KINDS, RIGHT, sweep_of
 
 
 def one_model(kind: str, severities: Sequence[int], counts: Sequence[int], total: int = 100) -> analysis.Robustness:
-    """One model that gets so many of the images right: clean, then at each severity of one corruption."""
+    """One model with these counts of correct answers: clean, then at each severity of one corruption."""
     cells = [("clean", 0), *((kind, severity) for severity in severities)]
     correct = {cell: np.arange(total)[None] < count for cell, count in zip(cells, counts, strict=True)}
     return analysis.Robustness(sweep_of(["one"], [kind], severities, correct), {"one": {}}, "one")
@@ -80,7 +80,7 @@ def test_threshold_interval_agrees_with_a_bootstrap_in_loops(rng):
     assert threshold.high - threshold.low > 0.3
 
 
-def test_thresholds_stand_by_corruption_and_model(three):
+def test_thresholds_are_indexed_by_corruption_and_model(three):
     for kind, row in zip(KINDS, three.thresholds, strict=True):
         for model, threshold in enumerate(row):
             counts = [RIGHT["clean", 0][model], *(RIGHT[kind, severity][model] for severity in (1, 3, 5))]
@@ -155,7 +155,7 @@ def test_exposure_of_the_shipped_models(model, kind, expected):
     assert analysis.exposure(card, CORRUPTIONS[kind]) == expected
 
 
-def test_exposures_stand_by_model_and_corruption(three):
+def test_exposures_are_indexed_by_model_and_corruption(three):
     assert three.exposures.tolist() == [
         ["seen", "unseen", "unseen", "unseen"],
         ["unseen", "unseen", "unseen", "unseen"],

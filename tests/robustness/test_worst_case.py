@@ -1,4 +1,4 @@
-"""The worst of many damages against other libraries, brute force and models whose answers are known."""
+"""Worst cases against other libraries, brute force and models whose answers are known."""
 
 import json
 from collections.abc import Callable
@@ -71,7 +71,7 @@ def test_rotate_and_translate_agrees_with_scikit_image(fifty, degrees, right, do
         assert np.abs(ours - theirs).max() < 1.51
 
 
-def test_turns_are_clockwise_and_shifts_go_right_and_down(fifty):
+def test_rotations_are_clockwise_and_translations_go_right_and_down(fifty):
     np.testing.assert_array_equal(rotate_and_translate(fifty.images, 90, 0, 0), np.rot90(fifty.images, -1, axes=(1, 2)))
     shifted = rotate_and_translate(fifty.images, 0, 2, 3)
     np.testing.assert_array_equal(shifted[:, 3:, 2:], fifty.images[:, :-3, :-2])
@@ -82,7 +82,7 @@ def test_turns_are_clockwise_and_shifts_go_right_and_down(fifty):
     np.testing.assert_array_equal(rotate_and_translate(fifty.images, 90, -1, -4)[:, :-4, :-1], turned[:, 4:, 1:])
 
 
-def test_no_turn_and_no_shift_leave_the_page_alone(fifty):
+def test_no_rotation_and_no_translation_change_nothing(fifty):
     before = fifty.images.copy()
     moved = rotate_and_translate(fifty.images, 0, 0, 0)
     np.testing.assert_array_equal(moved, before)
@@ -100,7 +100,7 @@ def test_grid_is_that_of_engstrom():
         np.testing.assert_allclose(shifts, [-3, -1.5, 0, 1.5, 3])
 
 
-def test_a_model_that_is_always_right_stands(fifty, few_positions):
+def test_a_model_that_is_always_correct(fifty, few_positions):
     model = Told(lambda images: fifty.labels)
     assert worst_case.correct_at_every_position(model, fifty).tolist() == [True] * 50
     assert [len(images) for images in model.shown] == [50] * 5
@@ -108,7 +108,7 @@ def test_a_model_that_is_always_right_stands(fifty, few_positions):
         np.testing.assert_array_equal(images, rotate_and_translate(fifty.images, *position))
 
 
-def test_a_model_that_answers_zero_is_right_on_zeros_and_shown_no_more_of_the_others(fifty):
+def test_a_model_that_always_answers_zero_is_correct_on_zeros_and_sees_the_others_once(fifty):
     model = Told(lambda images: np.zeros(len(images), int))
     right = worst_case.correct_at_every_position(model, fifty)
     np.testing.assert_array_equal(right, fifty.labels == 0)
@@ -120,7 +120,7 @@ def test_a_model_that_answers_zero_is_right_on_zeros_and_shown_no_more_of_the_ot
 
 @pytest.mark.parametrize(("count", "shown", "standing"), [(8, [8, 7, 6, 5, 4], [5, 6, 7]), (3, [3, 2, 1, 0, 0], [])])
 @pytest.mark.usefixtures("few_positions")
-def test_digits_that_fell_are_not_shown_again(fifty, count, shown, standing):
+def test_misclassified_digits_are_not_shown_again(fifty, count, shown, standing):
     # At each position the first that is still shown is misread.
     digits = Digits(fifty.images[:count], np.full(count, 7, np.uint8))
     model = Told(lambda images: np.where(np.arange(len(images)) == 0, 1, 7))
@@ -129,7 +129,7 @@ def test_digits_that_fell_are_not_shown_again(fifty, count, shown, standing):
     assert np.flatnonzero(right).tolist() == standing
 
 
-def test_a_real_model_stands_where_it_is_right_at_every_position(fifty, cnn, few_positions):
+def test_a_real_model_against_every_single_position(fifty, cnn, few_positions):
     right = [
         all(
             cnn.predict_proba(rotate_and_translate(image[None], *position)).argmax() == label
@@ -142,13 +142,13 @@ def test_a_real_model_stands_where_it_is_right_at_every_position(fifty, cnn, few
 
 
 @pytest.mark.usefixtures("few_positions")
-def test_a_real_model_may_fall_everywhere(fifty, cnn):
+def test_a_real_model_may_be_wrong_everywhere(fifty, cnn):
     wrong = Digits(fifty.images, (fifty.labels + 1) % 10)
     assert not worst_case.correct_at_every_position(cnn, wrong).any()
 
 
 def damaged(images: np.ndarray, kind: str, severity: int, seed: int, indices: np.ndarray) -> np.ndarray:
-    """Damage as a sweep deals it, from the corruption itself."""
+    """Corrupted images as in a sweep, from the corruption itself."""
     return CORRUPTIONS[kind](images, severity, np.random.default_rng([seed, *kind.encode()]), indices)
 
 
@@ -157,7 +157,7 @@ def wilson(right: np.ndarray) -> dict[str, float]:
     return {"value": right.mean(), "low": low, "high": high}
 
 
-def test_pairs_are_one_damage_after_the_other_at_severity_1(fifty):
+def test_pairs_are_two_corruptions_in_turn_at_severity_1(fifty):
     indices = np.arange(50) * 7 + 3
     kinds = ["gaussian_noise", "rotate", "occlusion", "low_contrast"]
     fours, ones = (Told(lambda images, answer=answer: np.full(len(images), answer)) for answer in (4, 1))
@@ -183,7 +183,7 @@ def test_pairs_are_one_damage_after_the_other_at_severity_1(fifty):
         assert not np.array_equal(shown, other_way)
 
 
-def test_every_damage_of_one_picture(fifty):
+def test_all_corruptions_of_one_picture(fifty):
     image = fifty.images[3]
     sheet = worst_case.all_corruptions(image, seed=9)
     assert sheet.shape == (len(CORRUPTIONS), 6, 28, 28)
@@ -195,7 +195,7 @@ def test_every_damage_of_one_picture(fifty):
             np.testing.assert_array_equal(row[severity], expected)
 
 
-def test_probabilities_stand_by_corruption_and_severity(fifty, cnn):
+def test_probabilities_are_indexed_by_corruption_and_severity(fifty, cnn):
     sheet = worst_case.all_corruptions(fifty.images[0], seed=0)
     probabilities = worst_case.predict_corrupted(cnn, sheet)
     assert probabilities.shape == (len(CORRUPTIONS), 6, 10)
@@ -204,7 +204,7 @@ def test_probabilities_stand_by_corruption_and_severity(fifty, cnn):
         np.testing.assert_allclose(probabilities[kind, severity], alone, atol=1e-5)
 
 
-def test_smallest_flip_is_the_first_answer_unlike_the_clean_one():
+def test_least_flipping_severity_is_the_first_with_another_answer_than_clean():
     # Answers to the clean picture and at severities 1 to 5; a digit that comes back has been lost all the same.
     answers = {
         "gaussian_noise": ((4, 4, 4, 4, 4, 4), None),
@@ -223,7 +223,7 @@ def test_smallest_flip_is_the_first_answer_unlike_the_clean_one():
     assert flips == {kind: answers[kind][1] if kind in answers else None for kind in CORRUPTIONS}
 
 
-def test_measure_holds_what_its_parts_find(some_digits, cnn):
+def test_measure_contains_the_results_of_its_parts(some_digits, cnn):
     # 20 of 40 digits that came from other places of a set.
     digits, indices = some_digits.first(40), np.arange(40) * 5 + 100
     kinds = ("shot_noise", "rotate", "faint_ink")
