@@ -115,7 +115,8 @@ def write_samples(options: Options, recogniser) -> None:
     images, labels = digits.images[chosen], digits.labels[chosen]
     verdicts = verdict.judge(recogniser, images)
     answers = np.array([each.answer for each in verdicts])
-    titles = [f"{each.answer}, {each.certainty}" for each in verdicts]
+    # Two lines, as a title is as wide as a digit.
+    titles = [f"{each.answer}, {each.certainty.replace(', ', chr(10))}" for each in verdicts]
     grid = figures.digit_grid(images, titles, columns=min(3, len(images)), wrong=answers != labels)
     path = figures.save_figure(grid, output_folder(options.output_dir) / "samples.png")
     print(f"{np.sum(answers == labels)} of {len(labels)} right: {path}")

@@ -24,7 +24,7 @@ from digits.recognition import familiarity
 from digits.recognition.verdict import Verdict, judge
 
 DEFAULT_MODEL = "mnist_advanced"
-# For a page that strangers can open: no files of theirs, nothing written, no TensorFlow, which fills a small machine.
+# For a page that strangers can open: it takes and keeps no files of theirs and loads no TensorFlow, for small machines.
 IS_PUBLIC = os.environ.get("DIGITS_PUBLIC", "") not in ("", "0")
 
 
