@@ -1,4 +1,4 @@
-"""See why models answer as they do: attributions, features, examples, counterfactuals and drift on one page."""
+"""Explain models' answers on one page: heat maps, features, training digits, counterfactuals and dataset shift."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,37 +8,39 @@ from tyro.conf import arg
 
 from digits import cli, files, paths
 
+FORMER_NAMES = {"drift_digits": "shift_digits", "map_digits": "tsne_digits", "judge": "benchmark_digits"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
     models: tuple[str, ...] = ("mnist_advanced", "mnist_cnn", "mnist_mlp", "mnist_logistic")
     """Names in the models folder, or paths of checkpoints."""
     images: tuple[str, ...] = ()
-    """Pictures, folders or globs to explain; ten typical validation digits if left out."""
+    """Pictures, folders or globs to explain; by default ten typical validation digits."""
     methods: tuple[str, ...] = ()
-    """Attribution methods; all that work on a model if left out."""
+    """Attribution methods; by default all that work on a model."""
     target: Annotated[int | None, arg(metavar="CLASS")] = None
-    """Class to explain; each model's own answer if left out."""
+    """Class to explain; by default each model's own answer."""
     versus: Annotated[int | None, arg(metavar="CLASS")] = None
-    """Class to contrast it with; the most probable other one if left out."""
+    """Class to contrast it with; by default the most probable other one."""
     layer: Annotated[str | None, arg(metavar="NAME")] = None
-    """Layer of the class activation maps; the last with a spatial output if left out."""
+    """Layer of the class activation maps; by default the last with a spatial output."""
     corruptions: tuple[str, ...] = ("rotate", "gaussian_noise", "zigzag")
-    """Kinds of damage under which to watch the reasons move."""
-    drift_digits: int = 200
-    """Validation digits to damage."""
-    map_digits: int = 2000
-    """Test digits on the map of the last layer's space."""
-    judge: Annotated[int | None, arg(metavar="INT")] = None
-    """Judge the methods too, on so many validation digits; takes minutes a model."""
+    """Corruptions under which to show how heat maps change."""
+    shift_digits: int = 200
+    """Number of validation digits to corrupt."""
+    tsne_digits: int = 2000
+    """Number of test digits in the t-SNE plot of the last layer's features."""
+    benchmark_digits: Annotated[int | None, arg(metavar="INT")] = None
+    """Benchmark the methods, too, on this number of validation digits; takes minutes per model."""
     random_seed: int = 0
-    """Seed of everything that draws."""
+    """Seed of the random number generators."""
     data_dir: Path = paths.DATA
     """Folder with mnist.npz."""
     models_dir: Path = paths.MODELS
-    """Folder in which models are looked up by name."""
+    """Folder of the models."""
     output_dir: Path = paths.REPORTS / "explanations"
-    """Folder for the pictures and the page."""
+    """Folder for the figures and the page."""
 
 
 def main(options: Options) -> None:
@@ -53,28 +55,30 @@ def explain(options: Options, folder: Path) -> None:
     from digits.checkpoints import recognizer
     from digits.explanations import benchmark, overview, report
 
-    damage = [each.name for each in corruptions.select(options.corruptions)]
+    corruption_names = [each.name for each in corruptions.select(options.corruptions)]
     recognisers = [recognizer.load(model, options.models_dir) for model in options.models]
     recognizer.check_names([each.name for each in recognisers])
     splits = data.load_splits(options.data_dir)
     digits = overview.pictures(options.images) if options.images else overview.typical_digits(splits.validation)
     subject = overview.Subject(*digits, options.target, options.versus, options.layer)
-    drifting, _ = data.evenly_spaced(splits.validation, options.drift_digits)
-    test, _ = data.evenly_spaced(splits.test, options.map_digits)
-    judged = data.evenly_spaced(splits.validation, options.judge)[0] if options.judge is not None else None
-    background = overview.Background(splits.train, test, drifting, damage)
+    shifted, _ = data.evenly_spaced(splits.validation, options.shift_digits)
+    test, _ = data.evenly_spaced(splits.test, options.tsne_digits)
+    measured_on = None
+    if options.benchmark_digits is not None:
+        measured_on, _ = data.evenly_spaced(splits.validation, options.benchmark_digits)
+    background = overview.Background(splits.train, test, shifted, corruption_names)
 
-    # Closed before an error is reported, the bar leaves that a line of its own.
+    # Closed before an error is reported, so that the error gets a line of its own.
     with tqdm(recognisers, unit="model") as bar:
         found = [
             overview.explain_model(each, subject, background, options.methods, options.random_seed) for each in bar
         ]
-    study = {}
-    if judged:
+    measured = {}
+    if measured_on:
         networks = [each for each in recognisers if each.path.suffix == ".keras"]
-        study = benchmark.study(networks, judged, options.random_seed, tqdm)
-    print(f"report: {report.write(found, subject, background, study, folder)}")
+        measured = benchmark.run(networks, measured_on, options.random_seed, tqdm)
+    print(f"report: {report.write(found, subject, background, measured, folder)}")
 
 
 if __name__ == "__main__":
-    cli.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__, FORMER_NAMES)

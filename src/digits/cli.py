@@ -31,7 +31,7 @@ def run(
 
 def _renamed(argument: str, former_names: Mapping[str, str]) -> str:
     option, equals, value = argument.partition("=")
-    name = option.removeprefix("--")
-    if name == option or name not in former_names:
+    name = option.removeprefix("--").replace("-", "_")
+    if not option.startswith("--") or name not in former_names:
         return argument
     return f"--{former_names[name]}{equals}{value}"

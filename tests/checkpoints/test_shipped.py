@@ -78,7 +78,7 @@ def test_the_committed_sweep_can_be_repeated(model, corruption, severity, splits
 
 @pytest.fixture(scope="module")
 def study() -> dict:
-    return json.loads((paths.ROOT / "docs" / "explanations" / "study.json").read_text(encoding="utf-8"))
+    return json.loads((paths.ROOT / "docs" / "explanations" / "benchmark.json").read_text(encoding="utf-8"))
 
 
 def test_the_committed_study_is_of_the_shipped_checkpoints_and_decides_the_default(study):

@@ -1,4 +1,4 @@
-"""The study of methods: its ranking on made-up figures, and its figures against those of its parts, on a few digits."""
+"""The benchmark of methods: its ranking on made-up figures, and its figures against those of its parts."""
 
 import json
 from collections.abc import Iterator
@@ -74,9 +74,9 @@ def few_methods() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(benchmark, "STABILITY_DIGITS", 9)
         patch.setattr(benchmark, "SHAPLEY_DIGITS", 2)
-        patch.setattr(benchmark, "SANITY_DIGITS", 3)
+        patch.setattr(benchmark, "RANDOMISATION_DIGITS", 3)
         patch.setattr(benchmark, "COUNTERFACTUAL_DIGITS", 2)
-        patch.setattr(benchmark, "SANITY_PARAMETERS", {"occlusion": {"patch": 7, "stride": 7}})
+        patch.setattr(benchmark, "RANDOMISATION_PARAMETERS", {"occlusion": {"patch": 7, "stride": 7}})
         cascade = partial(randomisation.cascading_randomisation, seeds=(0, 1), stages=2)
         patch.setattr(randomisation, "cascading_randomisation", cascade)
         METHODS.clear()
@@ -96,7 +96,7 @@ def quick() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def seen() -> list[list[str]]:
-    """What the study showed the progress of."""
+    """What the benchmark showed the progress of."""
     return []
 
 
@@ -107,7 +107,7 @@ def found(cnn, few, seen) -> dict:
         return names
 
     with few_methods():
-        return benchmark.study_model(cnn, few, SEED, progress)
+        return benchmark.measure_model(cnn, few, SEED, progress)
 
 
 @pytest.fixture(scope="module")
@@ -132,9 +132,9 @@ def test_every_method_and_baseline_has_every_figure_within_its_interval(found, s
     assert list(found["methods"]) == list(found["curves"]) == seen[0]
     ways = {f"{way} {filling}" for way in ("deletion", "insertion") for filling in faithfulness.FILLINGS}
     for name, figures in found["methods"].items():
-        sane = {"sanity"} if name in WORKING else set()
+        sane = {"randomisation"} if name in WORKING else set()
         assert set(figures) == ways | {"faithfulness", "sensitivity", "shapley", "stability", "evidence"} | sane
-        for each in [*(figures[key] for key in figures if key != "sanity"), *figures.get("sanity", [])]:
+        for each in [*(figures[key] for key in figures if key != "randomisation"), *figures.get("randomisation", [])]:
             assert tuple(each) == FIGURES
             assert each["low"] - 1e-6 <= each["value"] <= each["high"] + 1e-6
     assert json.loads(json.dumps(found))["methods"] == found["methods"]
@@ -211,7 +211,7 @@ def test_baselines_are_what_their_names_say(found):
 
 
 @pytest.mark.usefixtures("quick")
-def test_sanity_is_that_of_the_first_digits_and_the_methods_own_parameters(found, cnn, few):
+def test_randomisation_is_that_of_the_first_digits_and_the_methods_own_parameters(found, cnn, few):
     parameters = {"occlusion": {"patch": 7, "stride": 7}}
     cascade = randomisation.cascading_randomisation(
         open_keras(cnn.path), few.images[:3], WORKING, parameters=parameters
@@ -219,11 +219,11 @@ def test_sanity_is_that_of_the_first_digits_and_the_methods_own_parameters(found
     assert found["stages"] == cascade.stages == ("logits", "convolution_1")
     for name, similarity in cascade.similarity.items():
         assert similarity.shape == (2, 2, 3)
-        for figures, stage in zip(found["methods"][name]["sanity"], similarity, strict=True):
+        for figures, stage in zip(found["methods"][name]["randomisation"], similarity, strict=True):
             # Two seeds of a digit belong together.
             close(figures, stage.mean(axis=0), 1e-6)
-    assert found["methods"]["dice"]["sanity"][-1] == pytest.approx({"value": 1, "low": 1, "high": 1})
-    assert abs(found["methods"]["saliency"]["sanity"][-1]["value"]) < 0.5
+    assert found["methods"]["dice"]["randomisation"][-1] == pytest.approx({"value": 1, "low": 1, "high": 1})
+    assert abs(found["methods"]["saliency"]["randomisation"][-1]["value"]) < 0.5
 
 
 def test_fours_that_are_read_as_fours_are_turned_into_nines(found, cnn, few):
@@ -240,19 +240,19 @@ def test_the_checkpoint_is_told_by_its_hash(found, cnn):
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_study_is_decided_by_its_seed(cnn, few, monkeypatch):
+def test_a_benchmark_is_decided_by_its_seed(cnn, few, monkeypatch):
     for name in set(WORKING) - {"occlusion", "dice"}:
         del METHODS[name]
     monkeypatch.setattr(benchmark, "SHAPLEY_DIGITS", 1)
     # What comes last shows that all that was drawn before was the same.
     monkeypatch.setattr(counterfactual, "compare_with_random_order", lambda model, images, target, rng: rng.random())
     digits = few.first(3)
-    once, again, other = (benchmark.study_model(cnn, digits, seed, list) for seed in (1, 1, 2))
+    once, again, other = (benchmark.measure_model(cnn, digits, seed, list) for seed in (1, 1, 2))
     assert once == again
     assert once["counterfactuals"] != other["counterfactuals"]
 
-    def values(study, figure):
-        return {name: figures[figure]["value"] for name, figures in study["methods"].items()}
+    def values(measured, figure):
+        return {name: figures[figure]["value"] for name, figures in measured["methods"].items()}
 
     for figure, drawn in (("sensitivity", {"occlusion", "dice", "random", "ink"}), ("stability", {"dice", "random"})):
         before, after = values(once, figure), values(other, figure)
@@ -263,17 +263,17 @@ def test_a_study_is_decided_by_its_seed(cnn, few, monkeypatch):
 
 
 def figures(faithfulness: float, sensitivity: float = 0, shapley: float = 0, stability: float = 0, kept: float = 0):
-    """A method's made-up figures. What it kept of its maps at earlier stages of the sanity check doesn't count."""
+    """A method's made-up figures. Earlier stages of parameter randomisation don't count."""
     named = {"faithfulness": faithfulness, "sensitivity": sensitivity, "shapley": shapley, "stability": stability}
     return {name: {"value": value} for name, value in named.items()} | {
-        "sanity": [{"value": 0.9 - abs(kept)}, {"value": kept}]
+        "randomisation": [{"value": 0.9 - abs(kept)}, {"value": kept}]
     }
 
 
 def model(methods: dict[str, dict], random: float = 0.1, ink: float = 0.3) -> dict:
     baselines = {"random": figures(random, 9, 9, 9), "ink": figures(ink, 9, 9, 9)}
     for each in baselines.values():
-        del each["sanity"]
+        del each["randomisation"]
     return {"methods": methods | baselines}
 
 
@@ -295,7 +295,13 @@ def test_methods_are_ranked_by_the_mean_rank_of_four_figures():
     # Places by figure: score_cam 4 1 1 3; saliency 2 2 3 1.5; grad_cam 1 4 4 1.5; rise 3 3 2 4.
     expected = [("saliency", 8.5, 0.8), ("score_cam", 9, 0.5), ("grad_cam", 10.5, 0.9), ("rise", 12, 0.6)]
     assert ranked["convolutional"]["methods"] == [
-        {"method": name, "rank": places / 4, "faithfulness": faithful, "passes": True, "beats": True}
+        {
+            "method": name,
+            "rank": places / 4,
+            "faithfulness": faithful,
+            "passes_randomisation": True,
+            "beats_baselines": True,
+        }
         for name, places, faithful in expected
     ]
 
@@ -310,7 +316,7 @@ def test_methods_that_fail_or_are_no_better_than_a_baseline_come_last():
         "rise": figures(0.2, 6, 6, 6, kept=0.6),
     }
     rows = benchmark.rank({"one": model(methods)})["convolutional"]["methods"]
-    assert [(row["method"], row["passes"], row["beats"]) for row in rows] == [
+    assert [(row["method"], row["passes_randomisation"], row["beats_baselines"]) for row in rows] == [
         ("saliency", True, True),
         ("occlusion", True, True),
         ("grad_cam", False, True),
@@ -355,8 +361,8 @@ def test_ranks_are_taken_on_every_model_and_checks_must_be_passed_on_all():
             "method": name,
             "rank": rank,
             "faithfulness": pytest.approx(faithful),
-            "passes": passes,
-            "beats": beats,
+            "passes_randomisation": passes,
+            "beats_baselines": beats,
         }
     assert ranked["methods"][0]["method"] == "occlusion"
 
@@ -376,15 +382,15 @@ def test_models_without_convolutions_are_ranked_by_themselves_and_by_methods_tha
     }
 
 
-def test_a_study_holds_every_model_and_their_ranking(few, monkeypatch):
+def test_a_benchmark_holds_every_model_and_their_ranking(few, monkeypatch):
     made_up = {"a": model({"grad_cam": figures(0.6)}), "b": model({"rise": figures(0.6)})}
     asked = []
 
-    def study_model(recogniser, *others):
+    def measure_model(recogniser, *others):
         asked.append((recogniser.name, *others))
         return made_up[recogniser.name]
 
-    monkeypatch.setattr(benchmark, "study_model", study_model)
-    found = benchmark.study([SimpleNamespace(name=name) for name in made_up], few, 3, list)
+    monkeypatch.setattr(benchmark, "measure_model", measure_model)
+    found = benchmark.run([SimpleNamespace(name=name) for name in made_up], few, 3, list)
     assert asked == [("a", few, 3, list), ("b", few, 3, list)]
     assert found == {"digits": 12, "seed": 3, "models": made_up, "ranking": benchmark.rank(made_up)}

@@ -168,15 +168,15 @@ def test_examples_and_plane_need_a_last_layer(name, found, two, background):
 
 
 @pytest.mark.parametrize("name", ASKED)
-def test_drift_is_that_of_the_method_it_names(name, found, background):
+def test_shift_is_that_of_the_method_it_names(name, found, background):
     one = found[name]
-    model = attribution.open_model(recognizer.load(name), one.drift_method)
+    model = attribution.open_model(recognizer.load(name), one.shift_method)
 
     def explain(images: np.ndarray, classes: np.ndarray | None) -> Attribution:
-        return attribution.explain(model, images, one.drift_method, classes, seed=1)
+        return attribution.explain(model, images, one.shift_method, classes, seed=1)
 
-    (measured,) = one.drifts
-    again = shift.measure(explain, background.drifting, "rotate", seed=1)
+    (measured,) = one.shifts
+    again = shift.measure(explain, background.shifted, "rotate", seed=1)
     assert measured.corruption == "rotate"
     np.testing.assert_array_equal(measured.correct, again.correct)
     np.testing.assert_array_equal(measured.images, again.images)

@@ -128,13 +128,13 @@ def test_counterfactuals_frame_new_ink_red_and_lost_ink_blue(three):
     assert titles(figure) == ["a", "b"]
 
 
-def test_relatives_of_another_label_are_red(some_digits):
+def test_training_digits_with_another_label_have_it_in_red(some_digits):
     images, labels = some_digits.images[:2], np.array([4, 7])
     groups = {
         "nearest": (some_digits.images[2:6].reshape(2, 2, 28, 28), np.array([[4, 9], [7, 7]])),
         "harmful": (some_digits.images[6:8].reshape(2, 1, 28, 28), np.array([[1], [2]])),
     }
-    figure = draw.relatives(images, groups, labels, ["a", "b"])
+    figure = draw.training_digits(images, groups, labels, ["a", "b"])
     order = [0, 2, 3, 6, 1, 4, 5, 7]
     np.testing.assert_array_equal(shown(figure), some_digits.images[order])
     assert titles(figure) == ["a", "nearest: 4", "9", "harmful: 1", "b", "7", "7", "2"]
@@ -159,9 +159,9 @@ def test_plane_shows_every_digit_and_rings_the_misread(rng):
     assert [text.get_text() for text in axis.texts] == [str(digit) for digit in range(9)]
 
 
-def test_drift_is_in_percent_over_severities_and_amounts():
+def test_shift_is_in_percent_over_severities_and_amounts():
     rows = {"accuracy": np.linspace(1, 0.5, 6), "similarity of the map": np.linspace(1, 0.1, 6)}
-    (axis,) = draw.drift([0, 10, 22.9, 35, 45, 60], "degrees", rows, "rotate").axes
+    (axis,) = draw.shift([0, 10, 22.9, 35, 45, 60], "degrees", rows, "rotate").axes
     for line, (name, values) in zip(axis.lines, rows.items(), strict=True):
         assert line.get_label() == name
         np.testing.assert_array_equal(line.get_xdata(), range(6))
@@ -173,13 +173,13 @@ def test_drift_is_in_percent_over_severities_and_amounts():
 
 def test_similarity_below_zero_can_be_seen():
     rows = {"similarity of the map": np.linspace(1, -0.4, 6)}
-    (axis,) = draw.drift(range(6), "times", rows, "rotate").axes
+    (axis,) = draw.shift(range(6), "times", rows, "rotate").axes
     assert axis.get_ylim()[0] < -40
 
 
-def test_moved_reasons_stand_above_each_other(three, rng):
+def test_clean_and_corrupted_digits_stand_above_each_other(three, rng):
     images, heats = [three, three[::-1]], rng.random((2, 3, 28, 28))
-    figure = draw.moved_reasons(images, heats, ["a", "b", "c"])
+    figure = draw.changed_maps(images, heats, ["a", "b", "c"])
     expected = [thumbnails.overlay(images[row][place], heats[row][place]) for row in range(2) for place in range(3)]
     np.testing.assert_array_equal(shown(figure), expected)
     assert titles(figure) == ["a", "b", "c"]

@@ -1,4 +1,4 @@
-"""The report of an explanation, and of the study of methods: its figures, and its page read back."""
+"""The report of explanations and of the benchmark of methods: its figures, and its page read back."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ def estimate(value: float) -> dict[str, float]:
 
 
 def judged(methods: dict[str, float], **counterfactuals) -> dict:
-    """What a study might say of one model, from each method's faithfulness."""
+    """What a benchmark might say of one model, from each method's faithfulness."""
     kinds = [f"{way} {filling}" for way in ("deletion", "insertion") for filling in faithfulness.FILLINGS]
     others = ["sensitivity", "shapley", "stability", "evidence"]
     figures = {
@@ -28,7 +28,7 @@ def judged(methods: dict[str, float], **counterfactuals) -> dict:
         for name, value in methods.items()
     }
     for name in methods.keys() - benchmark.BASELINES:
-        figures[name]["sanity"] = [estimate(0.9), estimate(methods[name] / 10)]
+        figures[name]["randomisation"] = [estimate(0.9), estimate(methods[name] / 10)]
     curve = {way: np.linspace(1, 0, 5).tolist() for way in ("deletion", "insertion")}
     turned = {"target": 9, "images": 7, "found": 6, "median": 5.5, "least": 2, "most": 11}
     return {
@@ -41,7 +41,7 @@ def judged(methods: dict[str, float], **counterfactuals) -> dict:
 
 
 @pytest.fixture(scope="module")
-def study() -> dict:
+def measured() -> dict:
     models = {
         "net": judged({"grad_cam": 0.41, "occlusion": 0.62, "random": 0.02, "ink": 0.23}),
         "layers": judged({"saliency": 0.15, "rise": 0.71, "random": 0.01, "ink": 0.33}, random_reached=0),
@@ -49,8 +49,8 @@ def study() -> dict:
     return {"digits": 1234, "seed": 0, "models": models, "ranking": benchmark.rank(models)}
 
 
-def test_figures_of_a_study_show_its_numbers(study):
-    figures = report.study_figures(study)
+def test_figures_of_a_benchmark_show_its_numbers(measured):
+    figures = report.benchmark_figures(measured)
     assert set(figures) == {
         *(f"faithfulness {kind}" for kind in ("convolutional", "dense")),
         *(f"{kind} {model}" for kind in ("curves", "cascade") for model in ("net", "layers")),
@@ -77,8 +77,8 @@ def test_figures_of_a_study_show_its_numbers(study):
     assert [label.get_text() for label in axis.get_xticklabels()] == ["trained", "logits", "everything"]
 
 
-def test_baselines_are_broken_lines_among_few_methods_too(study):
-    axis = report.study_figures(study)["curves net"].axes[0]
+def test_baselines_are_broken_lines_among_few_methods_too(measured):
+    axis = report.benchmark_figures(measured)["curves net"].axes[0]
     assert [line.get_linestyle() for line in axis.lines[:2]] == ["-", "-"]
     assert {line.get_linestyle() for line in axis.lines[2:]} <= {":", "--", "-."}
 
@@ -87,11 +87,11 @@ ODD_NAME = '<b>&"odd"'
 
 
 @pytest.fixture(scope="module")
-def folder_of_report(found, two, background, study, tmp_path_factory) -> Path:
-    """A report of two models, one under an odd name and with weights, and of a study."""
+def folder_of_report(found, two, background, measured, tmp_path_factory) -> Path:
+    """A report of two models, one under an odd name and with weights, and of a benchmark."""
     odd = replace(found["mnist_random_forest"], name=ODD_NAME, weights=found["mnist_mlp"].weights[:20])
     folder = tmp_path_factory.mktemp("report")
-    path = report.write([found["mnist_cnn"], odd], two, background, study, folder)
+    path = report.write([found["mnist_cnn"], odd], two, background, measured, folder)
     assert path == folder / "report.html"
     return folder
 
@@ -115,7 +115,7 @@ def test_page_needs_no_other_file_and_holds_every_picture(folder_of_report, page
     files = folder_bytes(folder_of_report)
     pictures = {name: content for name, content in files.items() if name.endswith(".png")}
     assert set(pictures.values()) == inside
-    assert set(files) - set(pictures) == {"report.html", "study.json"}
+    assert set(files) - set(pictures) == {"report.html", "benchmark.json"}
     for name, content in pictures.items():
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
         assert min(pixels.shape[:2]) > 60, name
@@ -123,22 +123,22 @@ def test_page_needs_no_other_file_and_holds_every_picture(folder_of_report, page
 
 
 def test_page_has_a_section_a_model_and_a_word_for_every_picture(page):
-    assert page.headings == {"study": "Which method to trust", "mnist_cnn": "mnist_cnn", ODD_NAME: ODD_NAME}
+    assert page.headings == {"benchmark": "Which method to trust", "mnist_cnn": "mnist_cnn", ODD_NAME: ODD_NAME}
     assert set(page.links) == {f"#{name}" for name in page.headings}
     assert all(page.alts)
     of_models = [alt for alt in page.alts if "," in alt]
     assert len(of_models) == len(set(of_models))
-    both = ("heat maps", "contrast", "ground truth", "counterfactuals", "drift rotate", "moved rotate")
+    both = ("heat maps", "contrast", "ground truth", "counterfactuals", "shift rotate", "changed maps rotate")
     layers = [f"{kind} convolution_{place}" for kind in ("filters", "feature maps") for place in (1, 2, 3, 4)]
     assert set(of_models) == {
-        *(f"{each}, mnist_cnn" for each in (*both, "relatives", "plane", *layers)),
+        *(f"{each}, mnist_cnn" for each in (*both, "training digits", "plane", *layers)),
         *(f"{each}, {ODD_NAME}" for each in (*both, "weights")),
     }
     assert ODD_NAME not in page.html
 
 
-def test_page_shows_the_study_in_tables(folder_of_report, page, study):
-    assert json.loads((folder_of_report / "study.json").read_text()) == study
+def test_page_shows_the_benchmark_in_tables(folder_of_report, page, measured):
+    assert json.loads((folder_of_report / "benchmark.json").read_text()) == measured
     assert "1,234" in page.words
     tables = [row for row in page.rows if len(row) > 8]
     assert [row[0] for row in tables] == [
@@ -155,10 +155,10 @@ def test_page_shows_the_study_in_tables(folder_of_report, page, study):
     assert ["Occlusion", "1.0", "0.620", "passes", "yes"] in ranked
     assert ["Saliency", "2.0", "0.150", "passes", "no"] in ranked
     words = " ".join(page.words.split())
-    assert "The method to use is Occlusion" in words
+    assert "The best method is Occlusion" in words
     assert "Of 7 fours, 6 were turned into nines by 2 to 11 pixels (median 5.5)" in words
-    assert "3 of 35 tries got there at all, none with fewer than 97 pixels" in words
-    assert "none of 35 tries got there" in words
+    assert "3 of 35 tries succeeded, none with fewer than 97 pixels" in words
+    assert "none of 35 tries succeeded" in words
 
 
 def test_page_says_how_well_methods_agree_with_shapley(page, found):
@@ -170,7 +170,7 @@ def test_page_says_how_well_methods_agree_with_shapley(page, found):
 @pytest.fixture
 def bare(found) -> Explanations:
     """A forest of which only attributions are known."""
-    return replace(found["mnist_random_forest"], counterfactuals=[None, None], drifts=[])
+    return replace(found["mnist_random_forest"], counterfactuals=[None, None], shifts=[])
 
 
 def test_a_page_of_little_has_only_what_there_is(bare, two, background, tmp_path):
@@ -180,7 +180,7 @@ def test_a_page_of_little_has_only_what_there_is(bare, two, background, tmp_path
     assert sorted(folder_bytes(tmp_path)) == [*(f"mnist_random_forest/{each}" for each in pictures), "report.html"]
     assert list(page.headings) == ["mnist_random_forest"]
     assert page.links == ["#mnist_random_forest"]
-    assert "the class 3;" in page.words
+    assert "class 3. Each map" in page.words
     for absent in ("What would have to be different", "What it learned this from", "What it has learned", "its layers"):
         assert absent not in page.words
 

@@ -10,7 +10,7 @@ from digits.corruptions import CORRUPTIONS, SEVERITIES
 from digits.data import Digits
 from digits.explanations import attribution, shift
 from digits.explanations.attribution import Attribution
-from digits.explanations.shift import Drift
+from digits.explanations.shift import Shift
 from digits.images import to_input
 
 GEOMETRY = ("rotate", "shear", "scale", "translate", "elastic")
@@ -153,7 +153,7 @@ def test_figures_are_those_of_the_model_asked_again(corruption, digits):
     assert to_input(found.images[5]).max() <= 1
 
 
-def test_moved_reasons_are_of_right_and_kept_digits_the_most_moved_first():
+def test_most_changed_maps_are_of_correct_and_kept_digits():
     nothing = np.zeros((6, 5))
     rows = {
         "correct": [True, True, False, True, True],
@@ -163,7 +163,7 @@ def test_moved_reasons_are_of_right_and_kept_digits_the_most_moved_first():
     correct, kept, similarity = (np.tile(row, (6, 1)) for row in rows.values())
     similarity[3] = [0.1, 0.2, 0.3, 0.4, 0.1]
     correct[4] = False
-    found = Drift("fog", correct, nothing, kept, similarity, nothing, nothing)
-    assert found.moved_reasons(2).tolist() == [1, 4, 0]
-    assert found.moved_reasons(3).tolist() == [0, 4, 1]
-    assert found.moved_reasons(4).tolist() == []
+    found = Shift("fog", correct, nothing, kept, similarity, nothing, nothing)
+    assert found.most_changed_maps(2).tolist() == [1, 4, 0]
+    assert found.most_changed_maps(3).tolist() == [0, 4, 1]
+    assert found.most_changed_maps(4).tolist() == []

@@ -1,10 +1,10 @@
-"""The least that would have to be different: the fewest pixels whose change turns one digit into another."""
+"""Counterfactuals: the fewest pixels whose change makes a model answer another digit."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from digits.explanations.attribution import ExportedModel, KerasModel
+from digits.explanations.attribution import ExplainableModel
 from digits.explanations.shapley import flip, single_pixel_changes
 from digits.images import to_input
 
@@ -15,10 +15,10 @@ class Counterfactual:
 
     Attributes:
         image: the changed image, uint8 (28, 28).
-        changed: which pixels were flipped, bool (28, 28).
-        answer: what the model says to the changed image.
-        target: what it was to say.
-        greedy_pixels: pixels flipped before the needless ones were put back.
+        changed: the pixels that were flipped, bool (28, 28).
+        answer: the model's answer to the changed image.
+        target: the answer to reach.
+        greedy_pixels: the number of pixels flipped before pruning.
     """
 
     image: np.ndarray
@@ -29,19 +29,20 @@ class Counterfactual:
 
     @property
     def found(self) -> bool:
-        """Whether the model, asked again, answers the target."""
+        """Whether the model answers the target."""
         return self.answer == self.target
 
 
-def find(model: KerasModel | ExportedModel, image: np.ndarray, target: int, limit: int = 100) -> Counterfactual:
-    """Flip pixels, each time the one that brings `target` furthest ahead of every other class, then prune.
+def find(model: ExplainableModel, image: np.ndarray, target: int, limit: int = 100) -> Counterfactual:
+    """Flip pixels greedily until the model answers `target`, then prune.
 
-    Pruning puts back pixels, each time the one whose loss leaves the target furthest ahead, while it stays ahead.
+    Each step flips the pixel that most raises the target's lead, its logit minus the highest other. Pruning restores
+    pixels, each time the one that leaves the largest lead, as long as the lead stays positive.
 
     Args:
         image: uint8 (28, 28).
         target: the class to reach.
-        limit: give up after so many pixels.
+        limit: the number of pixels after which the search stops.
 
     Raises:
         ValueError: the model answers `target` already.
@@ -52,7 +53,7 @@ def find(model: KerasModel | ExportedModel, image: np.ndarray, target: int, limi
     current = image.copy()
     while changed.sum() < min(limit, image.size) and _leads(model, current[None], target)[0] <= 0:
         leads = _leads(model, single_pixel_changes(current), target)
-        # A pixel that was flipped stays flipped, so that the search ends.
+        # A flipped pixel stays flipped, so that the search ends.
         pixel = np.unravel_index(np.where(changed.ravel(), -np.inf, leads).argmax(), image.shape)
         changed[pixel] = True
         current = np.where(changed, flip(image), image)
@@ -71,32 +72,38 @@ def find(model: KerasModel | ExportedModel, image: np.ndarray, target: int, limi
 
 
 def pixels_in_random_order(
-    model: KerasModel | ExportedModel, image: np.ndarray, target: int, rng: np.random.Generator, orders: int = 20
+    model: ExplainableModel, image: np.ndarray, target: int, rng: np.random.Generator, orders: int = 20
 ) -> np.ndarray:
-    """How many pixels must be flipped in random orders until the model answers `target`.
+    """The number of pixels, flipped in random order, until the model answers `target`.
+
+    Args:
+        image: uint8 (28, 28).
 
     Returns:
-        Counts, float (orders,); infinite where it doesn't answer so before all 784 are flipped.
+        Counts, float (orders,); infinite where even all 784 pixels don't reach it.
     """
     counts = np.full(orders, np.inf)
-    for place in range(orders):
+    for order in range(orders):
         ranks = rng.permutation(image.size).reshape(image.shape)
         images = np.where(ranks < np.arange(1, image.size + 1)[:, None, None], flip(image), image)
         reached = np.flatnonzero(_leads(model, images, target) > 0)
         if len(reached):
-            counts[place] = reached[0] + 1
+            counts[order] = reached[0] + 1
     return counts
 
 
 def compare_with_random_order(
-    model: KerasModel | ExportedModel, images: np.ndarray, target: int, rng: np.random.Generator, orders: int = 5
+    model: ExplainableModel, images: np.ndarray, target: int, rng: np.random.Generator, orders: int = 5
 ) -> dict:
-    """How many pixels it takes to turn images into `target`, and how many in random order.
+    """The number of pixels that turn images into `target`, by counterfactuals and in random order.
+
+    Args:
+        images: uint8 (N, 28, 28).
 
     Returns:
-        `images`, how many were `found`; of those the `median`, `least` and `most` pixels, None if none was; how many
-        `random_orders` were tried, in how many the model `random_reached` the target at all, and the `random_least`
-        pixels of those.
+        The `target`, the number of `images` and of counterfactuals `found`; their `median`, `least` and `most` pixels;
+        the number of `random_orders`, of those that `random_reached` the target, and their `random_least` pixels. What
+        doesn't exist is None.
     """
     found = [each for each in (find(model, image, target) for image in images) if each.found]
     pixels = [int(each.changed.sum()) for each in found]
@@ -115,11 +122,11 @@ def compare_with_random_order(
     }
 
 
-def _answer(model: KerasModel | ExportedModel, image: np.ndarray) -> int:
+def _answer(model: ExplainableModel, image: np.ndarray) -> int:
     return int(model.logits(to_input(image[None]))[0].argmax())
 
 
-def _leads(model: KerasModel | ExportedModel, images: np.ndarray, target: int) -> np.ndarray:
-    """By how much the target's logit is ahead of the highest other, (N,)."""
+def _leads(model: ExplainableModel, images: np.ndarray, target: int) -> np.ndarray:
+    """The target's logit minus the highest other, (N,)."""
     logits = model.logits(to_input(images))
     return logits[:, target] - np.delete(logits, target, axis=1).max(axis=1)

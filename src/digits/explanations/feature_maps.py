@@ -1,4 +1,4 @@
-"""What a network has learned to see: weights as images, filters, and feature maps."""
+"""What a network has learnt: its weights and filters as images, and its feature maps."""
 
 from math import isqrt
 
@@ -9,9 +9,9 @@ from digits.images import to_input
 
 
 def input_weights(model: KerasModel) -> np.ndarray | None:
-    """The weights between the ink and each unit of the first dense layer, (units, side, side).
+    """The weights from the ink to each unit of the first dense layer, float (units, side, side).
 
-    None where convolutions stand before it, or what it sees isn't a square.
+    None if there are convolutions before it, or its input isn't a square image.
     """
     import keras
 
@@ -24,9 +24,9 @@ def input_weights(model: KerasModel) -> np.ndarray | None:
 
 
 def filters(model: KerasModel, layer: str) -> np.ndarray:
-    """A convolution's filters as images, (filters, rows, columns), those with the largest weights first.
+    """A convolution's filters as images, float (filters, rows, columns), in falling order of their norm.
 
-    A filter on several channels is shown by the slice that has the largest weights.
+    A filter with several input channels is shown by its slice with the largest norm.
     """
     kernel = model.graph.convolution_kernels[layer]
     strongest = np.linalg.norm(kernel, axis=(0, 1)).argmax(axis=0)
@@ -37,8 +37,12 @@ def filters(model: KerasModel, layer: str) -> np.ndarray:
 def feature_maps(model: KerasModel, images: np.ndarray, layer: str, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The strongest feature maps of a convolution, after its normalisation and activation.
 
+    Args:
+        images: uint8 (N, 28, 28).
+
     Returns:
-        The maps, (N, count, h, w), and which channels they are, (count,): those with the greatest mean over the images.
+        The maps, float (N, count, h, w), and the indices of their channels, (count,): those with the largest mean
+        magnitude over the images.
     """
     _, maps = model.logits_and_maps(to_input(images), model.graph.convolutions[layer])
     channels = np.argsort(-np.abs(maps).mean(axis=(0, 1, 2)), kind="stable")[:count]

@@ -1,4 +1,4 @@
-"""Everything that the workbench can say about why one model answers some digits as it does."""
+"""All explanations of one model's answers to some digits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,27 +13,27 @@ from digits.explanations import feature_maps as learned_features
 from digits.explanations.attribution import Attribution, KerasModel
 from digits.explanations.counterfactual import Counterfactual
 from digits.explanations.examples import Related
-from digits.explanations.shift import Drift
+from digits.explanations.shift import Shift
 from digits.images import to_input
 from digits.metrics import intervals
 from digits.recognition import batch
 
 SHOWN_MAPS = 12
 SHOWN_FILTERS = 32
-# For many damaged digits a method must be quick; of these, the first that works on a model.
+# Under dataset shift many digits are explained, so a quick method is used: the first of these that works on a model.
 QUICK = ("hires_cam", "integrated_gradients", "occlusion")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The digits to explain, and which of their scores.
+    """The digits and scores to explain.
 
     Attributes:
         images: uint8 (N, 28, 28).
-        labels: the digits that they are, (N,); None if that isn't known.
-        names: what each is called.
+        labels: their true digits, int (N,); None if unknown.
+        names: a name for each.
         target: the class to explain; None for the model's answers.
-        versus: the class to contrast with; None, or where it is the answer, the most probable other class.
+        versus: the class to contrast with. If it is None or the answer itself, the most probable other class is used.
         layer: the layer of the class activation maps; None for the last.
     """
 
@@ -47,23 +47,23 @@ class Subject:
 
 @dataclass(frozen=True)
 class Background:
-    """The digits that an explanation goes back to.
+    """The MNIST digits that explanations need.
 
     Attributes:
-        training: those that the models learned from, for examples.
-        test: those to lay out on a plane.
-        drifting: those to damage.
-        corruptions: names of the corruptions to damage them by.
+        training: the training digits, for explanations by examples.
+        test: the test digits to plot in the last layer's space.
+        shifted: the digits to corrupt.
+        corruptions: the names of the corruptions.
     """
 
     training: Digits
     test: Digits
-    drifting: Digits
+    shifted: Digits
     corruptions: Sequence[str]
 
 
 def typical_digits(digits: Digits) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Ten digits, one of each class and neither its most typical nor its most unusual: images, labels and names."""
+    """Ten digits, one of each class and neither the most nor the least typical: images, labels and names."""
     chosen = [data.representative(digits, digit, 3)[1] for digit in range(10)]
     return (
         digits.images[chosen],
@@ -73,13 +73,13 @@ def typical_digits(digits: Digits) -> tuple[np.ndarray, np.ndarray, list[str]]:
 
 
 def pictures(arguments: Sequence[str]) -> tuple[np.ndarray, None, list[str]]:
-    """People's pictures, prepared as the models see them: images, no labels, and the files' names.
+    """A user's pictures, preprocessed for the models: images, no labels, and the files' names.
 
     Args:
         arguments: files, folders or globs.
 
     Raises:
-        FileNotFoundError: a file isn't there, or a folder or glob holds no picture.
+        FileNotFoundError: there is no such file, or no picture in a folder or glob.
         ValueError: there are no arguments, or a picture can't be read.
     """
     files = list(batch.find_images(arguments))
@@ -90,23 +90,24 @@ def pictures(arguments: Sequence[str]) -> tuple[np.ndarray, None, list[str]]:
 
 @dataclass(frozen=True)
 class Explanations:
-    """What was found about one model.
+    """The explanations of one model.
 
     Attributes:
         name: the model's name.
-        labels: what the digits are; the model's answers where that isn't known, (N,).
-        answers: its answers, (N,).
+        labels: the true digits, int (N,); the model's answers if those are unknown.
+        answers: the model's answers, int (N,).
         attributions: by method.
-        contrast: why the target and not `versus`, by the default method.
+        contrast: why the target rather than `versus`, by the default method.
         effects: what flipping each pixel adds to the target's logit, (N, 28, 28).
         shares: exact Shapley values of 4×4 patches, (N, 4, 4).
         agreement: by method, Spearman's correlation of its patch sums with the Shapley values, (N,).
-        counterfactuals: each digit turned into `contrast.versus`; None where the model says that already.
-        related: its training digits; None for a model without a last dense layer.
-        plane: places of the test digits, (M, 2); None likewise.
-        misread: which of the test digits are misread, bool (M,).
-        drifts: under each corruption, by `drift_method`.
-        weights: of the first dense layer as images, (units, side, side); None behind convolutions.
+        counterfactuals: each digit turned into `contrast.versus`; None where that is the model's answer already.
+        related: the training digits as they relate to these; None for a model without a last dense layer.
+        plane: coordinates of the test digits, (M, 2); None likewise.
+        misread: whether each test digit is misread, bool (M,).
+        shifts: the effects of each corruption.
+        shift_method: the method of the maps in `shifts`.
+        weights: the first dense layer's weights as images, (units, side, side); None behind convolutions.
         filters: by convolution, (filters, rows, columns).
         feature_maps: by convolution, (N, maps, h, w).
     """
@@ -123,8 +124,8 @@ class Explanations:
     related: Related | None
     plane: np.ndarray | None
     misread: np.ndarray
-    drifts: list[Drift]
-    drift_method: str
+    shifts: list[Shift]
+    shift_method: str
     weights: np.ndarray | None
     filters: dict[str, np.ndarray]
     feature_maps: dict[str, np.ndarray]
@@ -136,8 +137,8 @@ def explain_model(
     """Explain one model's answers in every way that works on it.
 
     Args:
-        methods: attribution methods; those that don't work on the model are left out; all that do if empty.
-        seed: of all that draws.
+        methods: attribution methods, of which those that don't work on the model are skipped; if empty, all that do.
+        seed: for everything that uses random numbers.
 
     Raises:
         ValueError: there is no such class, method or layer.
@@ -162,8 +163,8 @@ def explain_model(
     weights = np.eye(logits.shape[1], dtype=np.float32)[target]
     shares = np.stack([shapley.exact_shapley(quick, *each) for each in zip(images, weights, strict=True)])
 
-    def explain_damaged(damaged: np.ndarray, classes: np.ndarray | None) -> Attribution:
-        return _explain(recogniser, quick_method, subject, damaged, classes, None, seed)
+    def explain_quickly(shifted: np.ndarray, classes: np.ndarray | None) -> Attribution:
+        return _explain(recogniser, quick_method, subject, shifted, classes, None, seed)
 
     has_last_layer = "features" in recogniser.outputs
     differentiable = attribution.open_keras(recogniser.path) if quick.has_gradient else None
@@ -186,27 +187,27 @@ def explain_model(
         related=examples.relate(recogniser, background.training, Digits(images, labels)) if has_last_layer else None,
         plane=examples.plane(recogniser, background.test.images, seed) if has_last_layer else None,
         misread=recogniser.predict_proba(background.test.images).argmax(axis=1) != background.test.labels,
-        drifts=[shift.measure(explain_damaged, background.drifting, name, seed) for name in background.corruptions],
-        drift_method=quick_method,
+        shifts=[shift.measure(explain_quickly, background.shifted, name, seed) for name in background.corruptions],
+        shift_method=quick_method,
         weights=learned_features.input_weights(differentiable) if differentiable else None,
         **_convolutions(differentiable, images),
     )
 
 
 def _target_and_versus(subject: Subject, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The classes to explain, and those to contrast them with, (N,) each."""
+    """The classes to explain, and those to contrast them with, int (N,) each."""
     target = logits.argmax(axis=1) if subject.target is None else np.full(len(logits), subject.target)
     others = logits.copy()
     others[np.arange(len(logits)), target] = -np.inf
     versus = others.argmax(axis=1)
     if subject.versus is not None:
-        # What the model reads as `versus` itself is contrasted with the next best class.
+        # An answer that is `versus` itself is contrasted with the next best class.
         versus = np.where((subject.target is None) & (target == subject.versus), versus, subject.versus)
     return target, versus
 
 
 def _convolutions(model: KerasModel | None, images: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
-    """Filters with more than one weight a channel, and feature maps with more than one place."""
+    """Filters larger than 1×1, and feature maps with spatial extent."""
     if not model:
         return {"filters": {}, "feature_maps": {}}
     kernels, maps = model.graph.convolution_kernels, model.graph.maps

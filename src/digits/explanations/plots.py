@@ -1,4 +1,4 @@
-"""Pictures of explanations as matplotlib figures: arrays in, a `Figure` out, never a file."""
+"""Figures of explanations: arrays in, a matplotlib `Figure` out, never a file."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from digits.reporting.figures import BLUE, GREY, INK, PALETTE, RED, single, tidy
 from digits.reporting.thumbnails import overlay
 
-# Ten digits, or ten methods, told apart.
+# For ten digits or ten methods.
 TEN_COLOURS = (*PALETTE, "#9467bd", "#17becf", "#8c564b")
 
 
 def heat_maps(images: np.ndarray, heats: Mapping[str, np.ndarray], titles: Sequence[str]) -> Figure:
-    """A row for each digit, uint8 (N, 28, 28): the digit, then its map by each method, (N, 28, 28) in [0, 1]."""
+    """A row per digit, uint8 (N, 28, 28): the digit, then its map by each method, (N, 28, 28) in [0, 1]."""
     figure, axes = _grid(len(images), len(heats) + 1, 1.05)
     for row, image in enumerate(images):
         axes[row, 0].imshow(image, cmap="gray_r", vmin=0, vmax=255)
@@ -31,7 +31,7 @@ def heat_maps(images: np.ndarray, heats: Mapping[str, np.ndarray], titles: Seque
 def signed_maps(
     maps: np.ndarray, titles: Sequence[str], columns: int = 10, outline: np.ndarray | None = None
 ) -> Figure:
-    """Signed maps, (N, h, w): red above 0, blue below, each on a scale of its own; a digit's outline if given."""
+    """Signed maps, (N, h, w): red above 0, blue below, each on its own scale, with outlines of digits if given."""
     rows = -(-len(maps) // columns)
     figure, axes = _grid(rows, min(columns, len(maps)), 1.15)
     for index, (axis, each) in enumerate(zip(axes.flat, maps, strict=False)):
@@ -44,7 +44,7 @@ def signed_maps(
 
 
 def filters(weights: np.ndarray, columns: int = 16) -> Figure:
-    """Weights as images, (N, h, w), each on a scale of its own: red above 0, blue below."""
+    """Weights as images, (N, h, w), each on its own scale: red above 0, blue below."""
     rows = -(-len(weights) // columns)
     figure, axes = _grid(rows, min(columns, len(weights)), 0.6)
     for axis, each in zip(axes.flat, weights, strict=False):
@@ -54,7 +54,7 @@ def filters(weights: np.ndarray, columns: int = 16) -> Figure:
 
 
 def feature_maps(images: np.ndarray, maps: np.ndarray) -> Figure:
-    """A row for each digit: the digit, and its feature maps, (N, maps, h, w), each channel on a scale of its own."""
+    """A row per digit: the digit, then its feature maps, (N, maps, h, w), each channel on its own scale."""
     figure, axes = _grid(len(images), maps.shape[1] + 1, 0.8)
     low, high = np.minimum(maps.min(axis=(0, 2, 3)), 0), maps.max(axis=(0, 2, 3))
     for row, (image, channels) in enumerate(zip(images, maps, strict=True)):
@@ -71,7 +71,7 @@ def ground_truth(
     patches: Mapping[str, np.ndarray],
     titles: Sequence[str],
 ) -> Figure:
-    """A row for each digit: the digit, every single pixel's effect, exact Shapley values, and methods' patch sums."""
+    """A row per digit: the digit, the effect of each pixel, exact Shapley values, and patch sums by method."""
     figure, axes = _grid(len(images), 3 + len(patches), 1.15)
     centres = np.arange(28) + 0.5
     for row, image in enumerate(images):
@@ -90,24 +90,24 @@ def ground_truth(
 
 
 def counterfactuals(images: np.ndarray, changed: np.ndarray, titles: Sequence[str]) -> Figure:
-    """Pairs of rows: digits, and below what they become; a red frame is new ink, a blue one ink taken away."""
+    """Digits above what they become; red frames mark added ink, blue ones removed ink."""
     figure, axes = _grid(2, len(images), 1.25)
     for column, (before, after) in enumerate(zip(images, changed, strict=True)):
         for axis, image in zip(axes[:, column], (before, after), strict=True):
             axis.imshow(image, cmap="gray_r", vmin=0, vmax=255)
-        for row, place in np.argwhere(before != after):
-            colour = RED if after[row, place] else BLUE
-            axes[1, column].plot(place, row, marker="s", markersize=3.2, color="none", markeredgecolor=colour)
+        for y, x in np.argwhere(before != after):
+            colour = RED if after[y, x] else BLUE
+            axes[1, column].plot(x, y, marker="s", markersize=3.2, color="none", markeredgecolor=colour)
         axes[0, column].set_title(titles[column], fontsize=9, color=INK)
     return figure
 
 
-def relatives(
+def training_digits(
     images: np.ndarray, groups: Mapping[str, tuple[np.ndarray, np.ndarray]], labels: np.ndarray, titles: Sequence[str]
 ) -> Figure:
-    """A row for each digit: itself, then groups of training digits, images (N, k, 28, 28) and labels (N, k).
+    """A row per digit: the digit, then groups of training digits, images (N, k, 28, 28) and labels (N, k).
 
-    A label that isn't the digit's own is red.
+    Labels other than the digit's own are red.
     """
     widths = [1] + [count for each, _ in groups.values() for count in (0.35, *[1] * each.shape[1])]
     figure = Figure((0.72 * sum(widths) + 0.6, 0.92 * len(images) + 0.4), layout="constrained")
@@ -129,27 +129,27 @@ def relatives(
     return figure
 
 
-def plane(places: np.ndarray, labels: np.ndarray, wrong: np.ndarray) -> Figure:
-    """Digits on a plane, (N, 2), coloured by label, with the misread ones ringed."""
+def plane(points: np.ndarray, labels: np.ndarray, misread: np.ndarray) -> Figure:
+    """Digits as points, (N, 2), coloured by label, the misread ones, bool (N,), with rings."""
     figure = Figure((8.4, 7), layout="constrained")
     axis = figure.subplots()
     for digit in range(10):
-        members = places[labels == digit]
+        members = points[labels == digit]
         axis.scatter(*members.T, s=7, color=TEN_COLOURS[digit], linewidths=0, alpha=0.7)
         if len(members):
-            centre = np.median(members, axis=0)
-            axis.text(*centre, str(digit), fontsize=16, weight="bold", ha="center", va="center", color=INK,
+            x, y = np.median(members, axis=0)
+            axis.text(x, y, str(digit), fontsize=16, weight="bold", ha="center", va="center", color=INK,
                       bbox={"boxstyle": "circle,pad=0.2", "color": "white", "alpha": 0.8})  # fmt: skip
     axis.scatter(
-        *places[wrong].T, s=46, facecolors="none", edgecolors=RED, linewidths=1.2, label=f"misread ({wrong.sum()})"
+        *points[misread].T, s=46, facecolors="none", edgecolors=RED, linewidths=1.2, label=f"misread ({misread.sum()})"
     )
     axis.legend(frameon=False, loc="upper right")
     axis.set_axis_off()
     return figure
 
 
-def drift(levels: Sequence[float], unit: str, rows: Mapping[str, np.ndarray], title: str) -> Figure:
-    """Accuracy, confidence and the maps' similarity, means by severity, with the amount of damage as the axis."""
+def shift(levels: Sequence[float], unit: str, rows: Mapping[str, np.ndarray], title: str) -> Figure:
+    """Mean accuracy, confidence and similarity of the maps by severity, labelled with the amount of damage."""
     figure, axis = single(4.6, 3)
     styles = {"accuracy": (INK, "-"), "confidence": (GREY, "--"), "similarity of the map": (RED, "-")}
     for name, values in rows.items():
@@ -158,15 +158,15 @@ def drift(levels: Sequence[float], unit: str, rows: Mapping[str, np.ndarray], ti
     lowest = 100 * min(np.min(values) for values in rows.values())
     axis.set(ylim=(min(0, 1.05 * lowest), 103), xlabel=f"severity ({unit})", title=title)
     axis.set_xticks(
-        range(len(levels)), [f"{place}\n{level:g}".replace("inf", "∞") for place, level in enumerate(levels)]
+        range(len(levels)), [f"{severity}\n{level:g}".replace("inf", "∞") for severity, level in enumerate(levels)]
     )
     axis.set_ylabel("%")
     axis.legend(frameon=False, loc="lower left", fontsize=8)
     return figure
 
 
-def moved_reasons(images: Sequence[np.ndarray], heats: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
-    """A row of digits with their maps, and below it the damaged ones: two arrays (N, 28, 28) of each."""
+def changed_maps(images: Sequence[np.ndarray], heats: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
+    """Clean digits with their heat maps above the corrupted ones: two arrays (N, 28, 28) of each."""
     figure, axes = _grid(2, len(titles), 1.25)
     for row, images_of_row, heats_of_row in zip(axes, images, heats, strict=True):
         for axis, image, heat in zip(row, images_of_row, heats_of_row, strict=True):
@@ -177,19 +177,19 @@ def moved_reasons(images: Sequence[np.ndarray], heats: Sequence[np.ndarray], tit
 
 
 def faithfulness(estimates: Mapping[str, Mapping[str, Mapping[str, float]]], baselines: Sequence[str]) -> Figure:
-    """By method, each model's faithfulness with its interval; baselines grey, the best method on top."""
-    means = {name: np.mean([each["value"] for each in by_model.values()]) for name, by_model in estimates.items()}
-    names = sorted(means, key=means.get)
+    """By method, each model's faithfulness with its interval; the best method on top, baselines in grey."""
+    means = {name: float(np.mean([each["value"] for each in models.values()])) for name, models in estimates.items()}
+    names = sorted(means, key=lambda name: means[name])
     models = list(next(iter(estimates.values())))
     figure, axis = single(7.5, 0.38 * len(names) + 1.4)
-    for place, name in enumerate(names):
+    for row, name in enumerate(names):
         for index, model in enumerate(models):
             each = estimates[name][model]
-            height = place + 0.16 * ((len(models) - 1) / 2 - index)
+            height = row + 0.16 * ((len(models) - 1) / 2 - index)
             colour = GREY if name in baselines else PALETTE[index]
             axis.plot([each["low"], each["high"]], [height] * 2, color=colour, linewidth=2)
             axis.plot(
-                each["value"], height, "o", color=colour, markersize=5, label=model if place == len(names) - 1 else None
+                each["value"], height, "o", color=colour, markersize=5, label=model if row == len(names) - 1 else None
             )
     axis.axvline(0, color=GREY, linewidth=1, linestyle=":")
     axis.set_yticks(range(len(names)), names)
@@ -201,9 +201,9 @@ def faithfulness(estimates: Mapping[str, Mapping[str, Mapping[str, float]]], bas
 def deletion_and_insertion(
     curves: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]], baselines: Sequence[str]
 ) -> Figure:
-    """Mean probability of the answer as pixels go (above) and come back (below), a column for each filling.
+    """Mean probability of the answer as pixels are replaced (top) and restored (bottom), a column per filling.
 
-    Methods are coloured; baselines are broken lines in black.
+    Methods are coloured; baselines are broken black lines.
     """
     styles = dict(zip(baselines, ({"color": INK, "linestyle": line} for line in (":", "--")), strict=True))
     fillings = list(next(iter(curves.values())))
@@ -230,7 +230,7 @@ def deletion_and_insertion(
 
 
 def cascade(stages: Sequence[str], similarity: Mapping[str, Sequence[float]]) -> Figure:
-    """How alike maps stay as a network loses what it learned, from the logits down."""
+    """The similarity of maps to the trained network's as its layers are randomised from the logits down."""
     figure, axis = single(8.5, 3.8)
     for index, (name, values) in enumerate(similarity.items()):
         axis.plot(range(len(values) + 1), [1, *values], marker="o", markersize=4, color=TEN_COLOURS[index], label=name)

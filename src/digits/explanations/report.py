@@ -1,4 +1,4 @@
-"""The files of an explanation: pictures for each model, the study of the methods, and one HTML page."""
+"""The files of the explanations: figures for each model, the benchmark of methods, and one HTML page."""
 
 import json
 from collections.abc import Sequence
@@ -12,23 +12,25 @@ from digits.corruptions import CORRUPTIONS, SEVERITIES
 from digits.explanations import benchmark, shapley
 from digits.explanations import plots as draw
 from digits.explanations.overview import Background, Explanations, Subject
-from digits.explanations.shift import Drift
+from digits.explanations.shift import Shift
 from digits.explanations.tables import TITLES, counterfactual_text
 from digits.reporting import figures as reporting_figures
 from digits.reporting import html
 
-# Digits of which pictures show more than one image each.
+# How many digits figures show.
 SHOWN_WITH_GROUND_TRUTH = 5
-SHOWN_RELATIVES = 5
-SHOWN_MOVED = 8
-DRIFT_SEVERITY = 2
+SHOWN_TRAINING_DIGITS = 5
+SHOWN_CHANGED_MAPS = 8
+SHIFT_SEVERITY = 2
 
 
-def write(found: Sequence[Explanations], subject: Subject, background: Background, study: dict, folder: Path) -> Path:
-    """Write all pictures, one folder a model, `study.json` if there is a study, and `report.html`.
+def write(
+    found: Sequence[Explanations], subject: Subject, background: Background, measured: dict, folder: Path
+) -> Path:
+    """Write all figures, in a folder per model, `benchmark.json` if the methods were measured, and `report.html`.
 
     Args:
-        study: as `method_study.study` gives it; empty if the methods weren't judged.
+        measured: as `benchmark.run` returns it; empty if the methods weren't measured.
 
     Returns:
         The path of the page.
@@ -37,17 +39,17 @@ def write(found: Sequence[Explanations], subject: Subject, background: Backgroun
     for each in found:
         own = files.output_folder(folder / each.name)
         figures = _of_answers(each, subject, background) | _of_network(each, subject, background)
-        for drift in each.drifts:
-            figures |= _of_drift(drift, background)
+        for shift in each.shifts:
+            figures |= _of_shift(shift, background)
         models.append({"name": each.name, "pictures": _write(figures, own), "found": each})
-    if study:
-        files.write_text(folder / "study.json", json.dumps(study, indent=1) + "\n")
+    if measured:
+        files.write_text(folder / "benchmark.json", json.dumps(measured, indent=1) + "\n")
     page = html.render(
         "explanations.html.j2",
         models=models,
         subject=subject,
-        study=study,
-        judged=_write(study_figures(study), folder) if study else {},
+        benchmark=measured,
+        benchmark_pictures=_write(benchmark_figures(measured), folder) if measured else {},
         titles=TITLES,
         counterfactual_text=counterfactual_text,
     )
@@ -55,36 +57,37 @@ def write(found: Sequence[Explanations], subject: Subject, background: Backgroun
     return folder / "report.html"
 
 
-def study_figures(study: dict) -> dict[str, Figure]:
-    """Pictures of how faithful the methods are: of all models together, and curves and cascades of each."""
+def benchmark_figures(measured: dict) -> dict[str, Figure]:
+    """Figures of the benchmark: faithfulness over all models, and the curves and cascade of each."""
     figures = {}
-    for kind, ranked in study["ranking"].items():
-        models = {name: study["models"][name]["methods"] for name in ranked["models"]}
+    for kind, ranked in measured["ranking"].items():
+        models = {name: measured["models"][name]["methods"] for name in ranked["models"]}
         by_method = {
             TITLES[name]: {model: each[name]["faithfulness"] for model, each in models.items()}
             for name in (*(row["method"] for row in ranked["methods"]), *benchmark.BASELINES)
         }
         figures[f"faithfulness {kind}"] = draw.faithfulness(by_method, list(benchmark.BASELINES.values()))
-    for model, each in study["models"].items():
+    for model, each in measured["models"].items():
         curves = {TITLES[name]: by_filling for name, by_filling in each["curves"].items()}
         figures[f"curves {model}"] = draw.deletion_and_insertion(curves, list(benchmark.BASELINES.values()))
         similarity = {
-            TITLES[name]: [stage["value"] for stage in figure["sanity"]]
+            TITLES[name]: [stage["value"] for stage in figure["randomisation"]]
             for name, figure in each["methods"].items()
-            if "sanity" in figure
+            if "randomisation" in figure
         }
         figures[f"cascade {model}"] = draw.cascade(each["stages"], similarity)
     return figures
 
 
 def _of_answers(found: Explanations, subject: Subject, background: Background) -> dict[str, Figure]:
-    """Pictures of why the model answered the digits as it did."""
+    """Figures that explain the model's answers."""
     images, count = subject.images, SHOWN_WITH_GROUND_TRUTH
     names = [f"{name}: {answer}" for name, answer in zip(subject.names, found.answers, strict=True)]
     heats = {TITLES[name]: each.heat for name, each in found.attributions.items()}
     sums = {TITLES[name]: shapley.patch_sums(each.signed[:count]) for name, each in found.attributions.items()}
+    assert found.contrast.versus is not None
     pairs = zip(found.contrast.target, found.contrast.versus, strict=True)
-    contrasts = [f"{target} and not {other}" for target, other in pairs]
+    contrasts = [f"{target}, not {other}" for target, other in pairs]
     figures = {
         "heat maps": draw.heat_maps(images, heats, names),
         "contrast": draw.signed_maps(found.contrast.signed, contrasts, outline=images),
@@ -106,14 +109,14 @@ def _of_answers(found: Explanations, subject: Subject, background: Background) -
     if found.related:
         related, training = found.related, background.training
         groups = {"nearest": related.nearest, "helpful": related.helpful, "harmful": related.harmful}
-        chosen = {name: choose(SHOWN_RELATIVES) for name, choose in groups.items()}
+        chosen = {name: choose(SHOWN_TRAINING_DIGITS) for name, choose in groups.items()}
         shown = {name: (training.images[each], training.labels[each]) for name, each in chosen.items()}
-        figures["relatives"] = draw.relatives(images, shown, found.labels, names)
+        figures["training digits"] = draw.training_digits(images, shown, found.labels, names)
     return figures
 
 
 def _of_network(found: Explanations, subject: Subject, background: Background) -> dict[str, Figure]:
-    """Pictures of what the model has learned."""
+    """Figures of what the model has learnt."""
     figures = {}
     if found.plane is not None:
         figures["plane"] = draw.plane(found.plane, background.test.labels, found.misread)
@@ -128,29 +131,29 @@ def _of_network(found: Explanations, subject: Subject, background: Background) -
     return figures | {name: draw.feature_maps(subject.images, each) for name, each in maps.items()}
 
 
-def _of_drift(drift: Drift, background: Background) -> dict[str, Figure]:
-    """Pictures of how the reasons move under one corruption."""
-    corruption = CORRUPTIONS[drift.corruption]
+def _of_shift(shift: Shift, background: Background) -> dict[str, Figure]:
+    """Figures of the effects of one corruption."""
+    corruption = CORRUPTIONS[shift.corruption]
     rows = {
-        "accuracy": drift.correct.mean(axis=1),
-        "confidence": drift.confidence.mean(axis=1),
-        "similarity of the map": drift.similarity.mean(axis=1),
+        "accuracy": shift.correct.mean(axis=1),
+        "confidence": shift.confidence.mean(axis=1),
+        "similarity of the map": shift.similarity.mean(axis=1),
     }
     levels = [corruption.amount(severity) for severity in (0, *SEVERITIES)]
-    figures = {f"drift {drift.corruption}": draw.drift(levels, corruption.unit, rows, drift.corruption)}
-    moved = drift.moved_reasons(DRIFT_SEVERITY)[:SHOWN_MOVED]
-    if len(moved):
-        labels, likeness = background.drifting.labels[moved], drift.similarity[DRIFT_SEVERITY, moved]
-        figures[f"moved {drift.corruption}"] = draw.moved_reasons(
-            [drift.images[severity, moved] for severity in (0, DRIFT_SEVERITY)],
-            [drift.heat[severity, moved] for severity in (0, DRIFT_SEVERITY)],
-            [f"{label}: {each:.2f}" for label, each in zip(labels, likeness, strict=True)],
+    figures = {f"shift {shift.corruption}": draw.shift(levels, corruption.unit, rows, shift.corruption)}
+    chosen = shift.most_changed_maps(SHIFT_SEVERITY)[:SHOWN_CHANGED_MAPS]
+    if len(chosen):
+        labels, similarity = background.shifted.labels[chosen], shift.similarity[SHIFT_SEVERITY, chosen]
+        figures[f"changed maps {shift.corruption}"] = draw.changed_maps(
+            [shift.images[severity, chosen] for severity in (0, SHIFT_SEVERITY)],
+            [shift.heat[severity, chosen] for severity in (0, SHIFT_SEVERITY)],
+            [f"{label}: {each:.2f}" for label, each in zip(labels, similarity, strict=True)],
         )
     return figures
 
 
 def _write(figures: dict[str, Figure], folder: Path) -> dict[str, str]:
-    """Write figures as PNG; give their `data:` addresses by name."""
+    """Write figures as PNG files; return their `data:` URLs by name."""
     written = {}
     for name, figure in figures.items():
         file = name.replace(" ", "_").replace("#", "_") + ".png"

@@ -1,4 +1,4 @@
-"""How a model's reasons move while its images are damaged, beside its accuracy and its confidence."""
+"""Dataset shift: how a model's accuracy, confidence and heat maps change as its images are corrupted."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from digits.metrics import intervals
 
 
 @dataclass(frozen=True)
-class Drift:
-    """Digits under one corruption; a row for each severity, from 0 to 5.
+class Shift:
+    """Digits under one corruption; a row for each severity from 0 to 5.
 
     Attributes:
         corruption: its name.
-        correct: which answers are right, bool (6, N).
-        confidence: the answers' probabilities, (6, N).
-        kept: which answers are those of the undamaged digits, bool (6, N).
-        similarity: the correlation of the signed maps, of the class first answered, with the undamaged digits', (6, N).
-        images: the damaged digits, uint8 (6, N, 28, 28).
-        heat: the maps, (6, N, 28, 28).
+        correct: whether answers are correct, bool (6, N).
+        confidence: the probabilities of the answers, float (6, N).
+        kept: whether answers are those to the clean digits, bool (6, N).
+        similarity: correlations of the signed maps for the clean answer with those of the clean digits, float (6, N).
+        images: the corrupted digits, uint8 (6, N, 28, 28).
+        heat: the heat maps, float (6, N, 28, 28).
     """
 
     corruption: str
@@ -34,22 +34,22 @@ class Drift:
     images: np.ndarray
     heat: np.ndarray
 
-    def moved_reasons(self, severity: int) -> np.ndarray:
-        """Places of the digits whose answer is right with and without damage, the most moved reason first."""
+    def most_changed_maps(self, severity: int) -> np.ndarray:
+        """Indices of the digits whose answers are correct with and without damage, the most changed map first."""
         steady = np.flatnonzero(self.kept[severity] & self.correct[severity])
         return steady[np.argsort(self.similarity[severity, steady], kind="stable")]
 
 
 def measure(
     explain: Callable[[np.ndarray, np.ndarray | None], Attribution], digits: Digits, corruption: str, seed: int = 0
-) -> Drift:
+) -> Shift:
     """Explain digits under a corruption at every severity.
 
-    Where the corruption moves the page, the undamaged digit's map is moved in the same way before it is compared, so
-    that a reason that stays on its stroke counts as the same.
+    A geometric corruption also transforms the clean digit's map before the comparison, so that evidence that stays on
+    its stroke counts as unchanged.
 
     Args:
-        explain: images, and the classes to explain or None for the answers, to their attributions.
+        explain: from images, and the classes to explain or None for the answers, to attributions.
     """
     clean = explain(digits.images, None)
     damage = CORRUPTIONS[corruption]
@@ -59,7 +59,7 @@ def measure(
         found = explain(images, clean.target) if severity else clean
         expected = clean.signed
         if damage.kind == "geometry":
-            expected = _moved(damage, expected, severity, seed)
+            expected = _transformed(damage, expected, severity, seed)
         answers = found.logits.argmax(axis=1)
         rows["correct"].append(answers == digits.labels)
         rows["confidence"].append(softmax(found.logits, axis=1).max(axis=1))
@@ -67,11 +67,11 @@ def measure(
         rows["similarity"].append(intervals.correlations(expected, found.signed))
         rows["images"].append(images)
         rows["heat"].append(found.heat)
-    return Drift(corruption, **{name: np.stack(values) for name, values in rows.items()})
+    return Shift(corruption, **{name: np.stack(values) for name, values in rows.items()})
 
 
-def _moved(damage: Corruption, maps: np.ndarray, severity: int, seed: int) -> np.ndarray:
-    """Signed maps, (N, 28, 28), moved as a corruption moves their images; each on a scale of its own."""
+def _transformed(damage: Corruption, maps: np.ndarray, severity: int, seed: int) -> np.ndarray:
+    """Signed maps, (N, 28, 28), transformed as a corruption transforms their images; each is rescaled."""
     scale = np.maximum(np.abs(maps).max(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)
     positive, negative = (np.rint(255 * np.maximum(part, 0) / scale).astype(np.uint8) for part in (maps, -maps))
     gains, losses = (damage(part, severity, np.random.default_rng(seed)).astype(int) for part in (positive, negative))

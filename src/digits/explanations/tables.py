@@ -1,4 +1,4 @@
-"""A study of attribution methods as Markdown: what the README and `docs/explanations.md` show."""
+"""The benchmark of attribution methods as Markdown, for README.md and docs/."""
 
 from collections.abc import Mapping
 
@@ -10,41 +10,53 @@ from digits.reporting.tables import markdown_table
 TITLES = {name: method.title for name, method in METHODS.items()} | BASELINES
 
 
-def choice_text(study: Mapping) -> str:
-    """The method to use, and the faithfulness of every method on the models with convolutions."""
-    ranked = study["ranking"]["convolutional"]
-    best, dense = (study["ranking"][kind]["methods"][0]["method"] for kind in ("convolutional", "dense"))
-    models = {name: study["models"][name]["methods"] for name in ranked["models"]}
+def choice_text(found: Mapping) -> str:
+    """The default methods, and the ranking of all methods on the models with convolutions."""
+    ranked = found["ranking"]["convolutional"]
+    best, dense = (found["ranking"][kind]["methods"][0]["method"] for kind in ("convolutional", "dense"))
+    models = {name: found["models"][name]["methods"] for name in ranked["models"]}
     rows = [
         [
             TITLES[row["method"]],
             f"{row['rank']:.1f}",
             *(_with_margin(each[row["method"]]["faithfulness"]) for each in models.values()),
-            _verdict(row, models),
-            "yes" if row["beats"] else "no",
+            _randomisation(row, models),
+            "yes" if row["beats_baselines"] else "no",
         ]
         for row in ranked["methods"]
     ]
     rows += [
-        [name, "", *(_with_margin(each[baseline]["faithfulness"]) for each in models.values()), "knows no model", ""]
+        [
+            name,
+            "",
+            *(_with_margin(each[baseline]["faithfulness"]) for each in models.values()),
+            "independent of the model",
+            "",
+        ]
         for baseline, name in BASELINES.items()
     ]
-    header = ["method", "mean rank", *(f"faithfulness, `{name}`" for name in models), "sanity check", "beats baselines"]
+    header = [
+        "method",
+        "mean rank",
+        *(f"faithfulness, `{name}`" for name in models),
+        "parameter randomisation",
+        "beats baselines",
+    ]
     choice = (
         f"The default is **{TITLES[best]}**; for models without convolutions, {TITLES[dense].lower()}. Of the methods "
-        "that pass the\nsanity check and are more faithful than both baselines, it has the best mean rank over "
+        "that pass\nparameter randomisation and are more faithful than both baselines, it has the best mean rank over "
         "faithfulness,\nsensitivity-n, agreement with exact Shapley values, and stability."
     )
     return f"{choice}\n\n{markdown_table(header, rows)}"
 
 
-def study_text(study: Mapping) -> str:
-    """Every figure of every method, a table a model."""
-    return "\n\n".join(_model_text(name, found) for name, found in study["models"].items())
+def benchmark_text(found: Mapping) -> str:
+    """All figures of all methods, one table per model."""
+    return "\n\n".join(_model_text(name, each) for name, each in found["models"].items())
 
 
 def agreement_text(captum: Mapping) -> str:
-    """How far maps are from Captum's on the same weights, from the benchmark's result."""
+    """How far maps are from Captum's for the same weights, as `benchmarks/captum.py` measured it."""
     rows = []
     for model in ("mnist_advanced", "mnist_cnn"):
         for name, double in captum[model]["float64"].items():
@@ -66,7 +78,7 @@ def _model_text(name: str, found: Mapping) -> str:
         [
             TITLES[method],
             *(_with_margin(figures[each]) for each in ("faithfulness", *kinds, "sensitivity", "shapley", "stability")),
-            _with_margin(figures["sanity"][-1]) if "sanity" in figures else "–",
+            _with_margin(figures["randomisation"][-1]) if "randomisation" in figures else "–",
             f"{figures['evidence']['value']:.1%}",
         ]
         for method, figures in methods
@@ -76,14 +88,14 @@ def _model_text(name: str, found: Mapping) -> str:
 
 
 def counterfactual_text(turned: Mapping) -> str:
-    """How many pixels turn a 4 into a 9, against random orders."""
+    """The number of pixels that turn a 4 into a 9, compared with random order."""
     if turned["random_reached"]:
         chance = (
-            f"{turned['random_reached']} of {turned['random_orders']} tries got there at all, none with fewer than "
+            f"{turned['random_reached']} of {turned['random_orders']} tries succeeded, none with fewer than "
             f"{turned['random_least']:g} pixels"
         )
     else:
-        chance = f"none of {turned['random_orders']} tries got there, though all 784 pixels were changed in the end"
+        chance = f"none of {turned['random_orders']} tries succeeded, even with all 784 pixels changed"
     if not turned["found"]:
         return f"None of {turned['images']} fours could be turned into a nine. In random order, {chance}."
     return (
@@ -92,10 +104,10 @@ def counterfactual_text(turned: Mapping) -> str:
     )
 
 
-def _verdict(row: Mapping, models: Mapping) -> str:
-    """Whether a method passes the sanity check, and the most that it keeps of its map on any model."""
-    kept = max(abs(each[row["method"]]["sanity"][-1]["value"]) for each in models.values())
-    return f"{'passes' if row['passes'] else '**fails**'} ({kept:.2f})"
+def _randomisation(row: Mapping, models: Mapping) -> str:
+    """Whether a method passes parameter randomisation, and its largest remaining correlation on any model."""
+    kept = max(abs(each[row["method"]]["randomisation"][-1]["value"]) for each in models.values())
+    return f"{'passes' if row['passes_randomisation'] else '**fails**'} ({kept:.2f})"
 
 
 def _with_margin(estimate: Mapping[str, float]) -> str:

@@ -73,7 +73,7 @@ def test_layer_can_be_chosen(name, layer, images, ink):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_layer_that_cannot_be_looked_at_is_explained(method, images):
-    expected = "relu, pool$" if method in WITH_LAYER else "looks at the ink, not at a layer"
+    expected = "relu, pool$" if method in WITH_LAYER else "explains the ink, not a layer"
     with pytest.raises(ValueError, match=expected):
         explain(opened("depthwise"), images, method, layer="dense" if method in WITH_LAYER else "relu")
 
@@ -81,7 +81,7 @@ def test_layer_that_cannot_be_looked_at_is_explained(method, images):
 @pytest.mark.parametrize("name", sorted(set(cards.available(paths.MODELS)) - {*SHIPPED, "mnist_ensemble"}))
 def test_model_without_a_layer_names_the_methods_that_then_work(name, images):
     recogniser = recognizer.load(name)
-    has = "it is no network" if name == "mnist_random_forest" else "it has .*logits"
+    has = "it isn't a network" if name == "mnist_random_forest" else "it has .*logits"
     with pytest.raises(ValueError, match=f"convolution, and {name} has none .{has}") as raised:
         explain(ExportedModel(recogniser), images, "grad_cam")
     named = str(raised.value).split("work on it: ")[1].split(", ")

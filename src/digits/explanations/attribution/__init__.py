@@ -1,7 +1,7 @@
-"""Why a model answers as it does: ten attribution methods under one contract.
+"""Which parts of an image speak for an answer: ten attribution methods behind one function, `explain`.
 
-A method is one function that gives raw maps; asking for the score, choosing the layer, checking, resizing and
-normalising happen here, once, around all of them. `docs/explanations.md` says what each can and can't tell.
+Each method is one function that returns raw maps. Choosing the score and the layer, checking, resizing and normalising
+happen here, once for all methods. `docs/explanations.md` says what each method can and can't tell.
 """
 
 import inspect
@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from digits import backend
 from digits.checkpoints.recognizer import Recognizer
 from digits.explanations.attribution import cam, gradients, masks
-from digits.explanations.attribution.models import ExportedModel, KerasModel
+from digits.explanations.attribution.models import ExplainableModel, ExportedModel, KerasModel
 from digits.images import check_images, to_input
 
 
@@ -25,10 +26,10 @@ class Method:
 
     Attributes:
         title: its name in reports.
-        function: (model, ink, weights, ...) to raw maps, (N, h, w).
-        needs_layer: it looks at a layer's feature maps, and takes `layer` and `maps`.
-        needs_gradient: what it differentiates by: "ink", "map" or nothing.
-        is_random: it draws, and takes `rng`.
+        function: from (model, ink, weights, ...) to raw maps, float (N, h, w).
+        needs_layer: it explains a layer's feature maps, and takes `layer` and `maps`.
+        needs_gradient: what it differentiates with respect to: "ink", "map" or, if empty, nothing.
+        is_random: it takes a random generator, `rng`.
         is_linear: the raw map of a contrast is the difference of two raw maps.
     """
 
@@ -56,25 +57,25 @@ METHODS = {
     "occlusion": Method(title="Occlusion", function=masks.occlusion),
     "rise": Method(title="RISE", function=masks.rise, is_random=True),
 }
-# What `explain` hands to a method besides its own parameters.
+# What `explain` passes to a method in addition to the method's own parameters.
 GIVEN = {"model", "ink", "weights", "layer", "maps", "rng"}
-# They came out first where that was measured: docs/explanations.md says how.
+# The best in the benchmark of methods, which docs/explanations.md describes.
 DEFAULT = "occlusion"
 DEFAULT_WITHOUT_CONVOLUTIONS = "input_x_gradient"
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """Maps of why a model gives N images their scores.
+    """Maps that explain a model's scores for N images.
 
     Attributes:
         method: the method's name.
-        layer: the layer it looked at; None for a method that looks at the ink.
-        target: the classes explained, (N,).
-        versus: the classes they are contrasted with, (N,), or None.
-        logits: the model's logits, (N, classes).
-        raw: the signed maps, (N, h, w), as fine as the layer or as the image.
-        heat: the positive evidence at 28×28, divided by its maximum, (N, 28, 28); zeros where there is none.
+        layer: the layer whose feature maps it explains; None for a method that explains the ink.
+        target: the classes explained, int (N,).
+        versus: the classes that they are contrasted with, int (N,), or None.
+        logits: the model's logits, float (N, classes).
+        raw: the signed maps, float (N, h, w), at the resolution of the layer or of the image.
+        heat: the positive evidence at 28×28, divided by its maximum, float (N, 28, 28); all zeros where there is none.
         has_evidence: whether there is any positive evidence, bool (N,).
     """
 
@@ -94,7 +95,7 @@ class Attribution:
 
 
 def explain(
-    model: KerasModel | ExportedModel,
+    model: ExplainableModel,
     images: np.ndarray,
     method: str | None = None,
     target: int | np.ndarray | None = None,
@@ -103,20 +104,20 @@ def explain(
     seed: int = 0,
     **parameters,
 ) -> Attribution:
-    """Explain a model's scores for images.
+    """Explain a model's scores for images with an attribution method.
 
     Args:
         images: uint8 (N, 28, 28), ink 255 on paper 0.
-        method: one of `METHODS`; what `default_method` says if left out.
-        target: the class to explain, one for all images or one each; the model's answers if left out.
-        versus: explain the target's logit minus this class's.
-        layer: the layer to look at; the last with a spatial output that convolutions feed, if left out.
-        seed: of the methods that draw.
+        method: one of `METHODS`; by default that of `default_method`.
+        target: the class to explain, one for all images or int (N,); by default the model's answers.
+        versus: a class to contrast with: the target's logit minus this class's is explained.
+        layer: the layer to explain; by default the last one with a spatial output behind a convolution.
+        seed: for methods that use random numbers.
         parameters: the method's own, such as `steps` of integrated gradients.
 
     Raises:
         ValueError: there is no such method, class or layer, the model can't be explained in this way, the images have
-            another shape or dtype, or the model's logits aren't finite.
+            another shape or dtype, or the logits or the maps aren't finite.
     """
     method = method or default_method(model)
     check_method(method)
@@ -127,43 +128,39 @@ def explain(
     if not len(images):
         raise ValueError("expected at least one image to explain")
     ink = to_input(images)
-    if chosen.needs_layer:
+    if layer:
         logits, parameters["maps"] = model.logits_and_maps(ink, layer)
         parameters["layer"] = layer
     else:
         logits = model.logits(ink)
     if not np.isfinite(logits).all():
         raise ValueError(f"the logits of {model.name} aren't finite numbers")
-    target = logits.argmax(axis=1) if target is None else _classes("target", target, logits.shape)
-    versus = None if versus is None else _classes("versus", versus, logits.shape)
-    weights = _score(target, versus, logits)
+    targets = logits.argmax(axis=1) if target is None else _classes("target", target, *logits.shape)
+    others = None if versus is None else _classes("versus", versus, *logits.shape)
+    weights = _score(targets, others, logits)
     if chosen.is_random:
         parameters["rng"] = np.random.default_rng(seed)
-    # What isn't a number is reported below, in a sentence.
+    # Values that aren't finite are reported below, in a sentence.
     with np.errstate(invalid="ignore", over="ignore"):
         raw = chosen.function(model, ink.astype(logits.dtype), weights, **parameters)
     if not np.isfinite(raw).all():
-        raise ValueError(
-            f"{chosen.title} of {model.name} isn't finite: the model has no gradient, or no answer, somewhere"
-        )
-    return Attribution(method, layer, target, versus, logits, raw, *normalise(raw))
+        raise ValueError(f"{chosen.title} of {model.name} isn't finite: somewhere the model's gradient or answer isn't")
+    return Attribution(method, layer, targets, others, logits, raw, *normalise(raw))
 
 
 def normalise(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The positive part of raw maps, (N, h, w), at 28×28 and divided by its maximum, and whether there is any."""
+    """The positive part of raw maps, float (N, h, w), at 28×28 and divided by its maximum; and whether there is any."""
     positive = masks.resize_all(np.maximum(raw, 0))
     peaks = positive.max(axis=(1, 2))
     has_evidence = peaks > 0
     return positive / np.where(has_evidence, peaks, 1)[:, None, None], has_evidence
 
 
-def open_model(
-    recogniser: Recognizer, method: str | None = None, layer: str | None = None
-) -> KerasModel | ExportedModel:
-    """The quickest way to explain a recogniser: through its export where that can answer, else with TensorFlow.
+def open_model(recogniser: Recognizer, method: str | None = None, layer: str | None = None) -> ExplainableModel:
+    """Open a recogniser for a method in the quickest way: through its export if that suffices, else with TensorFlow.
 
     Raises:
-        ValueError: there is no such method, the model has no layer that it could look at, or the file no gradient.
+        ValueError: there is no such method, or the checkpoint lacks the layer or the gradient that it needs.
     """
     quick = ExportedModel(recogniser)
     method = method or default_method(quick)
@@ -176,20 +173,20 @@ def open_model(
         return quick
     if recogniser.path.suffix != ".keras":
         raise ValueError(
-            f"{METHODS[method].title} needs the gradient, which {recogniser.path.name} doesn't have; "
+            f"{METHODS[method].title} needs a gradient, which {recogniser.path.name} doesn't have; "
             f"these methods work on it: {', '.join(working_methods(quick))}"
         )
     return open_keras(recogniser.path)
 
 
 def is_quick(model: ExportedModel, method: str) -> bool:
-    """Whether a method works on an export, without TensorFlow, at the export's own layer."""
+    """Whether a method works on an export, without TensorFlow, at the exported layer."""
     gradient = METHODS[method].needs_gradient
     return not gradient or (gradient == "map" and model.has_linear_head)
 
 
 def open_keras(path: Path) -> KerasModel:
-    """A `.keras` file under attribution, with TensorFlow; the last few files stay open."""
+    """Open a `.keras` file with TensorFlow; the last few stay open."""
     return _open_keras(path, path.stat().st_mtime_ns)
 
 
@@ -198,21 +195,21 @@ def _open_keras(path: Path, changed: int) -> KerasModel:
     backend.load_keras()
     import keras
 
-    return KerasModel(keras.saving.load_model(path, compile=False, safe_mode=True))
+    return KerasModel(cast("keras.Model", keras.saving.load_model(path, compile=False, safe_mode=True)))
 
 
-def choose_layer(model: KerasModel | ExportedModel, method: str, layer: str | None) -> str | None:
-    """The layer that a method looks at: `layer`, or the model's last with a spatial output; None if it needs none.
+def choose_layer(model: ExplainableModel, method: str, layer: str | None) -> str | None:
+    """The layer that a method explains: `layer`, or the model's last spatial one; None for a method that needs none.
 
     Raises:
         ValueError: the method needs a layer that the model doesn't have, or needs none and got one.
     """
     if not METHODS[method].needs_layer:
         if layer is not None:
-            raise ValueError(f"{METHODS[method].title} looks at the ink, not at a layer, but got layer {layer}")
+            raise ValueError(f"{METHODS[method].title} explains the ink, not a layer, but got layer {layer}")
         return None
     if layer is None and model.feature_layer is None:
-        has = f"it has {', '.join(model.all_layers)}" if model.all_layers else "it is no network"
+        has = f"it has {', '.join(model.all_layers)}" if model.all_layers else "it isn't a network"
         raise ValueError(
             f"{METHODS[method].title} needs a layer with a spatial output behind a convolution, and {model.name} has "
             f"none ({has}); these methods work on it: {', '.join(working_methods(model))}"
@@ -222,8 +219,8 @@ def choose_layer(model: KerasModel | ExportedModel, method: str, layer: str | No
     return layer or model.feature_layer
 
 
-def default_method(model: KerasModel | ExportedModel) -> str:
-    """The method to use on a model."""
+def default_method(model: ExplainableModel) -> str:
+    """The method to use for a model unless another is chosen."""
     return DEFAULT if model.feature_layer or not model.has_gradient else DEFAULT_WITHOUT_CONVOLUTIONS
 
 
@@ -233,8 +230,8 @@ def check_method(method: str) -> None:
         raise ValueError(f"no method called {method}; there are: {', '.join(METHODS)}")
 
 
-def working_methods(model: KerasModel | ExportedModel) -> list[str]:
-    """The methods that work on a model, with TensorFlow's help where its checkpoint is a Keras file."""
+def working_methods(model: ExplainableModel) -> list[str]:
+    """The methods that work on a model, with TensorFlow if its checkpoint is a Keras file."""
     return [
         name
         for name, method in METHODS.items()
@@ -264,9 +261,8 @@ def _score(target: np.ndarray, versus: np.ndarray | None, logits: np.ndarray) ->
     return weights
 
 
-def _classes(name: str, given: int | np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    count, classes = shape
-    given = np.asarray(given)
+def _classes(name: str, target: int | np.ndarray, count: int, classes: int) -> np.ndarray:
+    given = np.asarray(target)
     if given.dtype.kind not in "iu" or given.shape not in ((), (count,)):
         raise ValueError(f"expected {name} as one class or {count}, got {given.dtype} of shape {given.shape}")
     if given.min() < 0 or given.max() >= classes:

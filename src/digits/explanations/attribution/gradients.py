@@ -1,22 +1,24 @@
-"""Attributions by the gradient with respect to the ink. Raw maps, (N, 28, 28)."""
+"""Attributions from the gradient with respect to the ink: raw maps, float (N, 28, 28)."""
 
 import numpy as np
 
+from digits.explanations.attribution.models import ExplainableModel
 
-def saliency(model, ink: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The gradient (Simonyan et al. 2014), with its sign: where more ink would raise the score."""
+
+def saliency(model: ExplainableModel, ink: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The signed gradient (Simonyan et al. 2014): positive where more ink would raise the score."""
     return model.gradients(ink, weights)
 
 
-def input_x_gradient(model, ink: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Ink times gradient (Shrikumar et al. 2016): exact for a linear model on blank paper."""
+def input_x_gradient(model: ExplainableModel, ink: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Ink times gradient (Shrikumar et al. 2016): exact for a linear model with blank paper as its baseline."""
     return ink[..., 0] * model.gradients(ink, weights)
 
 
-def integrated_gradients(model, ink: np.ndarray, weights: np.ndarray, steps: int = 32) -> np.ndarray:
-    """Ink times the mean gradient on the way from blank paper (Sundararajan et al. 2017), by Gauss and Legendre.
+def integrated_gradients(model: ExplainableModel, ink: np.ndarray, weights: np.ndarray, steps: int = 32) -> np.ndarray:
+    """Ink times the mean gradient on the path from blank paper (Sundararajan et al. 2017).
 
-    With enough steps the map's sum is the score minus that of blank paper.
+    The mean is a Gauss-Legendre quadrature. With enough steps the map sums to the score minus that of blank paper.
     """
     nodes, shares = np.polynomial.legendre.leggauss(steps)
     total = np.zeros(ink.shape[:3], ink.dtype)
@@ -26,16 +28,16 @@ def integrated_gradients(model, ink: np.ndarray, weights: np.ndarray, steps: int
 
 
 def smooth_grad(
-    model,
+    model: ExplainableModel,
     ink: np.ndarray,
     weights: np.ndarray,
     rng: np.random.Generator,
     samples: int = 32,
     deviation: float = 0.15,
 ) -> np.ndarray:
-    """The mean gradient under Gaussian noise (Smilkov et al. 2017), of a `deviation` as a share of full ink.
+    """The mean gradient under Gaussian noise (Smilkov et al. 2017) with a standard `deviation` relative to full ink.
 
-    All images get the same noise, so that an image's map doesn't depend on its batch.
+    All images get the same noise, so that a map doesn't depend on the batch.
     """
     total = np.zeros(ink.shape[:3], ink.dtype)
     for _ in range(samples):
