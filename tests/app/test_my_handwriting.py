@@ -186,9 +186,10 @@ def test_collection_of_nothing_but_rubbish_is_no_error(at, folder):
     assert not at.errors
 
 
-def test_folder_called_like_a_picture_gives_no_path_away(at, folder, monkeypatch):
+def test_picture_that_cannot_be_opened_gives_no_path_away(at, folder, monkeypatch):
     monkeypatch.setattr(paths, "ROOT", folder)
-    (folder / "4" / "folder.png").mkdir(parents=True)
+    (folder / "4").mkdir(parents=True)
+    (folder / "4" / "lost.png").symlink_to(folder / "nowhere.png")
     assert len(at.run().warnings) == 1
     assert not paths_in(at.warnings[0])
 
