@@ -10,24 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from digits.preprocess.files import FORMATS, LARGEST_PIXELS, SUFFIXES, WORKING_SIDE, at_working_size, read_grey
+from digits.preprocess.files import SUFFIXES, WORKING_SIDE, at_working_size, read_grey
 from digits.preprocess.frame import set_in_frame
-from digits.preprocess.ink import LEAST_CONTRAST, EnabledSteps, find_ink
+from digits.preprocess.ink import ALL_STEPS, LEAST_CONTRAST, EnabledSteps, find_ink
 from digits.preprocess.parts import digit_parts
-
-__all__ = [
-    "FORMATS",
-    "LARGEST_PIXELS",
-    "LEAST_CONTRAST",
-    "SUFFIXES",
-    "WORKING_SIDE",
-    "EnabledSteps",
-    "Prepared",
-    "at_working_size",
-    "prepare",
-    "prepare_file",
-    "read_grey",
-]
 
 
 @dataclass(frozen=True)
@@ -58,16 +44,15 @@ def prepare_file(source: Path | bytes) -> Prepared:
         raise ValueError(f"{name}: {error}") from error
 
 
-def prepare(grey: np.ndarray, enabled: EnabledSteps | None = None) -> Prepared:
+def prepare(grey: np.ndarray, enabled: EnabledSteps = ALL_STEPS) -> Prepared:
     """Find the digit on a greyscale picture, uint8 (height, width), then scale and centre it as MNIST does.
 
     Args:
-        enabled: the steps to run; all of them by default.
+        enabled: the steps to run.
 
     Raises:
         ValueError: the picture is blank.
     """
-    enabled = enabled or EnabledSteps()
     steps = []
     if (smaller := at_working_size(grey)) is not grey:
         grey = smaller

@@ -55,7 +55,10 @@ class EnabledSteps:
     stroke: bool = True
 
 
-def find_ink(grey: np.ndarray, enabled: EnabledSteps) -> Ink:
+ALL_STEPS = EnabledSteps()
+
+
+def find_ink(grey: np.ndarray, enabled: EnabledSteps = ALL_STEPS) -> Ink:
     """Find the ink on a greyscale picture, uint8 (height, width).
 
     Raises:

@@ -8,7 +8,7 @@ import numpy as np
 from digits.preprocess import Prepared
 from digits.preprocess.files import at_working_size
 from digits.preprocess.frame import set_in_frame
-from digits.preprocess.ink import EnabledSteps, Ink, find_ink
+from digits.preprocess.ink import Ink, find_ink
 from digits.preprocess.parts import LEAST_DARKNESS, lies_along_the_border
 
 # Larger pictures are scaled down to this size in pixels first: a page of digits needs more than a single one.
@@ -65,18 +65,14 @@ class FoundDigit:
     doubt: str = ""
 
 
-def find_digits(grey: np.ndarray, enabled: EnabledSteps | None = None) -> list[FoundDigit]:
+def find_digits(grey: np.ndarray) -> list[FoundDigit]:
     """Find the digits on a greyscale picture, uint8 (height, width), in reading order: row by row, left to right.
-
-    Args:
-        enabled: the steps to run; all of them by default.
 
     Raises:
         ValueError: the picture is blank, or nothing on it could be a digit.
     """
-    enabled = enabled or EnabledSteps()
     small = at_working_size(grey, SIDE)
-    ink = _find_ink(small, enabled)
+    ink = _find_ink(small)
     labels, parts, boxes, typical_height = _digit_sized(ink)
     parts, boxes, is_cut = _cut_apart(labels, parts, boxes, typical_height)
     groups = _joined(boxes, typical_height)
@@ -90,7 +86,7 @@ def find_digits(grey: np.ndarray, enabled: EnabledSteps | None = None) -> list[F
     found = []
     for row, indices in enumerate(_rows(edges[kept])):
         for index in kept[indices]:
-            prepared = _prepare(ink, labels, parts[groups[index]], edges[index], enabled)
+            prepared = _prepare(ink, labels, parts[groups[index]], edges[index])
             start, end = ((edges[index].reshape(2, 2) + ink.origin) * scale).round().astype(int).tolist()
             box = (*start, max(1, end[0] - start[0]), max(1, end[1] - start[1]))
             doubt = CUT if is_cut[groups[index]].any() else _doubt(edges[index], typical_height)
@@ -111,17 +107,17 @@ def is_one_piece(grey: np.ndarray) -> bool:
     return is_ink and cv2.connectedComponents(mask)[0] == 2
 
 
-def _find_ink(grey: np.ndarray, enabled: EnabledSteps) -> Ink:
+def _find_ink(grey: np.ndarray) -> Ink:
     """`find_ink`, repeated after evening out the light if a shadow seems to have been taken for ink."""
-    ink = find_ink(grey, enabled)
-    if enabled.shadows and _border_share(ink) > SHADOW_BORDER:
+    ink = find_ink(grey)
+    if _border_share(ink) > SHADOW_BORDER:
         window = min(LARGEST_WINDOW, round(SHADOW_WINDOW * min(grey.shape))) | 1
         # Most of a window is paper.
         paper = np.maximum(cv2.medianBlur(grey, window), 1).astype(np.float32)
         difference = grey * (np.median(paper) / paper) - np.median(paper)
         # For dark ink only. Where strokes hide the shadow's edge, the paper seems lighter than it is.
         if (difference**3).mean() < 0:
-            evened = find_ink(cv2.convertScaleAbs(np.median(paper) + np.minimum(difference, 0)), enabled)
+            evened = find_ink(cv2.convertScaleAbs(np.median(paper) + np.minimum(difference, 0)))
             if _border_share(evened) < _border_share(ink) / 2:
                 return replace(evened, steps=("evened out the light", *evened.steps))
     return ink
@@ -151,8 +147,10 @@ def _digit_sized(ink: Ink) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
         is_digit[1:] = True
     heights = stats[:, cv2.CC_STAT_HEIGHT]
     # Weighted by area, so that a hundred specks don't make the digits look large.
-    typical_height = _median(heights[is_digit], areas[is_digit])
-    typical_darkness = _median(mean_darkness[is_digit], areas[is_digit])
+    typical_height, typical_darkness = (
+        float(np.quantile(values[is_digit], 0.5, weights=areas[is_digit], method="inverted_cdf"))
+        for values in (heights, mean_darkness)
+    )
     widths = stats[:, cv2.CC_STAT_WIDTH]
     is_digit &= np.maximum(widths, heights) >= SPECK * typical_height
     # A line close to several digits would join them.
@@ -172,12 +170,6 @@ def _broken_height(boxes: np.ndarray) -> float:
     top_down = boxes[np.argsort(boxes[:, 1])]
     gaps = top_down[1:, 1] - np.maximum.accumulate(top_down[:, 3])[:-1]
     return height if width <= JOINED_WIDTH * height and gaps.max() <= BREAK * height else 0
-
-
-def _median(values: np.ndarray, weights: np.ndarray) -> float:
-    order = np.argsort(values)
-    total = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(total, total[-1] / 2)])
 
 
 def _around(boxes: np.ndarray) -> np.ndarray:
@@ -270,11 +262,11 @@ def _rows(edges: np.ndarray) -> list[list[int]]:
     return sorted(rows, key=lambda row: edges[row][:, [1, 3]].mean())
 
 
-def _prepare(ink: Ink, labels: np.ndarray, parts: np.ndarray, edges: np.ndarray, enabled: EnabledSteps) -> Prepared:
+def _prepare(ink: Ink, labels: np.ndarray, parts: np.ndarray, edges: np.ndarray) -> Prepared:
     left, top, right, bottom = edges.tolist()
     cut = slice(max(0, top - MARGIN), bottom + MARGIN), slice(max(0, left - MARGIN), right + MARGIN)
     mask = np.isin(labels[cut], parts).astype(np.uint8)
-    image, steps = set_in_frame(ink.darkness[cut], mask, enabled.stroke)
+    image, steps = set_in_frame(ink.darkness[cut], mask)
     found = f"found ink in {right - left}×{bottom - top} pixels at ({left + ink.origin[0]}, {top + ink.origin[1]})"
     return Prepared(image, (*ink.steps, found, *steps))
 
