@@ -8,6 +8,7 @@ import glob
 import os
 import sys
 from dataclasses import dataclass
+from operator import attrgetter
 from threading import Thread
 
 import numpy as np
@@ -39,6 +40,10 @@ class Model:
     def name(self) -> str:
         """The checkpoint's name."""
         return self.recogniser.name
+
+
+# How Streamlit tells models apart in the arguments of cached functions.
+BY_KEY = {Model: attrgetter("key")}
 
 
 def model_names() -> list[str]:
@@ -75,22 +80,18 @@ def verdicts(model: Model, images: np.ndarray) -> list[Verdict]:
 def get_ready(model: Model) -> None:
     """Compute what a model's first verdict needs, once for all sessions."""
     if familiarity.can_judge(model.recogniser):
-        _reference(model.key, model)
+        _reference(model)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Looking through the training digits")
-def _reference(key: str, _model: Model) -> familiarity.Reference:
-    return familiarity.reference(_model.recogniser)
+@st.cache_resource(max_entries=8, show_spinner="Looking through the training digits", hash_funcs=BY_KEY)
+def _reference(model: Model) -> familiarity.Reference:
+    return familiarity.reference(model.recogniser)
 
 
-@st.cache_resource(max_entries=16, show_spinner="Reading the digits")
-def _own_probabilities(key: str, _model: Model, images: np.ndarray) -> np.ndarray:
-    return _model.recogniser.predict_proba(images)
-
-
+@st.cache_resource(max_entries=16, show_spinner="Reading the digits", hash_funcs=BY_KEY)
 def own_probabilities(model: Model, images: np.ndarray) -> np.ndarray:
     """What a model itself says of many images, not calibrated, float32 (N, 10)."""
-    return _own_probabilities(model.key, model, images)
+    return model.recogniser.predict_proba(images)
 
 
 @st.cache_resource(show_spinner=False)
@@ -112,7 +113,7 @@ def nearest(model: Model, image: np.ndarray, count: int) -> Digits:
         ValueError: the model has no last dense layer.
     """
     features = familiarity.features(model.recogniser, image[None])
-    distances = np.linalg.norm(_reference(model.key, model).features - features, axis=1)
+    distances = np.linalg.norm(_reference(model).features - features, axis=1)
     indices = np.argsort(distances, kind="stable")[:count]
     return Digits(training_sample().images[indices], training_sample().labels[indices])
 
@@ -136,25 +137,17 @@ def needs_tensorflow(model: Model, method: str) -> bool:
     return not attribution.is_quick(ExportedModel(model.recogniser), method)
 
 
+@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=BY_KEY)
 def explain(model: Model, image: np.ndarray, method: str, target: int, versus: int | None = None) -> Attribution:
     """Why a model gives `target` its score, rather than `versus`; of one image, uint8 (28, 28)."""
-    return _explain(model.key, model, image, method, target, versus)
-
-
-@st.cache_resource(max_entries=256, show_spinner=False)
-def _explain(key: str, _model: Model, image: np.ndarray, method: str, target: int, versus: int | None) -> Attribution:
-    opened = attribution.open_model(_model.recogniser, method)
+    opened = attribution.open_model(model.recogniser, method)
     return attribution.explain(opened, image[None], method, target, versus)
 
 
-@st.cache_resource(max_entries=64, show_spinner="Trying one pixel after the other")
-def _fewest_pixels(key: str, _model: Model, image: np.ndarray, target: int) -> counterfactual.Counterfactual:
-    return counterfactual.find(ExportedModel(_model.recogniser), image, target)
-
-
+@st.cache_resource(max_entries=64, show_spinner="Trying one pixel after the other", hash_funcs=BY_KEY)
 def fewest_pixels(model: Model, image: np.ndarray, target: int) -> counterfactual.Counterfactual:
     """The fewest pixels found whose change makes a model answer `target`."""
-    return _fewest_pixels(model.key, model, image, target)
+    return counterfactual.find(ExportedModel(model.recogniser), image, target)
 
 
 def tensorflow_is_ready() -> bool:

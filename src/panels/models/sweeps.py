@@ -41,7 +41,7 @@ def known(model: Model) -> Sweep | None:
             summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        if summary.get("models", {}).get(model.name) == _sha256(model.key, model.recogniser.path):
+        if summary.get("models", {}).get(model.name) == _sha256(model):
             table = folder / "results.csv"
             return Sweep(summary["images"], _read(table, table.stat().st_mtime_ns, model.name))
     return None
@@ -66,9 +66,9 @@ def _folder(model: Model) -> Path:
     return paths.REPORTS / "app" / "sweeps" / model.name
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _sha256(key: str, path: Path) -> str:
-    return files.sha256(path)
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=cache.BY_KEY)
+def _sha256(model: Model) -> str:
+    return files.sha256(model.recogniser.path)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
