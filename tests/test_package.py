@@ -1,4 +1,4 @@
-"""The library installed from a wheel works in an empty folder, without a checkout: it brings checkpoints and MNIST along."""
+"""The library installed from a wheel works in an empty folder, with the checkpoints and MNIST that it brings along."""
 
 import os
 import subprocess
