@@ -7,9 +7,11 @@ import gc
 import glob
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
 from threading import Thread
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -43,7 +45,7 @@ class Model:
 
 
 # How Streamlit tells models apart in the arguments of cached functions.
-BY_KEY = {Model: attrgetter("key")}
+BY_KEY: dict[str | type, Callable[[Any], Any]] = {Model: attrgetter("key")}
 
 
 def model_names() -> list[str]:
