@@ -7,12 +7,11 @@ from pathlib import Path
 from digits import files, paths
 from digits.checkpoints import cards, comparison
 from digits.corruptions import CORRUPTIONS, SEVERITIES
-from digits.explanations import tables
 from digits.reporting.figures import save_figure
 from digits.reporting.tables import markdown_table
 from digits.robustness import tables as sweep_tables
 from digits.studies import tables as study_tables
-from tools import handwriting_tables, recogniser_tables, robustness_tables
+from tools import explanation_tables, handwriting_tables, recogniser_tables, robustness_tables
 
 
 def update(root: Path = paths.ROOT) -> None:
@@ -39,10 +38,10 @@ def generated_blocks(root: Path = paths.ROOT) -> dict[str, dict[str, str]]:
     return {
         "README.md": {"models": models(shipped)},
         "docs/explanations.md": {
-            "methods": tables.choice_text(methods),
-            "captum": tables.agreement_text(read_json(results / "captum.json")),
+            "methods": explanation_tables.choice_text(methods),
+            "captum": explanation_tables.agreement_text(read_json(results / "captum.json")),
         },
-        "docs/attribution_results.md": {"methods": tables.benchmark_text(methods)},
+        "docs/attribution_results.md": {"methods": explanation_tables.benchmark_text(methods)},
         "docs/handwriting.md": {
             "preprocessing": handwriting_tables.preprocessing(read_json(results / "preprocessing.json")),
             "finetuning": handwriting_tables.finetuning(read_json(results / "finetuning.json")),

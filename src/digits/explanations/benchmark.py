@@ -15,6 +15,7 @@ from digits.images import to_input
 from digits.metrics import intervals
 
 BASELINES = {"random": "Random order", "ink": "The ink itself"}
+TITLES = {name: method.title for name, method in METHODS.items()} | BASELINES
 # The figures by which methods are ranked; higher is better.
 RANKING = ("faithfulness", "sensitivity", "shapley", "stability")
 # Slow figures use fewer digits: they need four more maps each, all coalitions of patches, or maps of 30 randomised

@@ -1,5 +1,6 @@
 """Counterfactuals: the fewest pixels whose change makes a model answer another digit."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,6 +121,23 @@ def compare_with_random_order(
         "random_reached": len(reached),
         "random_least": min(reached, default=None),
     }
+
+
+def comparison_text(turned: Mapping) -> str:
+    """What `compare_with_random_order` found for fours that are to become nines, in words."""
+    if turned["random_reached"]:
+        chance = (
+            f"{turned['random_reached']} of {turned['random_orders']} tries succeeded, none with fewer than "
+            f"{turned['random_least']:g} pixels"
+        )
+    else:
+        chance = f"none of {turned['random_orders']} tries succeeded, even with all 784 pixels changed"
+    if not turned["found"]:
+        return f"None of {turned['images']} fours could be turned into a nine. In random order, {chance}."
+    return (
+        f"Of {turned['images']} fours, {turned['found']} were turned into nines by {turned['least']} to "
+        f"{turned['most']} pixels (median {turned['median']:g}). In random order, {chance}."
+    )
 
 
 def _answer(model: ExplainableModel, image: np.ndarray) -> int:

@@ -11,9 +11,10 @@ from digits import files
 from digits.corruptions import CORRUPTIONS, SEVERITIES
 from digits.explanations import benchmark, shapley
 from digits.explanations import plots as draw
+from digits.explanations.benchmark import TITLES
+from digits.explanations.counterfactual import comparison_text
 from digits.explanations.overview import Background, Explanations, Subject
 from digits.explanations.shift import Shift
-from digits.explanations.tables import TITLES, counterfactual_text
 from digits.reporting import figures as reporting_figures
 from digits.reporting import html
 
@@ -51,7 +52,7 @@ def write(
         benchmark=measured,
         benchmark_pictures=_write(benchmark_figures(measured), folder) if measured else {},
         titles=TITLES,
-        counterfactual_text=counterfactual_text,
+        counterfactual_text=comparison_text,
     )
     files.write_text(folder / "report.html", page)
     return folder / "report.html"

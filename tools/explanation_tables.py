@@ -1,13 +1,12 @@
-"""The benchmark of attribution methods as Markdown, for README.md and docs/."""
+"""The tables of `docs/explanations.md` and `docs/attribution_results.md`, from the benchmark of attribution methods."""
 
 from collections.abc import Mapping
 
 from digits.explanations.attribution import METHODS
-from digits.explanations.benchmark import BASELINES
+from digits.explanations.benchmark import BASELINES, TITLES
+from digits.explanations.counterfactual import comparison_text
 from digits.explanations.faithfulness import FILLINGS
 from digits.reporting.tables import markdown_table
-
-TITLES = {name: method.title for name, method in METHODS.items()} | BASELINES
 
 
 def choice_text(found: Mapping) -> str:
@@ -84,24 +83,7 @@ def _model_text(name: str, found: Mapping) -> str:
         for method, figures in methods
     ]
     header = ["method", "faithfulness", *kinds, "sensitivity-n", "Shapley", "stability", "randomised", "with a map"]
-    return f"### `{name}`\n\n{markdown_table(header, rows)}\n\n{counterfactual_text(found['counterfactuals'])}"
-
-
-def counterfactual_text(turned: Mapping) -> str:
-    """The number of pixels that turn a 4 into a 9, compared with random order."""
-    if turned["random_reached"]:
-        chance = (
-            f"{turned['random_reached']} of {turned['random_orders']} tries succeeded, none with fewer than "
-            f"{turned['random_least']:g} pixels"
-        )
-    else:
-        chance = f"none of {turned['random_orders']} tries succeeded, even with all 784 pixels changed"
-    if not turned["found"]:
-        return f"None of {turned['images']} fours could be turned into a nine. In random order, {chance}."
-    return (
-        f"Of {turned['images']} fours, {turned['found']} were turned into nines by {turned['least']} to "
-        f"{turned['most']} pixels (median {turned['median']:g}). In random order, {chance}."
-    )
+    return f"### `{name}`\n\n{markdown_table(header, rows)}\n\n{comparison_text(found['counterfactuals'])}"
 
 
 def _randomisation(row: Mapping, models: Mapping) -> str:
