@@ -57,7 +57,7 @@ def test_drawing_with_every_button_and_brush(page):
     answer = visitor.downloaded_verdict(page)
     seen = preprocess.prepare(thick).image
     assert np.array_equal(answer["image"], seen)
-    assert answer["answer"] == recognizer.load(answer["model"]).predict_proba(seen[None]).argmax() == 2
+    assert answer["prediction"] == recognizer.load(answer["model"]).predict_proba(seen[None]).argmax() == 2
     assert len(answer["probabilities"]) == 10
     assert answer["true_digit"] is None
 
