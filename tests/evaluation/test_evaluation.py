@@ -89,7 +89,7 @@ def test_a_report_that_fails_leaves_the_earlier_page(two, tmp_path, monkeypatch)
     def broken(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(report, "render", broken)
+    monkeypatch.setattr("digits.reporting.html.render", broken)
     with pytest.raises(OSError, match="No space left"):
         report.write_evaluation(two[:1], "later", tmp_path)
     assert (tmp_path / "report.html").read_text() == "the earlier page"

@@ -11,8 +11,7 @@ from digits import evaluation, metrics
 from digits.evaluation import plots
 from digits.files import output_folder, write_text
 from digits.reporting import figures
-from digits.reporting.figures import save_figure
-from digits.reporting.html import inline, render
+from digits.reporting.html import write_figures, write_page
 from digits.reporting.words import percent
 
 SHOWN_ERRORS = 40
@@ -31,9 +30,7 @@ def write_evaluation(evaluations: Sequence[evaluation.Evaluation], source: str, 
     """
     comparisons = evaluation.pairwise_comparisons(evaluations)
     models = [_write_model(one, output_folder(folder / one.name)) for one in evaluations]
-    shared = save_figure(
-        plots.reliability_diagram({one.name: one.reliability for one in evaluations}), folder / "reliability.png"
-    )
+    shared = {"reliability": plots.reliability_diagram({one.name: one.reliability for one in evaluations})}
     results = {
         "source": source,
         "models": {one.name: _as_json(one) for one in evaluations},
@@ -42,16 +39,15 @@ def write_evaluation(evaluations: Sequence[evaluation.Evaluation], source: str, 
     write_text(folder / "results.json", json.dumps(results, indent=1))
     write_text(folder / "summary.txt", evaluation_summary(evaluations, source) + "\n")
     write_text(folder / "label_map.txt", "".join(f"{digit} {digit}\n" for digit in range(10)))
-    page = render(
+    return write_page(
+        folder,
         "evaluation.html.j2",
         source=source,
         count=len(evaluations[0].digits),
         models=models,
         comparisons=comparisons,
-        reliability=inline(shared),
+        **write_figures(shared, folder),
     )
-    write_text(folder / "report.html", page)
-    return folder / "report.html"
 
 
 def evaluation_summary(evaluations: Sequence[evaluation.Evaluation], source: str) -> str:
@@ -83,25 +79,23 @@ def _write_model(one: evaluation.Evaluation, folder: Path) -> dict:
         earlier.unlink()
     write_text(folder / "classification_report.txt", one.classification_report())
     errors = one.errors()[:SHOWN_ERRORS]
-    pictures = {
+    shown = {
         "confusion": plots.confusion_matrix(one.confusion, f"{one.name}: confusion matrix"),
         "confidence": plots.confidence_histogram(one.confidence, one.correct, f"{one.name}: confidence"),
         "reliability": plots.reliability_diagram({one.name: one.reliability}),
     }
     if len(errors):
-        pictures["errors"] = figures.digit_grid(one.digits.images[errors], _titles(one, errors))
-    files = {name: save_figure(figure, folder / f"{name}.png") for name, figure in pictures.items()}
-    pairs = []
-    for true, predicted, count in metrics.most_confused(one.confusion, SHOWN_PAIRS):
+        shown["errors"] = figures.digit_grid(one.digits.images[errors], _titles(one, errors))
+    pairs = metrics.most_confused(one.confusion, SHOWN_PAIRS)
+    for true, predicted, _ in pairs:
         examples = one.examples(true, predicted)[:SHOWN_EXAMPLES]
         grid = figures.digit_grid(one.digits.images[examples], _titles(one, examples), columns=SHOWN_EXAMPLES)
-        path = save_figure(grid, folder / f"confused_{true}_as_{predicted}.png")
-        pairs.append({"true": true, "predicted": predicted, "count": count, "picture": inline(path)})
+        shown[f"confused_{true}_as_{predicted}"] = grid
     return {
         "name": one.name,
         "scores": one.scores(),
         "report": one.classification_report(as_dict=True),
-        "pictures": {name: inline(path) for name, path in files.items()},
+        "pictures": write_figures(shown, folder),
         "pairs": pairs,
         "shown_errors": len(errors),
     }

@@ -15,8 +15,7 @@ from digits.explanations.benchmark import TITLES
 from digits.explanations.counterfactual import comparison_text
 from digits.explanations.overview import Background, Explanations, Subject
 from digits.explanations.shift import Shift
-from digits.reporting import figures as reporting_figures
-from digits.reporting import html
+from digits.reporting.html import write_figures, write_page
 
 # How many digits figures show.
 SHOWN_WITH_GROUND_TRUTH = 5
@@ -42,20 +41,19 @@ def write(
         figures = _of_answers(each, subject, background) | _of_network(each, subject, background)
         for shift in each.shifts:
             figures |= _of_shift(shift, background)
-        models.append({"name": each.name, "pictures": _write(figures, own), "found": each})
+        models.append({"name": each.name, "pictures": write_figures(figures, own), "found": each})
     if measured:
         files.write_text(folder / "benchmark.json", json.dumps(measured, indent=1) + "\n")
-    page = html.render(
+    return write_page(
+        folder,
         "explanations.html.j2",
         models=models,
         subject=subject,
         benchmark=measured,
-        benchmark_pictures=_write(benchmark_figures(measured), folder) if measured else {},
+        benchmark_pictures=write_figures(benchmark_figures(measured), folder) if measured else {},
         titles=TITLES,
         counterfactual_text=comparison_text,
     )
-    files.write_text(folder / "report.html", page)
-    return folder / "report.html"
 
 
 def benchmark_figures(measured: dict) -> dict[str, Figure]:
@@ -151,12 +149,3 @@ def _of_shift(shift: Shift, background: Background) -> dict[str, Figure]:
             [f"{label}: {each:.2f}" for label, each in zip(labels, similarity, strict=True)],
         )
     return figures
-
-
-def _write(figures: dict[str, Figure], folder: Path) -> dict[str, str]:
-    """Write figures as PNG files; return their `data:` URLs by name."""
-    written = {}
-    for name, figure in figures.items():
-        file = name.replace(" ", "_").replace("#", "_") + ".png"
-        written[name] = html.inline(reporting_figures.save_figure(figure, folder / file))
-    return written

@@ -1,14 +1,36 @@
 """Self-contained HTML pages from templates."""
 
 import base64
+from collections.abc import Mapping
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
+from digits.files import write_text
+from digits.reporting.figures import save_figure
+
 TEMPLATES = Path(__file__).with_name("templates")
+
+
+def write_figures(figures: Mapping[str, Figure], folder: Path) -> dict[str, str]:
+    """Write each figure as `NAME.png`, without spaces and `#`; return them by name as `data:` URIs for a page."""
+    written = {}
+    for name, figure in figures.items():
+        path = save_figure(figure, folder / f"{name.replace(' ', '_').replace('#', '_')}.png")
+        written[name] = inline(path)
+    return written
 
 
 def inline(path: Path) -> str:
     """A PNG file as a `data:` URI, so that the page needs no other file."""
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+
+
+def write_page(folder: Path, template: str, **content) -> Path:
+    """Write `report.html`, rendered from a template in `templates`."""
+    page = folder / "report.html"
+    write_text(page, render(template, **content))
+    return page
 
 
 def render(template: str, **content) -> str:

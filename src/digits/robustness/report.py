@@ -14,7 +14,7 @@ from digits.corruptions import CORRUPTIONS
 from digits.metrics import intervals
 from digits.reporting import figures
 from digits.reporting.figures import save_figure
-from digits.reporting.html import inline, render
+from digits.reporting.html import write_figures, write_page
 from digits.reporting.words import percent
 from digits.robustness import plots, worst_case
 from digits.robustness.analysis import ACCEPTABLE_ACCURACY, Robustness
@@ -42,18 +42,16 @@ def write(robustness: Robustness, summary: dict, worst: dict, problems: Sequence
     for name, rows in tables.items():
         files.write_text(folder / f"{name}.csv", pandas.DataFrame(rows).to_csv(index=False))
     files.write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
-    pictures = _write_pictures(robustness, worst, folder)
-    page = render(
+    return write_page(
+        folder,
         "robustness.html.j2",
         summary=summary,
-        pictures={name: inline(path) for name, path in pictures.items()},
+        pictures=write_figures(_figures(robustness, worst), folder),
         problems=problems,
         floor=ACCEPTABLE_ACCURACY,
         amount_text=amount_text,
         accurate=accurate_when_clean(summary),
     )
-    files.write_text(folder / "report.html", page)
-    return folder / "report.html"
 
 
 def summarise(robustness: Robustness, worst: dict, external: dict) -> dict:
@@ -115,14 +113,14 @@ def write_one_picture(recogniser: Classifier, images: np.ndarray, title: str, fo
     return "\n".join([*lines, f"  figure: {picture}"])
 
 
-def _write_pictures(robustness: Robustness, worst: dict, folder: Path) -> dict[str, Path]:
+def _figures(robustness: Robustness, worst: dict) -> dict[str, Figure]:
     results, kinds, names, accuracy = robustness.results, robustness.corruptions, robustness.names, robustness.accuracy
     severities, cells = robustness.severities, results.cells
     bounds = [[intervals.wilson_interval(int(each.sum()), each.size) for each in models] for models in results.correct]
     low, high = (robustness.by_severity(np.array(bounds)[:, :, bound]) for bound in (0, 1))
     ece = robustness.by_severity(np.array([cell.ece for cell in cells])).mean(axis=0)
     confidence = robustness.by_severity(np.array([cell.mean_confidence for cell in cells])).mean(axis=0)
-    pictures = {
+    shown = {
         "samples": plots.sample_sheet(_sample_sheet(robustness), kinds, severities[1:]),
         "heat_map": plots.heat_map(kinds, names, accuracy[:, 1:].mean(axis=1).T, robustness.exposures),
         "curves": plots.accuracy_curves(kinds, severities, names, accuracy, low, high, ACCEPTABLE_ACCURACY),
@@ -130,12 +128,12 @@ def _write_pictures(robustness: Robustness, worst: dict, folder: Path) -> dict[s
     }
     for model, name in enumerate(names):
         if errors := robustness.surprising_errors(model, SHOWN_ERRORS):
-            pictures[f"surprising_errors_{name}"] = _surprising_errors(robustness, errors)
+            shown[f"surprising_errors_{name}"] = _surprising_errors(robustness, errors)
         if worst and worst["by_pair"]:
             pairs = {(row["first"], row["then"]): row[name] for row in worst["by_pair"]}
             title = f"{name}: two corruptions at once"
-            pictures[f"pairs_{name}"] = plots.pair_map([each.name for each in kinds], pairs, title)
-    return {name: save_figure(figure, folder / f"{name}.png") for name, figure in pictures.items()}
+            shown[f"pairs_{name}"] = plots.pair_map([each.name for each in kinds], pairs, title)
+    return shown
 
 
 def _sample_sheet(robustness: Robustness) -> np.ndarray:
