@@ -45,14 +45,16 @@ def main(options: Options) -> None:
 
     recogniser = recognizer.load(options.model, options.models_dir)
     files.output_folder(options.output_dir)
-    if options.photos:
-        found = importing.from_photos(options.photos)
-    else:
+    if options.import_folder:
         found = importing.from_folder(options.import_folder, options.guess)
+        title = options.import_folder.resolve().name
+    else:
+        found = importing.from_photos(options.photos)
+        title = ", ".join(photo.name for photo in options.photos)
     for line in found.skipped:
         print(f"left out: {line}", file=sys.stderr)
     candidates = importing.review(found.candidates, recogniser)
-    show(candidates, options)
+    show(candidates, title, options.output_dir)
     chosen = [candidate for candidate in candidates if options.keep_doubtful or not candidate.doubt]
     if may_save(len(chosen), options):
         save(chosen, options.digits_dir)
@@ -69,7 +71,7 @@ def write_sheets(folder: Path) -> None:
     print("print one at full size, fill it in, photograph it, and go on with: python src/collect_digits.py PHOTO.jpg")
 
 
-def show(candidates: list, options: Options) -> None:
+def show(candidates: list, title: str, folder: Path) -> None:
     """Print what was found, and write the contact sheet."""
     from digits.handwriting import importing
 
@@ -80,8 +82,7 @@ def show(candidates: list, options: Options) -> None:
         print(f"{name:9}" + "".join(f"{digits.count(digit):5}" for digit in range(10)))
     for candidate in doubtful:
         print(f"doubtful: {candidate.source}: {candidate.doubt}")
-    title = ", ".join(photo.name for photo in options.photos) or options.import_folder.resolve().name
-    path = options.output_dir / "contact_sheet.png"
+    path = folder / "contact_sheet.png"
     files.write_png(path, importing.contact_sheet(candidates, title))
     print(f"look at them: {path}")
 

@@ -46,6 +46,9 @@ INSTRUCTIONS = (
 )
 
 
+State = Literal["filled", "empty", "doubtful"]
+
+
 @dataclass(frozen=True)
 class Box:
     """One box of a sheet.
@@ -61,7 +64,7 @@ class Box:
     digit: int
     column: int
     picture: np.ndarray
-    state: Literal["filled", "empty", "doubtful"]
+    state: State
     reason: str = ""
 
 
@@ -108,10 +111,8 @@ def write(folder: Path, paper: str) -> list[Path]:
     """
     picture = Image.fromarray(draw(paper))
     written = []
-    for suffix, options in (
-        (".pdf", {"resolution": DPI, "title": TITLE, "quality": 95}),
-        (".png", {"dpi": (DPI, DPI)}),
-    ):
+    formats: dict[str, dict] = {".pdf": {"resolution": DPI, "title": TITLE, "quality": 95}, ".png": {"dpi": (DPI, DPI)}}
+    for suffix, options in formats.items():
         path = files.output_folder(folder) / f"digits_sheet_{paper}{suffix}"
         with files.replacing(path) as temporary:
             picture.save(temporary, **options)
@@ -177,7 +178,7 @@ def _locate(grey: np.ndarray) -> tuple[str, np.ndarray, bool]:
     parameters.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_SUBPIX
     small = preprocess.at_working_size(grey, PHOTO_SIDE)
     squares, numbers, _ = cv2.aruco.ArucoDetector(_dictionary(), parameters).detectMarkers(small)
-    numbers = [] if numbers is None else numbers.ravel().tolist()
+    numbers = [] if numbers is None else [int(number) for number in numbers.ravel()]
     # What is much smaller than the rest is handwriting or a pattern that happens to look like a mark.
     least = max(map(cv2.contourArea, squares), default=0) / 10
     found: dict[int, list[np.ndarray]] = {}
@@ -268,7 +269,7 @@ def _bent(boxes: np.ndarray, ink: np.ndarray, complete: bool) -> np.ndarray:
     return boxes + at_corners @ factors
 
 
-def _judged(picture: np.ndarray) -> tuple[str, str]:
+def _judged(picture: np.ndarray) -> tuple[State, str]:
     """The state of a box with this picture, and why it is doubtful."""
     smooth = cv2.GaussianBlur(picture, (0, 0), 0.1 * FINE).astype(np.float32)
     # Most of a box is paper, unless it was blacked out.

@@ -96,10 +96,10 @@ def _what_is_missing(counts: list[int]) -> str:
 
 def _compare_models(entries: list[Entry]) -> None:
     st.html("<p class='heading'>How well the models read you</p>")
-    readable = [entry for entry in entries if entry.image is not None]
+    readable = [entry for entry in entries if not entry.problem]
     if not readable:
         return
-    images = np.stack([entry.image for entry in readable])
+    images = np.stack([entry.image for entry in readable if entry.image is not None])
     labels = np.array([entry.digit for entry in readable])
     rows, has_learnt = [], False
     for name in cache.model_names():

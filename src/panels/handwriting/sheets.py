@@ -46,9 +46,11 @@ def show(model: Model | None) -> None:
         st.success(saved)
     for reason in refused:
         st.warning(f"Not saved: {page.sentence(reason)}")
-    if file and model is None:
+    if not file:
+        return
+    if model is None:
         st.caption("No model can look for mistakes: choose another one at the side.")
-    elif file:
+    else:
         with page.guarded("Reading the sheet"):
             _review(file.getvalue(), model)
 

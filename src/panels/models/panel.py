@@ -238,7 +238,7 @@ def _show_errors(models: list[Model]) -> None:
     st.caption(f"Test digits that are a {true} and read as a {answer}, the surest first, with the model's confidence.")
 
 
-def _confusion_chart(confusion: np.ndarray) -> alt.LayerChart:
+def _confusion_chart(confusion: np.ndarray) -> alt.LayerChart | alt.FacetChart:
     rows = [
         {"true": true, "answer": answer, "count": int(confusion[true, answer]),
          # Right answers are so many that any scale with them leaves the errors white.
@@ -275,6 +275,6 @@ def _colour(models: list[Model]) -> alt.Color:
     return alt.Color("model:N", scale=scale, legend=alt.Legend(orient="bottom", title=None, columns=2, symbolOpacity=1))
 
 
-def _show_chart(chart: alt.TopLevelMixin, words: str) -> None:
+def _show_chart(chart: alt.Chart | alt.LayerChart | alt.FacetChart, words: str) -> None:
     # The menu's only entries would leave the page.
     st.altair_chart(chart.properties(height=300, usermeta={"embedOptions": {"actions": False}}), alt=words)

@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import streamlit as st
@@ -75,16 +76,14 @@ def _sha256(model: Model) -> str:
 def _read(path: Path, changed: int, name: str) -> dict[str, list[tuple[int, float, float, float]]]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["model"] == name]
-    points = [
-        (row["corruption"], int(row["severity"]), *(float(row[f"accuracy{end}"]) for end in ("", "_low", "_high")))
-        for row in rows
-    ]
-    clean = [point[1:] for point in points if point[0] == CLEAN]
-    curves = {
-        corruption: clean + sorted(point[1:] for point in points if point[0] == corruption)
-        for corruption in CORRUPTIONS
-    }
-    severities = sorted({point[1] for point in points})
-    means = {severity: [point[2] for point in points if point[1] == severity] for severity in severities}
-    overall = [(severity, *3 * [sum(values) / len(values)]) for severity, values in means.items()]
-    return {ALL_DAMAGE: overall} | curves
+    points: dict[str, list[tuple[int, float, float, float]]] = {}
+    for row in rows:
+        accuracy, low, high = (float(row[f"accuracy{end}"]) for end in ("", "_low", "_high"))
+        points.setdefault(row["corruption"], []).append((int(row["severity"]), accuracy, low, high))
+    clean = points.get(CLEAN, [])
+    curves = {corruption: clean + sorted(points.get(corruption, [])) for corruption in CORRUPTIONS}
+    accuracies: dict[int, list[float]] = {}
+    for severity, accuracy, _, _ in chain.from_iterable(points.values()):
+        accuracies.setdefault(severity, []).append(accuracy)
+    means = {severity: sum(values) / len(values) for severity, values in sorted(accuracies.items())}
+    return {ALL_DAMAGE: [(severity, mean, mean, mean) for severity, mean in means.items()]} | curves
