@@ -21,7 +21,7 @@ def flat_ink(images: np.ndarray) -> np.ndarray:
 
 def assert_same_answers(fitted, ink: np.ndarray, folder) -> None:
     """The arrays of a scikit-learn forest, through their file, answer as it does."""
-    forest.save(forest.flatten(fitted), folder / "forest.npz")
+    np.savez_compressed(folder / "forest.npz", **forest.flatten(fitted))
     np.testing.assert_array_equal(forest.load(folder / "forest.npz").predict_proba(ink), fitted.predict_proba(ink))
 
 
@@ -182,7 +182,7 @@ def test_what_is_not_refused_answers_with_probabilities(rng):
 
 
 def test_damaged_files_are_refused_or_harmless(tmp_path, rng):
-    forest.save(stump(), tmp_path / "whole.npz")
+    np.savez_compressed(tmp_path / "whole.npz", **stump())
     whole = (tmp_path / "whole.npz").read_bytes()
     path = tmp_path / "damaged.npz"
     torn = [b"", b"PK\x03\x04 broken", b"no archive", whole[: len(whole) // 2], whole[:-1]]

@@ -5,6 +5,7 @@ import os
 import platform
 import reprlib
 import subprocess
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, NotRequired
@@ -254,10 +255,8 @@ def _cores() -> str:
 def _versions() -> dict[str, str]:
     found = {}
     for library in RECORDED_LIBRARIES:
-        try:
+        with suppress(PackageNotFoundError):
             found[library] = version(library)
-        except PackageNotFoundError:
-            continue
     return found
 
 

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from digits import files
-
 PIXELS = 784
 DTYPES = {"features": np.int16, "thresholds": np.float32, "leaves": np.uint32, "probabilities": np.float64}
 # More than ten times what the shipped forest has. Without limits a hostile file could take hours, or all memory.
@@ -130,14 +128,8 @@ def assemble(arrays: Mapping[str, np.ndarray]) -> Forest:
     return Forest(trees, _depth(inner, trees), features, node_thresholds, children, answers, probabilities)
 
 
-def save(arrays: Mapping[str, np.ndarray], path: Path) -> None:
-    """Save the arrays that `flatten` returns at `path` (`NAME.npz`), compressed and atomically."""
-    with files.replacing(path) as temporary:
-        np.savez_compressed(temporary, allow_pickle=False, **arrays)
-
-
 def load(path: Path) -> Forest:
-    """Load a forest that `save` wrote.
+    """Load a forest from an `.npz` file of the arrays that `flatten` returns.
 
     Raises:
         FileNotFoundError: there is none at `path`.

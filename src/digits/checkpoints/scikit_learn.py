@@ -65,7 +65,7 @@ def save_forest(fitted, path: Path, probe: np.ndarray) -> float:
         skops.io.dump(fitted, temporary, compression=ZIP_DEFLATED, compresslevel=9)
     ink = to_input(probe).reshape(len(probe), -1)
     with files.replacing(path.with_suffix(".npz")) as temporary:
-        forest.save(forest.flatten(fitted), temporary)
+        np.savez_compressed(temporary, allow_pickle=False, **forest.flatten(fitted))
         answers = forest.load(temporary).predict_proba(ink)
         difference = float(np.abs(answers - fitted.predict_proba(ink)).max())
         if not difference <= TOLERANCE:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from digits.reporting.figures import BLUE, GREY, save_figure, single, tidy
+from digits.reporting.figures import BLUE, GREY, save_figure, single
 
 
 def before_and_after(labels: np.ndarray, before: np.ndarray, after: np.ndarray) -> Figure:
@@ -21,7 +21,6 @@ def before_and_after(labels: np.ndarray, before: np.ndarray, after: np.ndarray) 
     axis.set(xlabel="digit", ylabel="read rightly (%)", xticks=range(10))
     axis.set_ylim(top=102)
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    tidy(axis)
     return figure
 
 
@@ -38,7 +37,6 @@ def learning_curve(points: Sequence[Mapping]) -> Figure:
     axis.set_xticks(samples, samples)
     axis.minorticks_off()
     axis.legend(frameon=False, loc="lower right")
-    tidy(axis)
     return figure
 
 

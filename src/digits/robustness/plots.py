@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from digits.corruptions import Corruption
-from digits.reporting.figures import BLUE, GREY, INK, PALETTE, RED
+from digits.reporting.figures import BLUE, GREY, INK, PALETTE, RED, tidy
 from digits.reporting.words import percent
 
 PANELS_PER_ROW = 4
@@ -77,27 +76,23 @@ def accuracy_curves(
         if corruption.mnist_c in severities:
             axis.axvline(corruption.mnist_c, color=BLUE, linewidth=6, alpha=0.12)
         for model, name in enumerate(names):
-            _curve(axis, severities, 100 * values[:, model], 100 * lows[:, model], 100 * highs[:, model], model, name)
+            colour, line = PALETTE[model % len(PALETTE)], LINES[model // len(PALETTE) % len(LINES)]
+            axis.plot(severities, 100 * values[:, model], line, color=colour, label=name, linewidth=1.5)
+            axis.fill_between(
+                severities, 100 * lows[:, model], 100 * highs[:, model], color=colour, alpha=0.2, linewidth=0
+            )
         axis.set_title(corruption.name, fontsize=10, color=INK, pad=3)
         amounts = ["clean" if not severity else f"{corruption.amount(severity):g}" for severity in severities]
         axis.set_xticks(severities, amounts, fontsize=7)
         axis.set_xlabel(corruption.unit, fontsize=8, labelpad=1)
         axis.set_ylim(0, 101)
         axis.tick_params(axis="y", labelsize=8)
-        axis.spines[["top", "right"]].set_visible(False)
+        tidy(axis)
     for axis in grid[:, 0]:
         axis.set_ylabel("accuracy (%)", fontsize=8)
     handles, labels = grid.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
     return figure
-
-
-def _curve(
-    axis: Axes, x: Sequence[int], middle: np.ndarray, low: np.ndarray, high: np.ndarray, model: int, name: str
-) -> None:
-    colour, line = PALETTE[model % len(PALETTE)], LINES[model // len(PALETTE) % len(LINES)]
-    axis.plot(x, middle, line, color=colour, label=name, linewidth=1.5)
-    axis.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
 
 
 def heat_map(
@@ -159,7 +154,7 @@ def calibration_under_shift(
     both.legend(frameon=False, loc="lower left")
     for axis in (error, both):
         axis.set_xticks(severities)
-        axis.spines[["top", "right"]].set_visible(False)
+        tidy(axis)
     figure.legend(*error.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     return figure
 

@@ -7,6 +7,7 @@ import keras
 
 from digits import data, files
 from digits.checkpoints import publishing
+from digits.reporting.figures import save_figure
 from digits.training import loop, plots
 from digits.training.recipe import Recipe, Run
 
@@ -34,7 +35,7 @@ def run(
     with files.locked(folder, "--name"), files.locked(run.output_dir, "--name", run.name):
         splits = data.load_splits(run.data_dir)
         trained = loop.fit(build, splits, recipe, schedule, folder, run.resume)
-        plots.write_training_curves(trained.history, folder)
+        save_figure(plots.training_curves(trained.history), folder / "curves.png")
         card = publishing.publish(
             trained.model,
             run.name,

@@ -1,12 +1,11 @@
 """Figures of a training: arrays in, a `Figure` out, never a file."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from digits.reporting.figures import BLUE, GREY, INK, save_figure, tidy
+from digits.reporting.figures import BLUE, GREY, INK, tidy
 
 
 def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
@@ -32,8 +31,3 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
         axis.xaxis.get_major_locator().set_params(integer=True)
         tidy(axis)
     return figure
-
-
-def write_training_curves(history: Mapping[str, Sequence[float]], folder: Path) -> Path:
-    """Write `curves.png`: accuracy, loss and learning rate by epoch."""
-    return save_figure(training_curves(history), folder / "curves.png")
