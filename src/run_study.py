@@ -1,36 +1,41 @@
-"""Train variants of a recipe from several seeds, as a TOML file declares them, and compare them with intervals."""
+"""Train variants of a recipe with several seeds, as a TOML file declares them, and compare them with intervals."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
 from digits import backend, cli, files, paths
 
+if TYPE_CHECKING:
+    from digits.studies.declaration import Study
+    from digits.studies.results import Results
+    from digits.studies.runner import Workspace
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
     study: Positional[Path]
-    """The declaration, as those in docs/studies."""
+    """TOML file that declares the study, such as those in docs/studies."""
     images: Annotated[Path | None, arg(metavar="PATH")] = None
-    """A folder of labelled pictures, in subfolders 0 to 9, that every model reads, too."""
+    """Folder of labelled pictures, in subfolders 0 to 9, to score every model on, too."""
     keep: bool = False
-    """Keep results and runs in a folder beside the declaration, from where a later study takes them over."""
+    """Copy results and runs to a folder beside the TOML file, from which a later study reuses them."""
     ship: bool = False
-    """Put each variant's median seed by validation accuracy, and the ensembles, into the models' folder."""
+    """Publish each variant's median seed by validation accuracy, and the ensembles."""
     models_dir: Path = paths.MODELS
-    """Where --ship puts them."""
+    """Folder in which --ship publishes models."""
     workers: int = 1
-    """Trainings at a time, each with its share of the processor."""
+    """Number of trainings at a time; they share the processor cores."""
     scheduler: Annotated[str | None, arg(metavar="ADDRESS")] = None
-    """A dask.distributed scheduler to work on, tcp://HOST:PORT, instead of local processes."""
+    """Address of a dask.distributed scheduler to use instead of local processes, such as tcp://HOST:PORT."""
     restart: bool = False
-    """Delete the study's earlier runs and leave kept ones alone; otherwise a study goes on where it was."""
+    """Delete the study's earlier runs and don't reuse kept ones; otherwise an interrupted study resumes."""
     data_dir: Path = paths.DATA
     """Folder with mnist.npz."""
     output_dir: Annotated[Path | None, arg(metavar="PATH")] = None
-    """Folder for the runs and the report; reports/studies/NAME if left out."""
+    """Folder for the runs and the report; by default reports/studies/NAME."""
 
 
 def main(options: Options) -> None:
@@ -41,41 +46,41 @@ def main(options: Options) -> None:
         carry_out(declared, options, folder)
 
 
-def carry_out(declared, options: Options, folder: Path) -> None:
+def carry_out(study: "Study", options: Options, folder: Path) -> None:
     from digits.studies import release, report, runner, tables
-    from digits.studies import results as study_results
+    from digits.studies.results import Results
 
-    place = runner.Place(folder, options.data_dir, options.images, runner.threads_each(options.workers))
+    workspace = runner.Workspace(folder, options.data_dir, options.images, runner.threads_each(options.workers))
     kept = options.study.with_suffix("")
     if options.restart:
-        runner.clear(declared, place)
+        runner.clear(study, workspace)
     else:
-        runner.adopt(declared, place, kept / "runs")
-    finished = runner.run(declared, place, options.workers, options.scheduler)
-    results = study_results.Results(declared, finished)
+        runner.adopt(study, workspace, kept / "runs")
+    finished = runner.run(study, workspace, options.workers, options.scheduler)
+    results = Results(study, finished)
     summary = report.summarise(results)
     page = report.write(results, summary, folder)
     if options.keep:
         with files.locked(kept, "name of the study"):
-            runner.keep(declared, place, kept / "runs")
+            runner.keep(study, workspace, kept / "runs")
             report.write_tables(results, summary, kept)
     if options.ship:
         backend.load_keras()
         for variant in results.variants:
-            print(f"shipped: {release.ship(variant, place, options.models_dir)}")
-        if declared.ensembles:
-            ship_ensembles(declared, results, place, options.models_dir)
+            print(f"shipped: {release.ship(variant, workspace, options.models_dir)}")
+        if study.ensembles:
+            ship_ensembles(study, results, workspace, options.models_dir)
     print(tables.text(summary))
     print(f"report: {page}")
 
 
-def ship_ensembles(declared, results, place, models_dir: Path) -> None:
+def ship_ensembles(study: "Study", results: "Results", workspace: "Workspace", models_dir: Path) -> None:
     from digits.checkpoints import publishing
     from digits.studies import release
 
     variants = {variant.name: variant for variant in results.variants}
-    for name, of in declared.ensembles.items():
-        print(publishing.summary(release.publish_ensemble(name, variants[of], place, models_dir)))
+    for name, of in study.ensembles.items():
+        print(publishing.summary(release.publish_ensemble(name, variants[of], workspace, models_dir)))
 
 
 if __name__ == "__main__":

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 from digits.reporting.tables import markdown_table
-from digits.studies.tables import MEASURES, duels, with_interval
+from digits.studies.tables import MEASURES, differences, with_interval
 
 
 def changes(summary: Mapping) -> str:
     """The first variant's accuracies in Markdown, and below them what each other variant changes, in points."""
     first, found = next(iter(summary["variants"].items()))
     accuracies = [with_interval(found["accuracy"][measure]) for measure in MEASURES]
-    return markdown_table(("variant", *MEASURES.values()), [[first, *accuracies], *duels(summary)])
+    return markdown_table(("variant", *MEASURES.values()), [[first, *accuracies], *differences(summary)])
 
 
 def ensembles(shipped: Sequence[Mapping]) -> str:

@@ -76,10 +76,10 @@ def test_a_declaration_becomes_command_lines(declare):
         ("[variants.plain]", "[variants]\nplain = 3", "variants.plain: input should be a valid dictionary, got 3"),
         ("[variants.plain]", "[variants.run]", "expected a variant's name other than run"),
         ("[variants.plain]", '[variants."Run"]', "expected a variant's name other than run"),
-        ('"train_mlp"', '"train_baseline"', "expected as trainer one of train_mlp, train_cnn, train_advanced"),
+        ('"train_mlp"', '"train_baseline"', "expected one of these as trainer: train_mlp, train_cnn, train_advanced"),
         ('trainer = "train_mlp"\n', "", "variant plain in"),
-        ('"train_mlp"', '["train_mlp"]', "expected as trainer one of"),
-        ('"train_mlp"', '"../evil"', "expected as trainer one of"),
+        ('"train_mlp"', '["train_mlp"]', "expected one of these as trainer"),
+        ('"train_mlp"', '"../evil"', "expected one of these as trainer"),
     ],
 )
 def test_a_wrong_declaration_says_in_one_sentence_what_is_wrong(declare, old, new, words):
@@ -108,7 +108,7 @@ def test_a_study_is_called_as_its_folder_may_be(declare, name):
 def test_what_the_study_sets_no_variant_sets_in_any_spelling(declare, option, table):
     for spelling in {option, option.replace("_", "-"), option.replace("_", "-", 1)}:
         text = DECLARED.replace(table, f"{table}\n{spelling} = 3")
-        with pytest.raises(ValueError, match=f"variant plain in .* sets {option}, which the study does itself"):
+        with pytest.raises(ValueError, match=f"variant plain in .* sets {option}, which the study sets itself"):
             declare(text)
 
 
@@ -192,5 +192,5 @@ def test_reading_a_declaration_loads_no_tensorflow():
 def test_a_wrong_declaration_makes_no_folder(run_script, tmp_path):
     (tmp_path / "wrong.toml").write_text(DECLARED.replace("epochs = 3", "random-seed = 3"))
     process = run_script("run_study", "wrong.toml", "--output-dir", "out", "--restart", check=False)
-    assert_one_line_error(process, "variant plain in wrong.toml: sets random_seed, which the study does itself")
+    assert_one_line_error(process, "variant plain in wrong.toml: sets random_seed, which the study sets itself")
     assert not (tmp_path / "out").exists()

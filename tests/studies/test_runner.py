@@ -12,9 +12,9 @@ from digits import data, evaluation, paths
 from digits.checkpoints import cards, recognizer
 from digits.studies import declaration, plots, release, report, runner, tables
 from digits.studies import results as study_results
-from digits.studies.declaration import Run, Study
+from digits.studies.declaration import Study, StudyRun
 from digits.studies.results import Results
-from digits.studies.runner import Finished, Place
+from digits.studies.runner import FinishedRun, Workspace
 from tests.support import assert_one_line_error
 
 DECLARED = """
@@ -51,14 +51,14 @@ def trained(monkeypatch, splits) -> list[str]:
     few = replace(splits, validation=splits.validation.first(60))
     monkeypatch.setattr(data, "load_splits", lambda _: few)
 
-    def train(run: Run, scored_on: str, place: Place) -> None:
+    def train(run: StudyRun, scored_on: str, workspace: Workspace) -> None:
         source = "mnist_mlp" if run.seed else "mnist_logistic"
         card = cards.read(paths.MODELS / f"{source}.json")
         for kind in ("checkpoint", "export"):
             suffix = card[kind]["file"].removeprefix(source)
-            shutil.copy(paths.MODELS / card[kind]["file"], place.of(run) / f"{run.variant}{suffix}")
+            shutil.copy(paths.MODELS / card[kind]["file"], workspace.run_folder(run) / f"{run.variant}{suffix}")
             card[kind]["file"] = run.variant + suffix
-        cards.write(place.of(run) / f"{run.variant}.json", card | {"name": run.variant})
+        cards.write(workspace.run_folder(run) / f"{run.variant}.json", card | {"name": run.variant})
         done.append(run.name)
 
     monkeypatch.setattr(runner, "_train", train)
@@ -66,33 +66,33 @@ def trained(monkeypatch, splits) -> list[str]:
 
 
 def test_runs_are_trained_once_and_scored_as_the_sweep_does(declare, trained, tmp_path, splits):
-    declared, place = declare(DECLARED), Place(tmp_path / "out")
-    finished = runner.run(declared, place)
+    declared, workspace = declare(DECLARED), Workspace(tmp_path / "out")
+    finished = runner.run(declared, workspace)
     assert trained == ["plain-0", "other-0", "plain-1", "other-1"]
     expected = evaluation.evaluate(recognizer.load("mnist_mlp"), splits.validation.first(60))
     np.testing.assert_array_equal(finished[2].correct[0], expected.correct)
     assert finished[2].ece[0] == pytest.approx(expected.scores()["ece"])
     assert finished[2].correct.shape == (16, 60)
     # More seeds go on with what there is; one lost score is all that is done again.
-    (place.folder / "runs" / "other-1" / "answers.npz").unlink()
-    again = runner.run(declare(DECLARED.replace("[1, 0]", "[0, 1, 2]")), place)
+    (workspace.folder / "runs" / "other-1" / "answers.npz").unlink()
+    again = runner.run(declare(DECLARED.replace("[1, 0]", "[0, 1, 2]")), workspace)
     assert trained[4:] == ["plain-2", "other-2"]
     np.testing.assert_array_equal(again[3].correct, finished[3].correct)
     with pytest.raises(ValueError, match="plain-0 holds a run with other options than two_ways"):
-        runner.run(declare(DECLARED.replace("epochs = 3", "epochs = 4")), place)
-    runner.clear(declared, place)
-    runner.run(declare(DECLARED.replace("epochs = 3", "epochs = 4")), place)
+        runner.run(declare(DECLARED.replace("epochs = 3", "epochs = 4")), workspace)
+    runner.clear(declared, workspace)
+    runner.run(declare(DECLARED.replace("epochs = 3", "epochs = 4")), workspace)
     assert len(trained) == 10
 
 
 def test_kept_runs_are_taken_over_and_not_trained_again(declare, trained, tmp_path):
-    declared, place, kept = declare(DECLARED), Place(tmp_path / "out"), tmp_path / "kept"
-    finished = runner.run(declared, place)
-    runner.keep(declared, place, kept)
+    declared, workspace, kept = declare(DECLARED), Workspace(tmp_path / "out"), tmp_path / "kept"
+    finished = runner.run(declared, workspace)
+    runner.keep(declared, workspace, kept)
     assert sorted(file.name for file in (kept / "plain-1").iterdir()) == ["answers.npz", "plain.json", "run.json"]
-    runner.keep(replace(declared, scored_on="test"), place, tmp_path / "shipped")
+    runner.keep(replace(declared, scored_on="test"), workspace, tmp_path / "shipped")
     assert (tmp_path / "shipped" / "plain-1" / "plain.keras").is_file()
-    elsewhere = Place(tmp_path / "elsewhere")
+    elsewhere = Workspace(tmp_path / "elsewhere")
     runner.adopt(declared, elsewhere, kept)
     for again, before in zip(runner.run(declared, elsewhere), finished, strict=True):
         np.testing.assert_array_equal(again.correct, before.correct)
@@ -106,26 +106,28 @@ def test_kept_runs_are_taken_over_and_not_trained_again(declare, trained, tmp_pa
 
 
 def test_the_report_and_the_shipped_model(declare, trained, tmp_path):
-    place = Place(tmp_path / "out")
-    results = Results(declare(DECLARED), runner.run(declare(DECLARED), place))
+    workspace = Workspace(tmp_path / "out")
+    results = Results(declare(DECLARED), runner.run(declare(DECLARED), workspace))
     summary = report.summarise(results)
-    page = report.write(results, summary, place.folder)
+    page = report.write(results, summary, workspace.folder)
     assert "Two ways" in page.read_text(encoding="utf-8")
-    kept = json.loads((place.folder / "results.json").read_text(encoding="utf-8"))
+    kept = json.loads((workspace.folder / "results.json").read_text(encoding="utf-8"))
     assert [run["sha256"] for run in kept["runs"]] == [each.card["checkpoint"]["sha256"] for each in results.finished]
     for picture in ("study.png", "differences.png"):
-        assert (place.folder / picture).stat().st_size > 10_000
+        assert (workspace.folder / picture).stat().st_size > 10_000
     assert tables.text(summary).count("\n| plain |") == 1
-    shipped = release.ship(results.variants[0], place, tmp_path / "models")
+    shipped = release.ship(results.variants[0], workspace, tmp_path / "models")
     card = cards.read(shipped)
     cards.verify(card, tmp_path / "models")
     assert card["study"]["seeds"] == [0, 1]
     # The better of two, as there is none in the middle.
     assert card["checkpoint"]["sha256"] == cards.read(paths.MODELS / "mnist_mlp.json")["checkpoint"]["sha256"]
     # A run that was kept without its export gets one, once.
-    (place.of(results.variants[0].median.run) / "plain.onnx").unlink()
+    (workspace.run_folder(results.variants[0].median.run) / "plain.onnx").unlink()
     again, once_more = (
-        cards.read(release.ship(Results(results.study, runner.run(results.study, place)).variants[0], place, folder))
+        cards.read(
+            release.ship(Results(results.study, runner.run(results.study, workspace)).variants[0], workspace, folder)
+        )
         for folder in (tmp_path / "again", tmp_path / "once_more")
     )
     cards.verify(again, tmp_path / "again")
@@ -171,9 +173,11 @@ def test_no_such_study(run_script):
     assert_one_line_error(process, "no study nothing.toml", "shipped.toml")
 
 
-def finished(seed: int, correct: np.ndarray, variant: str = "a", accuracy: float = 0.5, nll: float = 1.0) -> Finished:
+def finished(
+    seed: int, correct: np.ndarray, variant: str = "a", accuracy: float = 0.5, nll: float = 1.0
+) -> FinishedRun:
     card = {"scores": {"validation": {"accuracy": accuracy, "nll": nll}}}
-    return Finished(Run(variant, seed, "train_mlp", {}), card, correct, np.zeros(16), np.zeros(0, bool))
+    return FinishedRun(StudyRun(variant, seed, "train_mlp", {}), card, correct, np.zeros(16), np.zeros(0, bool))
 
 
 def test_intervals_are_those_of_seeds_and_digits_drawn_again(rng):

@@ -1,4 +1,4 @@
-"""Studies: variants of a recipe, each trained from several seeds, compared with intervals and tests.
+"""Studies: variants of a recipe, each trained with several seeds, compared with intervals and tests.
 
-In: a TOML declaration. Out: results as JSON, tables, a picture and a page; models to ship.
+In: a TOML file that declares the variants. Out: results as JSON, tables, figures and a page; models to ship.
 """

@@ -1,4 +1,4 @@
-"""What a study is to do: variants of a trainer's recipe, each from several seeds, as a TOML file declares them.
+"""The declaration of a study: variants of a trainer's recipe, each trained with several seeds, in a TOML file.
 
 description = "What each family of augmentation buys"
 scored_on = "validation"
@@ -28,23 +28,23 @@ from digits import errors, files, paths
 from digits.training.recipe import FORMER_NAMES
 
 TRAINERS = ("train_mlp", "train_cnn", "train_advanced")
-# What a study sets for each run itself.
+# Options that the study sets itself for each run.
 RESERVED = ("name", "data_dir", "output_dir", "report_dir", "random_seed", "resume", "score_test")
 
 Options = dict[str, str | int | float | list]
 
 
 @dataclass(frozen=True)
-class Run:
-    """One training: a variant from one seed.
+class StudyRun:
+    """One training: a variant with one seed.
 
     Attributes:
-        variant: the variant's name, which the checkpoint gets too.
+        variant: the name of the variant and of its checkpoint.
         trainer: the script in `src` that trains it, without `.py`.
-        options: what the variant sets of the trainer's options, by their Python names.
+        options: the trainer's options that the variant sets, by their Python names.
 
     Raises:
-        ValueError: the variant can't be called that.
+        ValueError: the name of the variant isn't allowed.
     """
 
     variant: str
@@ -57,11 +57,11 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of the run's folder."""
+        """The name of the run's folder."""
         return f"{self.variant}-{self.seed}"
 
     def arguments(self) -> list[str]:
-        """The trainer's command line for this variant and seed, but for the folders."""
+        """The trainer's command line for this variant and seed, without its folders."""
         given = ["--name", self.variant, "--random-seed", str(self.seed)]
         for option, value in self.options.items():
             given += [f"--{option.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value])]
@@ -70,15 +70,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Study:
-    """The declaration of a study.
+    """A declared study.
 
     Attributes:
-        name: the file's, without suffix.
-        description: what it is about, in a line.
-        scored_on: `validation` for choices, `test` for what is chosen.
-        seeds: ascending.
-        variants: by name the trainer and the options; the first is what the others are compared with.
-        ensembles: by name the variant whose seeds make up the ensemble.
+        name: the name of the file, without suffix.
+        description: one line about the study.
+        scored_on: `validation` to choose a variant, `test` for final scores.
+        seeds: in ascending order.
+        variants: by name, the trainer and the options; the others are compared with the first.
+        ensembles: by name, the variant whose seeds form the ensemble.
     """
 
     name: str
@@ -88,10 +88,10 @@ class Study:
     variants: dict[str, tuple[str, Options]]
     ensembles: dict[str, str]
 
-    def runs(self) -> list[Run]:
-        """Every run, all variants of a seed before the next seed, so that a stopped study can compare what it has."""
+    def runs(self) -> list[StudyRun]:
+        """Every run, all variants of a seed before the next seed, so that an interrupted study can be compared."""
         return [
-            Run(variant, seed, trainer, options)
+            StudyRun(variant, seed, trainer, options)
             for seed in self.seeds
             for variant, (trainer, options) in self.variants.items()
         ]
@@ -102,8 +102,8 @@ def read(path: Path) -> Study:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it isn't TOML, or something in it is missing, unknown or of another kind than expected; or a variant
-            sets what its trainer doesn't have, doesn't take, or gets from the study.
+        ValueError: it isn't TOML, or something in it is missing, unknown or of the wrong type; or a variant sets an
+            option that its trainer lacks or refuses, or that the study sets.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no study {path}; there are: {', '.join(map(str, known()))}")
@@ -137,18 +137,18 @@ def known() -> list[Path]:
 
 
 def _checked(given: dict) -> tuple[str, Options]:
-    """A variant's trainer and options, which the trainer's own dataclass has and takes."""
+    """A variant's trainer and its options, checked against the trainer's recipe."""
     options = dict(given)
     trainer = options.pop("trainer", None)
     if trainer not in TRAINERS:
-        raise ValueError(f"expected as trainer one of {', '.join(TRAINERS)}, got {trainer!r}")
-    # The very file that trains: it is a script, not a module of the library.
+        raise ValueError(f"expected one of these as trainer: {', '.join(TRAINERS)}, got {trainer!r}")
+    # The trainer is a script, not a module of the library.
     recipe = runpy.run_path(str(paths.ROOT / "src" / f"{trainer}.py"))["RECIPE"]
     if reserved := sorted(set(options) & set(RESERVED)):
-        raise ValueError(f"sets {', '.join(reserved)}, which the study does itself")
+        raise ValueError(f"sets {', '.join(reserved)}, which the study sets itself")
     if unknown := sorted(set(options) - {field.name for field in fields(recipe)}):
         raise ValueError(f"sets {', '.join(map(repr, unknown))}, which {trainer} doesn't have")
-    # As JSON, because from Python's objects pydantic's strict mode takes no dictionary for a dataclass.
+    # As JSON, because pydantic's strict mode accepts no Python dictionary for a dataclass.
     written = json.dumps(asdict(recipe) | options, default=str)
     TypeAdapter(type(recipe)).validate_json(written, strict=True)
     return trainer, options
@@ -161,7 +161,7 @@ def _check_variant(name: str) -> str:
 
 
 def _with_underscores(options: dict) -> dict:
-    """Options by their present Python names, whichever spelling or former name of the command line is used."""
+    """Options by their present Python names, given in either spelling of the command line or by a former name."""
     underscored = {option.replace("-", "_"): value for option, value in options.items()}
     renamed = {FORMER_NAMES.get(option, option): value for option, value in underscored.items()}
     if len(renamed) < len(options):
@@ -175,7 +175,7 @@ EnsembleName = Annotated[str, AfterValidator(lambda name: files.check_name(name,
 
 
 class _Declaration(BaseModel):
-    """The file as it is."""
+    """The contents of the file."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -192,5 +192,7 @@ class _Declaration(BaseModel):
             raise ValueError(f"expected different seeds, got {self.seeds}")
         for ensemble, of in self.ensembles.items():
             if of not in self.variants or ensemble in self.variants:
-                raise ValueError(f"expected ensemble {ensemble} to be of a variant and not called as one, got {of!r}")
+                raise ValueError(
+                    f"expected ensemble {ensemble} to be of a variant and named unlike any, got {of!r}"
+                )
         return self

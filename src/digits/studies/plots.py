@@ -1,4 +1,4 @@
-"""Pictures of a study: every seed, the means and their intervals."""
+"""Figures of a study: every seed, the means and their intervals."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from digits.studies.tables import MEASURES
 
 
 def seeds_and_means(variants: Sequence[Variant]) -> Figure:
-    """Error rates by measure, a row a variant: a dot a seed, the mean with its interval, a line at the first's mean."""
+    """Error rates by measure, a row per variant: a dot per seed, the mean and its interval."""
     figure, panels = _panels(list(variants[0].estimates), [variant.name for variant in variants])
     for measure, axis in panels.items():
         _line_at(axis, 100 * (1 - variants[0].estimates[measure].value))
@@ -21,18 +21,18 @@ def seeds_and_means(variants: Sequence[Variant]) -> Figure:
             found = variant.estimates[measure]
             errors = Estimate(1 - found.value, 1 - found.high, 1 - found.low)
             _draw(axis, row, 1 - variant.accuracy[measure], errors)
-        axis.set_xlabel("errors (%)")
+        axis.set_xlabel("error rate (%)")
     return figure
 
 
 def differences(results: Results) -> Figure:
-    """How much more often each variant is right than the first, in points by measure: a dot a seed, mean, interval."""
+    """Differences of accuracy from the first variant, in points, by measure: a dot per seed, the mean, its interval."""
     first, *others = results.variants
     figure, panels = _panels(list(first.estimates), [variant.name for variant in others])
     rows = {variant.name: (row, variant.accuracy) for row, variant in enumerate(others)}
     for axis in panels.values():
         _line_at(axis, 0)
-        axis.set_xlabel(f"points more than {first.name}")
+        axis.set_xlabel(f"accuracy minus {first.name}'s (points)")
     for each in results.comparisons:
         row, accuracy = rows[each.variant]
         _draw(panels[each.measure], row, accuracy[each.measure] - first.accuracy[each.measure], each.difference)
@@ -40,7 +40,7 @@ def differences(results: Results) -> Figure:
 
 
 def _panels(measures: Sequence[str], rows: Sequence[str]) -> tuple[Figure, dict[str, Axes]]:
-    """A panel a measure, side by side, with the names of the rows on the left."""
+    """Panels side by side, one per measure, with the names of the rows on the left."""
     shown = [measure for measure in MEASURES if measure in measures]
     figure = Figure((1.6 + 3.1 * len(shown), 1.3 + 0.36 * len(rows)), layout="constrained")
     axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
@@ -52,8 +52,8 @@ def _panels(measures: Sequence[str], rows: Sequence[str]) -> tuple[Figure, dict[
     return figure, dict(zip(shown, axes, strict=True))
 
 
-def _line_at(axis: Axes, place: float) -> None:
-    axis.axvline(place, color=GREY, linewidth=0.8, linestyle=":")
+def _line_at(axis: Axes, x: float) -> None:
+    axis.axvline(x, color=GREY, linewidth=0.8, linestyle=":")
 
 
 def _draw(axis: Axes, row: int, seeds: np.ndarray, mean: Estimate) -> None:

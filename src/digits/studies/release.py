@@ -2,24 +2,25 @@
 
 import shutil
 from pathlib import Path
+from typing import cast
 
 from digits import data, files
 from digits.checkpoints import cards, publishing
 from digits.studies.report import summarise_variant
 from digits.studies.results import Variant
-from digits.studies.runner import Place
+from digits.studies.runner import Workspace
 
 
-def ship(variant: Variant, place: Place, models_dir: Path) -> Path:
-    """Put a variant's median seed into `models_dir`; its card gains what the study found over all seeds.
+def ship(variant: Variant, workspace: Workspace, models_dir: Path) -> Path:
+    """Copy a variant's median seed to `models_dir`, with the study's results over all seeds on its card.
 
     Returns:
         The path of the card.
     """
     chosen = variant.median
-    source, card = place.of(chosen.run), dict(chosen.card)
+    source, card = workspace.run_folder(chosen.run), dict(chosen.card)
     if not (source / card["export"]["file"]).is_file():
-        _make_export(source, card, place.data_dir)
+        _make_export(source, card, workspace.data_dir)
         cards.write(source / f"{variant.name}.json", card)
     card["study"] = {
         "seeds": [run.run.seed for run in variant.runs],
@@ -36,19 +37,19 @@ def ship(variant: Variant, place: Place, models_dir: Path) -> Path:
 
 
 def _make_export(folder: Path, card: dict, data_dir: Path) -> None:
-    """Make the export of a run that was kept without it, and enter it on the card."""
+    """Make the export that a kept run lacks, and enter it on the card."""
     import keras
 
     from digits.checkpoints import onnx_export
 
     path = folder / card["export"]["file"]
-    model = keras.saving.load_model(folder / card["checkpoint"]["file"], compile=False)
+    model = cast("keras.Model", keras.saving.load_model(folder / card["checkpoint"]["file"], compile=False))
     difference = onnx_export.export(model, path, publishing.probe_of(data.load_splits(data_dir)))
     card["export"] = cards.file_entry(path) | {"largest_difference": difference}
 
 
-def publish_ensemble(name: str, variant: Variant, place: Place, models_dir: Path) -> dict:
-    """Save the ensemble of all seeds of a variant, with its export and a card that lists its members.
+def publish_ensemble(name: str, variant: Variant, workspace: Workspace, models_dir: Path) -> dict:
+    """Publish the ensemble of all seeds of a variant, with its members on the card.
 
     Returns:
         The card.
@@ -57,16 +58,15 @@ def publish_ensemble(name: str, variant: Variant, place: Place, models_dir: Path
 
     from digits.training.ensembles import averaged
 
-    members = [
-        keras.saving.load_model(place.of(run.run) / f"{variant.name}.keras", compile=False) for run in variant.runs
-    ]
+    paths = [workspace.run_folder(run.run) / f"{variant.name}.keras" for run in variant.runs]
+    members = [cast("keras.Model", keras.saving.load_model(path, compile=False)) for path in paths]
     model = averaged(members, name)
     training = [run.card["training"]["seconds"] for run in variant.runs]
     return publishing.publish(
         model,
         name,
         models_dir,
-        data.load_splits(place.data_dir),
+        data.load_splits(workspace.data_dir),
         description=f"Ensemble of the {len(members)} seeds of {variant.name}: the mean of their logits",
         architecture="ensemble",
         parameters=model.count_params(),

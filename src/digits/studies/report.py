@@ -1,4 +1,4 @@
-"""The files of a study: every run, means and tests as JSON, a table, a picture, a page; and the models it ships."""
+"""The files of a study: its results as JSON, a table of all runs, figures, and a page."""
 
 import json
 from dataclasses import asdict
@@ -9,17 +9,17 @@ from digits.reporting.figures import save_figure
 from digits.reporting.html import inline, render
 from digits.studies import plots, tables
 from digits.studies.results import Results, Variant
-from digits.studies.runner import MNIST_C, Finished
+from digits.studies.runner import MNIST_C, FinishedRun
 
 
 def write_tables(results: Results, summary: dict, folder: Path) -> list[Path]:
-    """Write `results.json`, `runs.csv`, `study.png` and, if there is anything to compare, `differences.png`.
+    """Write `results.json`, `runs.csv`, `study.png` and, for two or more variants, `differences.png`.
 
     Args:
-        summary: as `summarise` gives it.
+        summary: as `summarise` returns it.
 
     Returns:
-        The paths of the pictures.
+        The paths of the figures.
     """
     import pandas
 
@@ -32,7 +32,7 @@ def write_tables(results: Results, summary: dict, folder: Path) -> list[Path]:
 
 
 def write(results: Results, summary: dict, folder: Path) -> Path:
-    """Write the tables and, with them on one page, `report.html`.
+    """Write the files of `write_tables`, and `report.html` with all of them on one page.
 
     Returns:
         The path of the HTML page.
@@ -43,7 +43,7 @@ def write(results: Results, summary: dict, folder: Path) -> Path:
         summary=summary,
         header=tables.HEADER,
         rows=tables.rows(summary),
-        duels=tables.duels(summary),
+        differences=tables.differences(summary),
         pictures=[inline(picture) for picture in pictures],
         measures=tables.MEASURES,
     )
@@ -52,7 +52,7 @@ def write(results: Results, summary: dict, folder: Path) -> Path:
 
 
 def summarise(results: Results) -> dict:
-    """Everything found, as JSON can hold it."""
+    """All results, ready for JSON."""
     study = results.study
     return {
         "name": study.name,
@@ -75,6 +75,7 @@ def summarise(results: Results) -> dict:
 
 
 def summarise_variant(variant: Variant) -> dict:
+    """A variant's results over all seeds, ready for JSON."""
     return {
         "trainer": variant.runs[0].run.trainer,
         "options": variant.runs[0].run.options,
@@ -94,7 +95,7 @@ def summarise_variant(variant: Variant) -> dict:
     }
 
 
-def _run(finished: Finished) -> dict:
+def _run(finished: FinishedRun) -> dict:
     """One row of `runs.csv`."""
     card, accuracies = finished.card, finished.correct.mean(axis=1)
     return {

@@ -1,4 +1,4 @@
-"""What a study found: means over seeds with intervals, spreads, worst seeds, and paired tests of its variants."""
+"""The results of a study: means over seeds with intervals, worst seeds, and paired tests between variants."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ import numpy as np
 from digits.metrics import intervals
 from digits.metrics.intervals import Estimate
 from digits.studies.declaration import Study
-from digits.studies.runner import CLEAN, MNIST_C, Finished
+from digits.studies.runner import CLEAN, MNIST_C, FinishedRun
 
 REPLICATES = 1000
-# A t-test of two has one degree of freedom: a difference would have to be 13 times its standard error.
+# With two seeds a t-test has one degree of freedom: only differences of 13 standard errors are significant.
 LEAST_SEEDS = 3
 
 
@@ -21,30 +21,30 @@ class Variant:
     """One variant's runs, in the order of their seeds.
 
     Attributes:
-        accuracy: by measure, each seed's, (seeds,).
-        estimates: by measure the mean, with the interval that other seeds and other digits would move it in.
+        accuracy: by measure, the accuracy of each seed, float (seeds,).
+        estimates: by measure, the mean accuracy with an interval over seeds and digits.
     """
 
     name: str
-    runs: list[Finished]
+    runs: list[FinishedRun]
     accuracy: dict[str, np.ndarray]
     estimates: dict[str, Estimate]
 
     @property
     def by_corruption(self) -> dict[str, float]:
-        """Mean accuracy over the seeds under each of MNIST-C's corruptions."""
+        """Mean accuracy over the seeds by MNIST-C corruption."""
         means = np.mean([run.correct.mean(axis=1) for run in self.runs], axis=0)
         return dict(zip(MNIST_C, means[1:].tolist(), strict=True))
 
     def mean_ece(self, conditions: slice) -> float:
-        """Mean expected calibration error over the seeds and some of the conditions, the clean one first."""
+        """Mean expected calibration error over the seeds and a slice of the conditions, of which the first is clean."""
         return float(np.mean([run.ece[conditions] for run in self.runs]))
 
     @property
-    def median(self) -> Finished:
-        """The run whose validation accuracy is the middle one; of equal ones the lower loss counts as better."""
+    def median(self) -> FinishedRun:
+        """The run with the median validation accuracy; among equal ones a lower loss ranks higher."""
 
-        def rank(run: Finished) -> tuple[float, float]:
+        def rank(run: FinishedRun) -> tuple[float, float]:
             validation = run.card["scores"]["validation"]
             return validation["accuracy"], -validation["nll"]
 
@@ -53,11 +53,11 @@ class Variant:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A variant against the first one, by one measure, from the same seeds and on the same digits.
+    """A variant compared with the first by one measure, with the same seeds and on the same digits.
 
     Attributes:
-        difference: mean accuracy less the first variant's, with its interval.
-        p_value: paired t-test over the seeds, adjusted for the number of comparisons (Holm); None with few seeds.
+        difference: mean accuracy minus the first variant's, with an interval.
+        p_value: of a paired t-test over the seeds, with Holm's correction; None with fewer than three seeds.
     """
 
     variant: str
@@ -71,11 +71,11 @@ class Results:
     """A finished study."""
 
     study: Study
-    finished: list[Finished]
+    finished: list[FinishedRun]
 
     @cached_property
     def variants(self) -> list[Variant]:
-        """The variants in the declared order."""
+        """The variants in the order of the declaration."""
         found = []
         for name in self.study.variants:
             runs = [each for each in self.finished if each.run.variant == name]
@@ -92,7 +92,7 @@ class Results:
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
-        """Every variant against the first, by every measure."""
+        """Every other variant compared with the first, by every measure."""
         first, *others = self.variants
         reference = _measured(first.runs)
         rows, p_values = [], []
@@ -102,11 +102,11 @@ class Results:
                 rows.append((other.name, measure, estimate(difference)))
                 p_values.append(paired_p_value(other.accuracy[measure], first.accuracy[measure]))
         adjusted = intervals.holm(np.array(p_values)).tolist() if None not in p_values else p_values
-        return [Comparison(*row, p_value) for row, p_value in zip(rows, adjusted, strict=True)]
+        return [Comparison(*row, p_value=p_value) for row, p_value in zip(rows, adjusted, strict=True)]
 
 
-def _measured(runs: Sequence[Finished]) -> dict[str, np.ndarray]:
-    """By measure what was right, (seeds, ..., digits)."""
+def _measured(runs: Sequence[FinishedRun]) -> dict[str, np.ndarray]:
+    """By measure, whether answers are correct, bool (seeds, ..., digits)."""
     correct = np.stack([run.correct for run in runs])
     rights = {CLEAN: correct[:, 0], "mnist_c": correct[:, 1:]}
     if len(runs[0].handwriting):
@@ -115,12 +115,12 @@ def _measured(runs: Sequence[Finished]) -> dict[str, np.ndarray]:
 
 
 def estimate(values: np.ndarray) -> Estimate:
-    """The mean of (seeds, ..., digits) with its 95 % bootstrap interval, seeds and digits both drawn again.
+    """The mean of values, (seeds, ..., digits), with a 95 % bootstrap interval that resamples seeds and digits.
 
-    With few seeds it is somewhat too narrow, as any bootstrap of few is.
+    With few seeds the interval is somewhat too narrow.
     """
     rng = np.random.default_rng(0)
-    # One row a seed: a mean over conditions is the mean of each digit's share.
+    # One row per seed: the mean over conditions is taken for each digit first.
     by_digit = values.reshape(len(values), -1, values.shape[-1]).mean(axis=1)
     of_seeds = intervals.bootstrap_means(by_digit, REPLICATES, rng)
     drawn = rng.integers(0, len(values), (len(values), REPLICATES))
@@ -130,7 +130,7 @@ def estimate(values: np.ndarray) -> Estimate:
 
 
 def paired_p_value(ours: np.ndarray, theirs: np.ndarray) -> float | None:
-    """Student's paired two-sided test over seeds; 1 where no seed differs, None with so few that it finds nothing."""
+    """The p-value of a paired, two-sided t-test over seeds, (seeds,) each; None for fewer than three seeds."""
     from scipy.stats import ttest_rel
 
     if len(ours) < LEAST_SEEDS:

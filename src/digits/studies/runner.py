@@ -1,4 +1,4 @@
-"""Doing a study: every run trained by its trainer's own command and scored, resumable, on one machine or a cluster."""
+"""Running a study: its runs are trained by the trainers' scripts and scored, resumable, on a machine or a cluster."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from digits.corruptions import CORRUPTIONS
 from digits.data import Digits
 from digits.files import locked, output_folder, replacing, write_text
 from digits.jobs import parallel, subprocesses
-from digits.studies.declaration import Run, Study
+from digits.studies.declaration import Study, StudyRun
 
 CLEAN = "clean"
 MNIST_C = {name: corruption.mnist_c for name, corruption in CORRUPTIONS.items() if corruption.mnist_c}
@@ -23,17 +23,17 @@ DAMAGE_SEED = 0
 
 
 @dataclass(frozen=True)
-class Finished:
-    """A run that was trained and scored.
+class FinishedRun:
+    """A run that has been trained and scored.
 
     Attributes:
-        card: the checkpoint's.
-        correct: which digits it got right, bool (16, N): as they are, then under MNIST-C's corruptions at its levels.
-        ece: expected calibration errors, (16,), likewise.
-        handwriting: bool (M,), which pictures of other people's handwriting it got right; empty without any.
+        card: the card of its checkpoint.
+        correct: whether answers are correct, bool (16, N): for clean digits, then for each MNIST-C corruption.
+        ece: expected calibration errors, float (16,), likewise.
+        handwriting: whether answers to the handwriting are correct, bool (M,); empty without any.
     """
 
-    run: Run
+    run: StudyRun
     card: dict
     correct: np.ndarray
     ece: np.ndarray
@@ -41,12 +41,14 @@ class Finished:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a study finds its data and keeps its runs.
+class Workspace:
+    """The folders and threads of a study.
 
     Attributes:
-        handwriting: a folder of labelled pictures that the models read, too; None without one.
-        threads: processor threads that one training may use; 0 for all.
+        folder: holds the runs and the report.
+        data_dir: holds `mnist.npz`.
+        handwriting: a folder of labelled pictures to score the models on, too, if any.
+        threads: the number of threads for each training; 0 for no limit.
     """
 
     folder: Path
@@ -54,16 +56,16 @@ class Place:
     handwriting: Path | None = None
     threads: int = 0
 
-    def of(self, run: Run) -> Path:
+    def run_folder(self, run: StudyRun) -> Path:
         """The folder of a run."""
         return self.folder / "runs" / run.name
 
 
-def run(study: Study, place: Place, workers: int = 1, scheduler: str | None = None) -> list[Finished]:
-    """Do what is left to do of a study, and read all of it.
+def run(study: Study, workspace: Workspace, workers: int = 1, scheduler: str | None = None) -> list[FinishedRun]:
+    """Do the runs of a study that aren't finished yet, and return all of them.
 
     Args:
-        workers: local processes, each with one training at a time.
+        workers: the number of local processes, each of which does one run at a time.
         scheduler: the address of a `dask.distributed` scheduler to work on instead.
 
     Raises:
@@ -73,46 +75,46 @@ def run(study: Study, place: Place, workers: int = 1, scheduler: str | None = No
     from joblib import Parallel, delayed
     from tqdm import tqdm
 
-    output_folder(place.folder / "runs")
+    output_folder(workspace.folder / "runs")
     for each in study.runs():
-        _claim(place.of(each), each, study)
-    left = [each for each in study.runs() if not (place.of(each) / "answers.npz").is_file()]
+        _claim(workspace.run_folder(each), each, study)
+    left = [each for each in study.runs() if not (workspace.run_folder(each) / "answers.npz").is_file()]
     bar = tqdm(total=len(study.runs()), initial=len(study.runs()) - len(left), unit="run", delay=0.1)
     with parallel.backend(workers, scheduler), bar:
-        work = (delayed(_do)(each, study.scored_on, place) for each in left)
+        work = (delayed(_do)(each, study.scored_on, workspace) for each in left)
         for name in Parallel(return_as="generator_unordered", pre_dispatch="n_jobs")(work):
             bar.set_postfix_str(f"{name} done")
             bar.update()
-    return [_read(each, place) for each in study.runs()]
+    return [_read(each, workspace) for each in study.runs()]
 
 
 def threads_each(workers: int) -> int:
-    """A training's share of the processor; 0, no limit, if it has the processor for itself."""
+    """The number of threads for each of several trainings; 0, no limit, for a single one."""
     return max(1, (os.cpu_count() or 1) // workers) if workers > 1 else 0
 
 
-def clear(study: Study, place: Place) -> None:
+def clear(study: Study, workspace: Workspace) -> None:
     """Delete the declared runs.
 
     Raises:
-        ValueError: a trainer of a study that was killed is still writing to one of them, or there is something else
-            where the folder of a run belongs; nothing is deleted then.
+        ValueError: a trainer that outlived its study is still writing to one of them, or something else is in the
+            place of a run's folder; then nothing is deleted.
     """
-    earlier = [each for each in study.runs() if _is_run(place.of(each))]
+    earlier = [each for each in study.runs() if _is_run(workspace.run_folder(each))]
     for each in earlier:
-        trained = place.of(each) / each.variant
+        trained = workspace.run_folder(each) / each.variant
         if trained.is_dir() and not trained.is_symlink():
             with locked(trained, "--output-dir"):
                 pass
     for each in earlier:
-        shutil.rmtree(place.of(each))
+        shutil.rmtree(workspace.run_folder(each))
 
 
-def keep(study: Study, place: Place, kept: Path) -> None:
-    """Copy to `kept` what the results of each run come from, and the checkpoints of networks that may be shipped.
+def keep(study: Study, workspace: Workspace, kept: Path) -> None:
+    """Copy the files that results are computed from to `kept`, and the checkpoints of a study that may ship models.
 
     Raises:
-        ValueError: there is something else where the folder of a run belongs.
+        ValueError: something else is in the place of a run's folder.
     """
     for each in study.runs():
         files = ["run.json", f"{each.variant}.json", "answers.npz"]
@@ -122,27 +124,27 @@ def keep(study: Study, place: Place, kept: Path) -> None:
         folder = output_folder(kept / each.name)
         for name in files:
             with replacing(folder / name) as temporary:
-                shutil.copyfile(place.of(each) / name, temporary)
+                shutil.copyfile(workspace.run_folder(each) / name, temporary)
 
 
-def adopt(study: Study, place: Place, kept: Path) -> None:
-    """Take over the runs that were kept and that the study's folder lacks: they needn't be trained again.
+def adopt(study: Study, workspace: Workspace, kept: Path) -> None:
+    """Copy kept runs that the study's folder lacks, so that they needn't be trained again.
 
     Raises:
-        ValueError: there is something else where the folder of a run belongs.
+        ValueError: something else is in the place of a run's folder.
     """
-    runs = output_folder(place.folder / "runs")
+    runs = output_folder(workspace.folder / "runs")
     for each in study.runs():
-        if not _is_run(place.of(each)) and (kept / each.name / "run.json").is_file():
+        if not _is_run(workspace.run_folder(each)) and (kept / each.name / "run.json").is_file():
             with tempfile.TemporaryDirectory(prefix=".adopting-", dir=runs) as staging:
-                shutil.copytree(kept / each.name, Path(staging) / each.name).rename(place.of(each))
+                shutil.copytree(kept / each.name, Path(staging) / each.name).rename(workspace.run_folder(each))
 
 
 def _is_run(folder: Path) -> bool:
-    """Whether there is a run's folder already.
+    """Whether a folder is that of a run.
 
     Raises:
-        ValueError: there is something else, which must neither be deleted nor written into.
+        ValueError: it is something else, which must neither be deleted nor written to.
     """
     if folder.is_symlink():
         raise ValueError(f"expected the folder of a run at {folder}, got a link; remove the link")
@@ -153,8 +155,8 @@ def _is_run(folder: Path) -> bool:
     return False
 
 
-def _claim(folder: Path, run: Run, study: Study) -> None:
-    """Make a run's folder this run's, or refuse it if it holds another recipe's or something else."""
+def _claim(folder: Path, run: StudyRun, study: Study) -> None:
+    """Create a run's folder, or check that the existing one is of the same run."""
     path = folder / "run.json"
     recipe = {"trainer": run.trainer, "arguments": run.arguments(), "scored_on": study.scored_on}
     wanted = json.dumps(recipe, indent=1)
@@ -168,52 +170,52 @@ def _claim(folder: Path, run: Run, study: Study) -> None:
         )
 
 
-def _do(run: Run, scored_on: str, place: Place) -> str:
-    """Train a run, unless a stopped study has done that already, and score it; the unit of work that a worker gets."""
-    folder = place.of(run)
+def _do(run: StudyRun, scored_on: str, workspace: Workspace) -> str:
+    """Train a run, unless an interrupted study has done so, and score it; one unit of work for a worker."""
+    folder = workspace.run_folder(run)
     if not (folder / f"{run.variant}.json").is_file():
-        _train(run, scored_on, place)
-    _score(run, scored_on, place)
+        _train(run, scored_on, workspace)
+    _score(run, scored_on, workspace)
     return run.name
 
 
-def _train(run: Run, scored_on: str, place: Place) -> None:
-    folder = place.of(run)
+def _train(run: StudyRun, scored_on: str, workspace: Workspace) -> None:
+    folder = workspace.run_folder(run)
     arguments = [
         paths.ROOT / "src" / f"{run.trainer}.py",
         *run.arguments(),
-        *("--data-dir", place.data_dir, "--output-dir", folder, "--report-dir", folder),
+        *("--data-dir", workspace.data_dir, "--output-dir", folder, "--report-dir", folder),
         "--score-test" if scored_on == "test" else "--no-score-test",
     ]
     if (folder / run.variant / "state.keras").is_file():
         arguments.append("--resume")
-    threads = str(place.threads)
+    threads = str(workspace.threads)
     limited = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
-    limits = dict.fromkeys(limited, threads) if place.threads else {}
+    limits = dict.fromkeys(limited, threads) if workspace.threads else {}
     log = folder / "log.txt"
     result = subprocesses.run_python(arguments, environment=os.environ | limits, log=log)
     if result.outcome != "done":
         raise ValueError(f"the training of {run.name} failed, see {log}: {result.reason}")
 
 
-def _score(run: Run, scored_on: str, place: Place) -> None:
-    folder = place.of(run)
-    recognise = recognizer.load(run.variant, folder)
-    digits = getattr(data.load_splits(place.data_dir), scored_on)
+def _score(run: StudyRun, scored_on: str, workspace: Workspace) -> None:
+    folder = workspace.run_folder(run)
+    recogniser = recognizer.load(run.variant, folder)
+    digits = getattr(data.load_splits(workspace.data_dir), scored_on)
     correct, ece = [], []
     for condition, severity in [(CLEAN, 0), *MNIST_C.items()]:
-        damaged = corruptions.corrupt(digits.images, condition, severity, DAMAGE_SEED)
-        found = evaluation.evaluate(recognise, Digits(damaged, digits.labels))
+        corrupted = corruptions.corrupt(digits.images, condition, severity, DAMAGE_SEED)
+        found = evaluation.evaluate(recogniser, Digits(corrupted, digits.labels))
         correct.append(found.correct)
         ece.append(metrics.expected_calibration_error(found.probabilities, digits.labels))
     handwriting = np.zeros(0, bool)
-    if place.handwriting:
-        handwriting = evaluation.evaluate(recognise, data.load_labelled(place.handwriting)).correct
+    if workspace.handwriting:
+        handwriting = evaluation.evaluate(recogniser, data.load_labelled(workspace.handwriting)).correct
     with replacing(folder / "answers.npz") as temporary:
         np.savez_compressed(temporary, correct=np.stack(correct), ece=np.array(ece), handwriting=handwriting)
 
 
-def _read(run: Run, place: Place) -> Finished:
-    folder = place.of(run)
+def _read(run: StudyRun, workspace: Workspace) -> FinishedRun:
+    folder = workspace.run_folder(run)
     with np.load(folder / "answers.npz", allow_pickle=False) as stored:
-        return Finished(run, cards.read(folder / f"{run.variant}.json"), **stored)
+        return FinishedRun(run, cards.read(folder / f"{run.variant}.json"), **stored)

@@ -1,4 +1,4 @@
-"""A study's summary, as `results.json` holds it, as tables: for the terminal and for its page."""
+"""Tables of a study's summary, as in `results.json`, for the terminal and for pages."""
 
 from collections.abc import Mapping
 from statistics import fmean
@@ -12,35 +12,35 @@ HEADER = (
     "clean",
     "worst seed",
     "MNIST-C levels",
-    "weakest of them",
+    "worst corruption",
     "handwriting",
     "ECE clean",
-    "ECE damaged",
-    "trained in",
+    "ECE corrupted",
+    "training time",
 )
 
 
 def text(summary: Mapping) -> str:
-    """The study's table in Markdown, and below it the comparisons with the first variant."""
+    """The table of variants in Markdown, and below it their differences from the first."""
     first = next(iter(summary["variants"]))
-    compared = duels(summary)
+    compared = differences(summary)
     below = f"\n\n{markdown_table((f'difference from {first}', *MEASURES.values()), compared)}" if compared else ""
     return markdown_table(HEADER, rows(summary)) + below
 
 
 def rows(summary: Mapping) -> list[list[str]]:
-    """What each variant reached, means over its seeds with their intervals."""
+    """A row per variant: means over its seeds with intervals."""
     found = []
     for name, variant in summary["variants"].items():
         accuracy, by_corruption = variant["accuracy"], variant["by_corruption"]
-        weakest = min(by_corruption, key=by_corruption.get)
+        worst = min(by_corruption, key=lambda name: by_corruption[name])
         found.append(
             [
                 name,
                 with_interval(accuracy["clean"]),
                 f"{accuracy['clean']['worst']:.2%}",
                 with_interval(accuracy["mnist_c"]),
-                f"{weakest} {by_corruption[weakest]:.1%}",
+                f"{worst} {by_corruption[worst]:.1%}",
                 with_interval(accuracy["handwriting"]) if "handwriting" in accuracy else "",
                 f"{variant['ece']['clean']:.2%}",
                 f"{variant['ece']['mnist_c']:.2%}",
@@ -50,8 +50,8 @@ def rows(summary: Mapping) -> list[list[str]]:
     return found
 
 
-def duels(summary: Mapping) -> list[list[str]]:
-    """For each variant after the first: its differences, in points, with what a paired test says."""
+def differences(summary: Mapping) -> list[list[str]]:
+    """A row per variant after the first: differences from it in points, with intervals and p-values."""
     cells = {}
     for each in summary["comparisons"]:
         value, low, high = (100 * each["difference"][key] for key in ("value", "low", "high"))
