@@ -1,7 +1,9 @@
 """What the tests share: real digits, and a script run as a user runs it."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,28 @@ SKIPPED = (
     f"The browser tests of the app were SKIPPED: {NO_BROWSER}.",
     "To run them, install it (Debian: apt-get install chromium) or name another: CHROMIUM=/path/to/chrome make test",
 )
+
+# The page's tests, those that import what takes seconds to load, and those that need what takes seconds to make are slow,
+# besides what is marked so.
+SLOW_FOLDERS = {"app", "scripts"}
+SLOW_IMPORTS = re.compile("^(import|from) (keras|tensorflow|nbformat|distributed)", re.MULTILINE)
+SLOW_FIXTURES = {"run_script", "found"}
+
+
+def is_slow(path: Path) -> bool:
+    return bool(SLOW_FOLDERS & set(path.parts) or (path.is_file() and SLOW_IMPORTS.search(path.read_text("utf-8"))))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Without the slow tests, what they import isn't loaded either."""
+    left_out = config.option.markexpr == "not slow" and is_slow(collection_path.relative_to(config.rootpath))
+    return True if left_out else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_slow(item.path.relative_to(item.config.rootpath)) or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
