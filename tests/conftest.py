@@ -35,7 +35,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if is_slow(item.path.relative_to(item.config.rootpath)) or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+        if is_slow(item.path.relative_to(item.config.rootpath)) or SLOW_FIXTURES & set(
+            getattr(item, "fixturenames", ())
+        ):
             item.add_marker("slow")
 
 

@@ -50,3 +50,9 @@ def assert_one_line_error(process: subprocess.CompletedProcess, *words: str) -> 
 def folder_bytes(folder: Path) -> dict[str, bytes]:
     """Every file below `folder` with its content."""
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def digit_counts(folder: Path) -> list[int]:
+    """How many pictures of each digit, 0 to 9, a collection of handwriting has."""
+    digits = [entry.digit for entry in collection.entries(folder)]
+    return [digits.count(digit) for digit in range(10)]

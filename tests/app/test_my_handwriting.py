@@ -83,7 +83,7 @@ def test_collection_is_shown_by_digit(at, kept, folder):
     found = shelves(at)
     for digit in range(10):
         expected = [image for image, label in kept if label == digit]
-        assert len(found[digit]) == len(expected) == collection.counts(folder)[digit]
+        assert len(found[digit]) == len(expected) == digit_counts(folder)[digit]
         for each, other in zip(found[digit], expected, strict=True):
             np.testing.assert_array_equal(each, other)
 

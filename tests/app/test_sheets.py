@@ -74,7 +74,7 @@ def test_sheet_is_looked_at_and_then_saved(at, folder, scan):
 
     at.click("Save 97 digits")
     assert [each.value for each in at.app.success] == ["Saved 97 digits in my_digits/."]
-    assert collection.counts(folder) == [9, 10, 10, 10, 9, 10, 10, 10, 10, 9]
+    assert digit_counts(folder) == [9, 10, 10, 10, 9, 10, 10, 10, 10, 9]
     assert not at.find_all("div", "sheet")
     assert "97 digits in my_digits/" in [words(each) for each in at.find_all("p", "heading")]
     assert not at.run().app.success
@@ -86,7 +86,7 @@ def test_doubtful_digits_are_saved_on_demand_and_known_ones_once(at, folder, sca
     at.app.checkbox(key="doubtful").check()
     at.run().click("Save 99 digits")
     assert [each.value for each in at.app.success] == ["Saved 2 digits in my_digits/; 97 were there already."]
-    assert collection.counts(folder) == [10, 10, 10, 10, 10, 10, 10, 10, 10, 9]
+    assert digit_counts(folder) == [10, 10, 10, 10, 10, 10, 10, 10, 10, 9]
 
 
 def test_digits_that_the_collection_refuses_are_told(at, folder, scan):

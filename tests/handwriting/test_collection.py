@@ -32,7 +32,7 @@ def test_drawings_come_back_as_labelled_digits(some_digits, tmp_path):
         assert path.parent == tmp_path / str(label)
         np.testing.assert_array_equal(np.asarray(Image.open(path)), drawn(image))
     found = data.load_labelled(tmp_path)
-    assert collection.counts(tmp_path) == np.bincount(digits.labels, minlength=10).tolist()
+    assert digit_counts(tmp_path) == np.bincount(digits.labels, minlength=10).tolist()
     np.testing.assert_array_equal(np.sort(found.labels), np.sort(digits.labels))
     expected = {preprocess.prepare(drawn(image)).image.tobytes() for image in digits.images}
     assert {image.tobytes() for image in found.images} == expected
@@ -46,7 +46,7 @@ def test_saving_twice_keeps_one(drawing, tmp_path):
     before = first.stat().st_mtime_ns
     assert collection.save(np.asfortranarray(drawing), np.uint8(3), tmp_path) == first
     assert first.stat().st_mtime_ns == before
-    assert collection.counts(tmp_path) == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
+    assert digit_counts(tmp_path) == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
 
 
 def test_the_name_tells_pixels_and_shape_apart(drawing, tmp_path):
@@ -60,7 +60,7 @@ def test_a_drawing_is_kept_as_one_digit_only(drawing, tmp_path):
     path = collection.save(drawing, 3, tmp_path)
     with pytest.raises(ValueError, match=rf"kept as a 3 already \(3/{path.name}\)"):
         collection.save(drawing, 5, tmp_path)
-    assert sum(collection.counts(tmp_path)) == 1
+    assert sum(digit_counts(tmp_path)) == 1
     collection.remove(path.name, 3, tmp_path)
     assert collection.save(drawing, 5, tmp_path).parent.name == "5"
 
@@ -130,7 +130,7 @@ def test_entries_are_ordered_by_digit_and_then_by_time(some_digits, tmp_path):
 
 def test_a_missing_folder_is_an_empty_collection(tmp_path):
     assert collection.entries(tmp_path / "none") == []
-    assert collection.counts(tmp_path / "none") == [0] * 10
+    assert digit_counts(tmp_path / "none") == [0] * 10
     with pytest.raises(ValueError, match="there is no picture"):
         collection.remove("a.png", 3, tmp_path / "none")
 
@@ -144,7 +144,7 @@ def test_files_that_cannot_be_read_are_listed_with_the_reason(drawing, tmp_path)
     Image.new("L", (50, 50), 255).save(good.parent / "blank.PNG")
     found = {entry.path.name: entry for entry in collection.entries(tmp_path)}
     assert set(found) == {good.name, "half.png", "text.jpg", "empty.png", "gone.png", "blank.PNG"}
-    assert collection.counts(tmp_path)[3] == 6
+    assert digit_counts(tmp_path)[3] == 6
     assert found.pop(good.name).problem == ""
     assert found["blank.PNG"].problem == "nothing is drawn on it"
     for name in ("half.png", "text.jpg", "empty.png"):

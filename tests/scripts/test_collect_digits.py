@@ -79,7 +79,7 @@ def test_a_photo_is_shown_first_and_saved_on_demand(run_script, tmp_path, photo)
     assert set(folder_bytes(tmp_path)) == {"out/contact_sheet.png"}
 
     assert "saved 88 digits in mine\n" in run_script("collect_digits", *arguments, "--yes").stdout
-    assert collection.counts(tmp_path / "mine") == [8, 9, 9, 9, 8, 9, 9, 9, 9, 9]
+    assert digit_counts(tmp_path / "mine") == [8, 9, 9, 9, 8, 9, 9, 9, 9, 9]
 
 
 def test_saving_again_adds_what_is_new(run, tmp_path, loose):
@@ -109,7 +109,7 @@ def test_whoever_sits_at_a_terminal_is_asked(run, tmp_path, loose, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.stdin", Terminal(answer))
     assert f"Save 7 digits to {tmp_path / 'mine'}? [y/N] " in run(import_folder=loose)
-    assert sum(collection.counts(tmp_path / "mine")) == count
+    assert sum(digit_counts(tmp_path / "mine")) == count
 
 
 def test_a_folder_of_loose_pictures_is_imported(run_script, tmp_path, loose):
@@ -123,7 +123,7 @@ def test_a_folder_of_loose_pictures_is_imported(run_script, tmp_path, loose):
     }
     assert re.search(r"doubtful: 9x\.PNG: read as 4, (> )?\d+\.\d % sure", process.stdout)
     assert "saved 7 digits in mine" in process.stdout
-    assert collection.counts(tmp_path / "mine") == [1, 1, 1, 0, 0, 2, 0, 2, 0, 0]
+    assert digit_counts(tmp_path / "mine") == [1, 1, 1, 0, 0, 2, 0, 2, 0, 0]
 
 
 def test_unlabelled_pictures_can_be_guessed(run, tmp_path, loose):
@@ -131,9 +131,9 @@ def test_unlabelled_pictures_can_be_guessed(run, tmp_path, loose):
     shown = run(**arguments)
     assert re.search(r"doubtful: 2021.png: guessed, (> )?\d+\.\d %(, not sure|, looks like no digit)?\n", shown)
     assert re.search(r"doubtful: anna.png: guessed, (> )?\d+\.\d %(, not sure|, looks like no digit)?\n", shown)
-    assert collection.counts(tmp_path / "mine") == [1, 1, 1, 0, 0, 2, 0, 2, 0, 0]
+    assert digit_counts(tmp_path / "mine") == [1, 1, 1, 0, 0, 2, 0, 2, 0, 0]
     run(**arguments, keep_doubtful=True)
-    assert collection.counts(tmp_path / "mine") == [1, 1, 1, 0, 0, 2, 1, 2, 1, 1]
+    assert digit_counts(tmp_path / "mine") == [1, 1, 1, 0, 0, 2, 1, 2, 1, 1]
 
 
 def test_a_picture_kept_as_another_digit_is_reported_and_the_rest_saved(run, tmp_path, loose):

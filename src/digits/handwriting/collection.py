@@ -100,12 +100,6 @@ def other_files(folder: Path = paths.MY_DIGITS) -> list[Path]:
     return sorted(path for scan in folders.scan_classes(folder) for path in scan.others)
 
 
-def counts(folder: Path = paths.MY_DIGITS) -> list[int]:
-    """How many pictures of each digit there are, 0 to 9."""
-    digits = [entry.digit for entry in entries(folder)]
-    return [digits.count(digit) for digit in range(10)]
-
-
 def remove(name: str, digit: int, folder: Path = paths.MY_DIGITS) -> None:
     """Delete the picture of `digit` whose file has this name.
 

@@ -192,7 +192,5 @@ class _Declaration(BaseModel):
             raise ValueError(f"expected different seeds, got {self.seeds}")
         for ensemble, of in self.ensembles.items():
             if of not in self.variants or ensemble in self.variants:
-                raise ValueError(
-                    f"expected ensemble {ensemble} to be of a variant and named unlike any, got {of!r}"
-                )
+                raise ValueError(f"expected ensemble {ensemble} to be of a variant and named unlike any, got {of!r}")
         return self

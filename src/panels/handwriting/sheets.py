@@ -113,8 +113,8 @@ def _row(digit: int, candidates: Sequence[Candidate]) -> str:
 
 
 def _doubt(candidate: Candidate) -> str:
-    words = escape(f"{_place(candidate)}: {candidate.doubt}")
-    return f"<figure>{page.picture(candidate.picture, words, 84)}<figcaption>{words}</figcaption></figure>"
+    words = f"{_place(candidate)}: {candidate.doubt}"
+    return f"<figure>{page.picture(candidate.picture, words, 84)}<figcaption>{escape(words)}</figcaption></figure>"
 
 
 def _place(candidate: Candidate) -> str:
