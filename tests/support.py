@@ -13,6 +13,8 @@ from unittest import mock
 
 import pytest
 
+from digits.handwriting import collection
+
 NO_BROWSER = "no Chromium was found"
 
 

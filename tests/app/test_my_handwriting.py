@@ -12,6 +12,7 @@ from digits.handwriting import collection
 from digits.metrics import intervals
 from panels import cache
 from tests.app.apptest import SHIPPED, Page, borrow_models, cells, enlarged, paths_in, pixels, rows, words
+from tests.support import digit_counts
 
 
 @pytest.fixture

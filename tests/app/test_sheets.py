@@ -6,10 +6,11 @@ import pytest
 import streamlit as st
 
 from digits import paths
-from digits.handwriting import collection, sheet
+from digits.handwriting import sheet
 from panels import cache
 from tests.app.apptest import Page, paths_in, png, words
 from tests.handwriting.test_sheet import boxes_of, filled
+from tests.support import digit_counts
 
 
 @pytest.fixture

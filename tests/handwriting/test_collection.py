@@ -11,7 +11,7 @@ from PIL import Image
 
 from digits import data, files, preprocess
 from digits.handwriting import collection
-from tests.support import folder_bytes
+from tests.support import digit_counts, folder_bytes
 
 
 def drawn(digit: np.ndarray, side: int = 280) -> np.ndarray:

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 import collect_digits
-from digits.handwriting import collection, importing
+from digits.handwriting import importing
 from tests.handwriting.test_sheet import boxes_of, filled, photographed
-from tests.support import assert_one_line_error, folder_bytes
+from tests.support import assert_one_line_error, digit_counts, folder_bytes
 
 
 @pytest.fixture(scope="module")
