@@ -17,13 +17,8 @@ def write_figures(figures: Mapping[str, Figure], folder: Path) -> dict[str, str]
     written = {}
     for name, figure in figures.items():
         path = save_figure(figure, folder / f"{name.replace(' ', '_').replace('#', '_')}.png")
-        written[name] = inline(path)
+        written[name] = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
     return written
-
-
-def inline(path: Path) -> str:
-    """A PNG file as a `data:` URI, so that the page needs no other file."""
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
 
 def write_page(folder: Path, template: str, **content) -> Path:

@@ -5,30 +5,29 @@ from dataclasses import asdict
 from pathlib import Path
 
 from digits import files
-from digits.reporting.figures import save_figure
-from digits.reporting.html import inline, render
+from digits.reporting.html import write_figures, write_page
 from digits.studies import plots, tables
 from digits.studies.results import Results, Variant
 from digits.studies.runner import MNIST_C, FinishedRun
 
 
-def write_tables(results: Results, summary: dict, folder: Path) -> list[Path]:
+def write_tables(results: Results, summary: dict, folder: Path) -> dict[str, str]:
     """Write `results.json`, `runs.csv`, `study.png` and, for two or more variants, `differences.png`.
 
     Args:
         summary: as `summarise` returns it.
 
     Returns:
-        The paths of the figures.
+        The figures as `data:` URIs, by name.
     """
     import pandas
 
     files.write_text(folder / "results.json", json.dumps(summary, indent=1) + "\n")
     files.write_text(folder / "runs.csv", pandas.DataFrame(summary["runs"]).to_csv(index=False))
-    pictures = [save_figure(plots.seeds_and_means(results.variants), folder / "study.png")]
+    figures = {"study": plots.seeds_and_means(results.variants)}
     if results.comparisons:
-        pictures.append(save_figure(plots.differences(results), folder / "differences.png"))
-    return pictures
+        figures["differences"] = plots.differences(results)
+    return write_figures(figures, folder)
 
 
 def write(results: Results, summary: dict, folder: Path) -> Path:
@@ -37,18 +36,16 @@ def write(results: Results, summary: dict, folder: Path) -> Path:
     Returns:
         The path of the HTML page.
     """
-    pictures = write_tables(results, summary, folder)
-    page = render(
+    return write_page(
+        folder,
         "study.html.j2",
         summary=summary,
         header=tables.HEADER,
         rows=tables.rows(summary),
         differences=tables.differences(summary),
-        pictures=[inline(picture) for picture in pictures],
+        pictures=write_tables(results, summary, folder),
         measures=tables.MEASURES,
     )
-    files.write_text(folder / "report.html", page)
-    return folder / "report.html"
 
 
 def summarise(results: Results) -> dict:
