@@ -16,8 +16,8 @@ SKIPPED = (
     "To run them, install it (Debian: apt-get install chromium) or name another: CHROMIUM=/path/to/chrome make test",
 )
 
-# Slow, besides what is marked so: the tests of the page and the scripts, and those that import what takes seconds to load
-# or need what takes seconds to make.
+# Slow, besides what is marked so: the tests of the page and the scripts, and those that import what takes seconds to
+# load or need what takes seconds to make.
 SLOW_FOLDERS = {"app", "scripts"}
 SLOW_IMPORTS = re.compile("^(import|from) (keras|tensorflow|nbformat|distributed)", re.MULTILINE)
 SLOW_FIXTURES = {"run_script", "found"}
