@@ -18,8 +18,11 @@ from digits.corruptions import SEVERITIES
 NOTEBOOK = paths.ROOT / "notebooks" / "classroom.ipynb"
 SWEEP_DIGITS = 100
 SHORT = f"EPOCHS = 4\nTRAINING_DIGITS = 10_000\nSWEEP_DIGITS = {SWEEP_DIGITS}"
-# The kernel's own, when it is shut down.
-KERNEL_FILTER = "ignore:For consistency across implementations:PendingDeprecationWarning"
+# The kernel's own: when it is shut down, and, from Python 3.12 on, when it starts.
+KERNEL_FILTERS = (
+    "ignore:For consistency across implementations:PendingDeprecationWarning",
+    "ignore:There is no current event loop:DeprecationWarning",
+)
 # A cell that draws calls one of these.
 DRAWS = re.compile(r"(plots|figures|comparison)\.\w+\(|plt\.subplots\(|show_\w+\(")
 
@@ -61,7 +64,7 @@ def cells(weights_file, pytestconfig):
     )
     with pytest.MonkeyPatch.context() as patch:
         # The kernel inherits them: the same warnings are errors there, and nobody's own IPython settings take part.
-        patch.setenv("PYTHONWARNINGS", ",".join([*pytestconfig.getini("filterwarnings"), KERNEL_FILTER]))
+        patch.setenv("PYTHONWARNINGS", ",".join([*pytestconfig.getini("filterwarnings"), *KERNEL_FILTERS]))
         patch.setenv("IPYTHONDIR", str(weights_file.parent))
         client.execute()
     return code_cells(notebook)
