@@ -1,4 +1,4 @@
-"""Collect your own handwriting: print a sheet, write on it, photograph it; or import a folder of loose pictures."""
+"""Collect your handwriting: print a sheet, fill it in and photograph it, or import a folder of pictures."""
 
 import sys
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ class Options:
     photos: Annotated[tuple[Path, ...], Positional, arg(metavar="[PHOTO ...]")] = ()
     """Photos or scans of filled sheets."""
     sheet: bool = False
-    """Write the sheets to print, A4 and Letter, instead of reading any."""
+    """Write sheets to print, A4 and Letter."""
     import_folder: Annotated[Path | None, arg(name="import", metavar="FOLDER")] = None
-    """Read loose pictures instead: 7/anna.png and 7_anna.png are sevens."""
+    """Import a folder of pictures, labelled by name: 7/anna.png and 7_anna.png are sevens."""
     guess: bool = False
-    """Let the model label pictures whose name doesn't; they count as doubtful."""
+    """Let the model label pictures without a label in their name; they count as doubtful."""
     keep_doubtful: bool = False
     """Save doubtful digits, too."""
     yes: bool = False
     """Save without asking."""
     model: str = "mnist_advanced"
-    """Name in the models folder, or path of a checkpoint, of the model that looks for mistakes."""
+    """Model that checks the labels: a name in the models folder, or the path of a checkpoint."""
     models_dir: Path = paths.MODELS
-    """Folder in which the model is looked up by name."""
+    """Folder of the models."""
     digits_dir: Path = paths.MY_DIGITS
     """Folder of the collection."""
     output_dir: Path = paths.REPORTS / "sheet"
@@ -52,7 +52,7 @@ def main(options: Options) -> None:
         found = importing.from_photos(options.photos)
         title = ", ".join(photo.name for photo in options.photos)
     for line in found.skipped:
-        print(f"left out: {line}", file=sys.stderr)
+        print(f"skipped: {line}", file=sys.stderr)
     candidates = importing.review(found.candidates, recogniser)
     show(candidates, title, options.output_dir)
     chosen = [candidate for candidate in candidates if options.keep_doubtful or not candidate.doubt]
@@ -68,7 +68,7 @@ def write_sheets(folder: Path) -> None:
     for paper in sheet.PAPERS:
         for path in sheet.write(folder, paper):
             print(path)
-    print("print one at full size, fill it in, photograph it, and go on with: python src/collect_digits.py PHOTO.jpg")
+    print("print one at full size, fill it in, photograph it, then run: python src/collect_digits.py PHOTO.jpg")
 
 
 def show(candidates: list, title: str, folder: Path) -> None:
@@ -84,11 +84,11 @@ def show(candidates: list, title: str, folder: Path) -> None:
         print(f"doubtful: {candidate.source}: {candidate.doubt}")
     path = folder / "contact_sheet.png"
     files.write_png(path, importing.contact_sheet(candidates, title))
-    print(f"look at them: {path}")
+    print(f"contact sheet: {path}")
 
 
 def may_save(count: int, options: Options) -> bool:
-    """Whether to save so many digits: as the options say, or whoever sits at the terminal."""
+    """Whether to save this many digits, as the options say or the user answers."""
     from digits.handwriting import importing
 
     if not count:
@@ -97,7 +97,7 @@ def may_save(count: int, options: Options) -> bool:
     if options.yes:
         return True
     if not sys.stdin.isatty():
-        print(f"nothing saved: no terminal to ask at; --yes saves {importing.counted(count)} in {options.digits_dir}")
+        print(f"nothing saved: no terminal to ask on; --yes saves {importing.counted(count)} in {options.digits_dir}")
         return False
     print(f"Save {importing.counted(count)} to {options.digits_dir}? [y/N] ", end="", flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
@@ -109,7 +109,7 @@ def save(candidates: list, folder: Path) -> None:
     kept = importing.keep(candidates, folder)
     for line in kept.refused:
         print(f"not saved: {line}")
-    known = f"; {kept.known} were there already" if kept.known else ""
+    known = f"; {kept.known} were already there" if kept.known else ""
     print(f"saved {importing.counted(kept.new)} in {folder}{known}")
 
 

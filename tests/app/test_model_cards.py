@@ -97,7 +97,7 @@ def test_training_curves_are_those_of_the_cards(at):
         expected += [(name, place + 1, pytest.approx(1 - value)) for place, value in enumerate(history)]
     assert [(row["model"], row["epoch"], row["error"]) for row in found] == expected
     at.set(compared_models=["mnist_logistic"])
-    assert "None of these was trained in epochs." in at.captions
+    assert "None of these models was trained in epochs." in at.captions
 
 
 @pytest.fixture(scope="module")
@@ -122,11 +122,11 @@ def test_errors_behind_a_cell_are_those_of_a_plain_loop(at, mistakes, splits):
     assert counts == sorted((len(each) for each in mistakes.values()), reverse=True)[:12]
     for pair in sorted(mistakes, key=lambda pair: -len(mistakes[pair]))[:3]:
         at.set(confused_pair=pair)
-        assert f"{pair[0]} taken for {pair[1]} ({len(mistakes[pair])})" in options
+        assert f"{pair[0]} read as {pair[1]} ({len(mistakes[pair])})" in options
         expected = [(f"test digit {place}", in_percent(-confidence)) for confidence, place in mistakes[pair]]
         assert shown_errors(at) == expected
         np.testing.assert_array_equal(255 - at.picture(expected[0][0]), splits.test.images[mistakes[pair][0][1]])
-        assert any(f"are a {pair[0]} and read as a {pair[1]}," in each for each in at.captions)
+        assert any(f"Test digits {pair[0]} that are read as {pair[1]}," in each for each in at.captions)
 
 
 def test_confusion_matrix_is_shown_with_its_errors(at, mistakes):
@@ -171,7 +171,7 @@ def test_errors_of_each_compared_model_can_be_shown(at, splits):
         recognizer.load("mnist_logistic").predict_proba(splits.test.images).argmax(axis=1), splits.test.labels
     )
     true, answer, count = metrics.most_confused(confusion, 1)[0]
-    assert at.app.selectbox(key="confused_pair").options[0] == f"{true} taken for {answer} ({count})"
+    assert at.app.selectbox(key="confused_pair").options[0] == f"{true} read as {answer} ({count})"
     assert not at.errors
     # No more pictures than fit are shown.
     at.set(confused_pair=(true, answer))

@@ -63,7 +63,7 @@ def test_drawing_can_be_saved_as_what_it_really_is_but_not_as_two_digits(at, fol
     assert file.parent == folder / "1"
     at.choose("true canvas 0 7", 7).click("Save it as a 7")
     (sentence,) = at.errors
-    assert "is kept as a 1 already" in sentence
+    assert "is already saved as a 1" in sentence
     assert list(folder.rglob("*.png")) == [file]
 
 

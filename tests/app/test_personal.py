@@ -125,7 +125,7 @@ def test_fine_tuning_is_queued_with_a_command_that_the_script_understands(at, ke
     )
     expected = [tmp_path / "my_digits", models / "mnist_logistic.keras", finetuning.NAME, models, report]
     assert process.stdout.strip() == "|".join(map(str, expected))
-    assert "Fine-tuning mnist_logistic: 2 before it" in str(at.app.get("progress")[0].proto)
+    assert "Fine-tuning mnist_logistic: 2 ahead of it" in str(at.app.get("progress")[0].proto)
     # What an earlier one has written is gone.
     assert not (report / "result.json").exists()
     with pytest.raises(FileNotFoundError):
@@ -180,9 +180,9 @@ def test_new_model_is_announced_and_can_answer_at_once(at, kept, queue, models):
     (success,) = finished(at, queue, "done", model="mnist_finetuned").app.success
     assert success.value.startswith("mnist_finetuned is ready")
     assert "mnist_finetuned" in at.app.selectbox(key="model").options
-    at.click("Let mnist_finetuned answer")
+    at.click("Use mnist_finetuned")
     assert at.app.selectbox(key="model").value == "mnist_finetuned"
-    assert "Let mnist_finetuned answer" not in buttons(at)
+    assert "Use mnist_finetuned" not in buttons(at)
     assert not at.errors
 
 
@@ -192,15 +192,15 @@ def test_change_is_what_the_cards_say(at, kept, models):
     base = json.loads((models / "mnist_logistic.json").read_text())["scores"]["test"]
     low, high = base["interval"]
     own, test = [cells(row) for row in rows(at.find("table", "change"))]
-    assert own == ["Your 120 digits", "85.8% 103 right 78.5% – 91.0%", "91.7% 110 right 85.3% – 95.4%"]
-    assert test[1] == f"{base['accuracy']:.2%} {base['correct']:,} right {low:.2%} – {high:.2%}"
+    assert own == ["Your 120 digits", "85.8% 103 correct 78.5% – 91.0%", "91.7% 110 correct 85.3% – 95.4%"]
+    assert test[1] == f"{base['accuracy']:.2%} {base['correct']:,} correct {low:.2%} – {high:.2%}"
     change = f"{100 * (0.919 - base['accuracy']):+.2f}".replace("-", "−")
-    assert test[2] == f"91.90% 9,190 right 91.35% – 92.42% {change} points"
+    assert test[2] == f"91.90% 9,190 correct 91.35% – 92.42% {change} points"
     gains = [words(row) for row in at.find_all("div", "gain")]
     assert gains[:3] == ["0 11 → 11 of 12", "1 6 → 10 of 12", "2 11 → 11 of 12"]
     widths = [bar.get("style") for bar in at.find_all("div", "gain")[1].iter("i")]
     assert widths == ["width:50%", "width:83%"]
-    assert "Your collection has changed since; fine-tune again to learn from all of it." in at.captions
+    assert "Your collection has changed since; fine-tune again to use all of it." in at.captions
 
 
 def test_change_speaks_of_these_digits_and_of_that_base_alone(at, kept, folder, models):

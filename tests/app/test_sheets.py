@@ -68,7 +68,7 @@ def test_sheet_is_looked_at_and_then_saved(at, folder, scan):
     rows = [words(row) for row in at.find("div", "sheet").findall("div")]
     assert rows == [f"{digit} {10 - (digit == 9)}" for digit in range(10)]
     doubts = [words(each) for each in at.find("div", "doubts").findall("figure")]
-    assert doubts[0].startswith("0 in box 1: runs over the box's edge")
+    assert doubts[0].startswith("0 in box 1: crosses the box's edge")
     assert doubts[1].startswith("4 in box 3: read as 8, ")
     assert len(at.find("div", "sheet").findall(".//span[@class='doubtful']")) == len(doubts) == 2
     assert not folder.exists()
@@ -86,7 +86,7 @@ def test_doubtful_digits_are_saved_on_demand_and_known_ones_once(at, folder, sca
     uploaded(at, scan, number=1)
     at.app.checkbox(key="doubtful").check()
     at.run().click("Save 99 digits")
-    assert [each.value for each in at.app.success] == ["Saved 2 digits in my_digits/; 97 were there already."]
+    assert [each.value for each in at.app.success] == ["Saved 2 digits in my_digits/; 97 were already there."]
     assert digit_counts(folder) == [10, 10, 10, 10, 10, 10, 10, 10, 10, 9]
 
 
@@ -96,11 +96,11 @@ def test_digits_that_the_collection_refuses_are_told(at, folder, scan):
     first.rename(folder / "5" / first.name)
     uploaded(at, scan, number=1).click("Save 97 digits")
     (sentence,) = [each for each in at.warnings if "Not saved" in each]
-    assert "is kept as a 5 already" in sentence
+    assert "is already saved as a 5" in sentence
 
 
 def test_empty_sheet_says_so(at):
-    assert uploaded(at, png(sheet.draw("letter"))).warnings == ["Nothing is written in the boxes of this sheet."]
+    assert uploaded(at, png(sheet.draw("letter"))).warnings == ["The boxes of this sheet are empty."]
     assert not [each for each in at.app.button if each.label.startswith("Save")]
 
 

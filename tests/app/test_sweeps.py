@@ -28,7 +28,7 @@ def queue(monkeypatch) -> FakeQueue:
     return made
 
 
-@pytest.mark.parametrize("kind", ["all damage", "fog", "rotate"])
+@pytest.mark.parametrize("kind", ["mean over corruptions", "fog", "rotate"])
 def test_robustness_curves_are_the_committed_results(at, kind):
     names = ["mnist_advanced", "mnist_logistic"]
     at.set(compared_models=names, damage=kind)
@@ -37,7 +37,7 @@ def test_robustness_curves_are_the_committed_results(at, kind):
         for row in chart(at, "Accuracy by severity")
     }
     some = SWEPT[SWEPT.model.isin(names)]
-    if kind == "all damage":
+    if kind == "mean over corruptions":
         means = some.groupby(["model", "severity"]).accuracy.mean()
         assert found == {place: (pytest.approx(mean),) * 3 for place, mean in means.items()}
         return
@@ -50,7 +50,7 @@ def test_robustness_curves_are_the_committed_results(at, kind):
 
 def test_every_corruption_has_its_curve():
     curves = sweeps.known(cache.open_model("mnist_cnn")).curves
-    assert list(curves) == ["all damage", *CORRUPTIONS]
+    assert list(curves) == ["mean over corruptions", *CORRUPTIONS]
     assert all([point[0] for point in curve] == [0, 1, 2, 3, 4, 5] for curve in curves.values())
 
 
@@ -80,8 +80,8 @@ def unswept(at, tmp_path, monkeypatch, queue) -> Page:
 
 
 def test_quick_sweep_is_queued_with_a_command_that_the_script_understands(unswept, queue, tmp_path):
-    assert "mnist_cnn hasn't been swept yet." in unswept.captions
-    unswept.click("Sweep mnist_cnn quickly")
+    assert "mnist_cnn has no corruption sweep yet." in unswept.captions
+    unswept.click("Run a quick sweep of mnist_cnn")
     (job,) = queue.jobs
     assert job.title == "Quick sweep of mnist_cnn"
     script, *options = job.arguments
@@ -96,11 +96,11 @@ def test_quick_sweep_is_queued_with_a_command_that_the_script_understands(unswep
     folder = tmp_path / "app" / "sweeps" / "mnist_cnn"
     assert process.stdout.strip() == f"True|True|False|{paths.MODELS / 'mnist_cnn.keras'}|{folder}"
     assert script == str(paths.ROOT / "src" / "evaluate_robustness.py")
-    assert "Quick sweep of mnist_cnn: 2 before it" in str(unswept.app.get("progress")[0].proto)
+    assert "Quick sweep of mnist_cnn: 2 ahead of it" in str(unswept.app.get("progress")[0].proto)
 
 
 def test_progress_counts_the_cells_of_a_quick_sweep(unswept, queue, tmp_path):
-    unswept.click("Sweep mnist_cnn quickly")
+    unswept.click("Run a quick sweep of mnist_cnn")
     (job,) = queue.jobs
     assert job.ask() == 0
     cells_folder = tmp_path / "app" / "sweeps" / "mnist_cnn" / "cells"
@@ -112,30 +112,30 @@ def test_progress_counts_the_cells_of_a_quick_sweep(unswept, queue, tmp_path):
 
 
 def test_job_can_be_watched_and_tried_again_when_it_failed(unswept, queue):
-    unswept.click("Sweep mnist_cnn quickly")
+    unswept.click("Run a quick sweep of mnist_cnn")
     (job,) = queue.jobs
     job.state, job.progress = "running", 0.25
     assert "Quick sweep of mnist_cnn: 25%" in str(unswept.run().app.get("progress")[0].proto)
-    assert [each.label for each in unswept.app.button if each.label.startswith("Sweep")] == []
+    assert [each.label for each in unswept.app.button if each.label.startswith("Run")] == []
     job.state, job.error = "failed", "no space left"
     assert unswept.run().errors == ["The sweep failed: no space left"]
-    unswept.click("Sweep mnist_cnn quickly")
+    unswept.click("Run a quick sweep of mnist_cnn")
     assert len(queue.jobs) == 2
     assert not unswept.errors
 
 
 def test_failure_of_a_sweep_gives_no_folder_away(unswept, queue):
-    unswept.click("Sweep mnist_cnn quickly")
+    unswept.click("Run a quick sweep of mnist_cnn")
     queue.jobs[0].state, queue.jobs[0].error = "failed", f"no checkpoint {paths.ROOT}/models/mnist_cnn.keras"
     assert not paths_in(unswept.run().everything())
 
 
 def test_job_whose_report_has_gone_does_not_keep_the_page_busy(unswept, queue):
-    unswept.click("Sweep mnist_cnn quickly")
+    unswept.click("Run a quick sweep of mnist_cnn")
     queue.jobs[0].state = "done"
     unswept.app.default_timeout = 5
     unswept.run()
-    assert [each.label for each in unswept.app.button if each.label == "Sweep mnist_cnn quickly"]
+    assert [each.label for each in unswept.app.button if each.label == "Run a quick sweep of mnist_cnn"]
 
 
 def test_full_queue_says_so(unswept, monkeypatch, queue):
@@ -143,12 +143,12 @@ def test_full_queue_says_so(unswept, monkeypatch, queue):
         raise ValueError("the server is busy: 4 jobs are waiting; try again later")
 
     monkeypatch.setattr(queue, "submit", full)
-    unswept.click("Sweep mnist_cnn quickly")
+    unswept.click("Run a quick sweep of mnist_cnn")
     assert unswept.errors == ["the server is busy: 4 jobs are waiting; try again later"]
 
 
 def test_public_page_starts_no_sweep(unswept, monkeypatch):
     monkeypatch.setattr(cache, "IS_PUBLIC", True)
     unswept.run()
-    assert "mnist_cnn hasn't been swept yet." in unswept.captions
+    assert "mnist_cnn has no corruption sweep yet." in unswept.captions
     assert not [each for each in unswept.app.button if "sweep" in each.label]

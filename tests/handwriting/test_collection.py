@@ -58,7 +58,7 @@ def test_the_name_tells_pixels_and_shape_apart(drawing, tmp_path):
 
 def test_a_drawing_is_kept_as_one_digit_only(drawing, tmp_path):
     path = collection.save(drawing, 3, tmp_path)
-    with pytest.raises(ValueError, match=rf"kept as a 3 already \(3/{path.name}\)"):
+    with pytest.raises(ValueError, match=rf"already saved as a 3 \(3/{path.name}\)"):
         collection.save(drawing, 5, tmp_path)
     assert sum(digit_counts(tmp_path)) == 1
     collection.remove(path.name, 3, tmp_path)
@@ -115,7 +115,7 @@ def test_a_blank_picture_is_refused(tmp_path, shape, level):
 def test_a_full_collection_refuses(some_digits, tmp_path, monkeypatch):
     monkeypatch.setattr(collection, "LARGEST_COUNT", 3)
     first = [collection.save(drawn(some_digits.images[place]), place, tmp_path) for place in range(3)]
-    with pytest.raises(ValueError, match="the collection is full: it holds 3 pictures"):
+    with pytest.raises(ValueError, match="the collection is full: it has 3 pictures"):
         collection.save(drawn(some_digits.images[3]), 3, tmp_path)
     # One that is kept takes no room.
     assert collection.save(drawn(some_digits.images[0]), 0, tmp_path) == first[0]

@@ -220,13 +220,13 @@ def test_what_a_person_should_look_at_is_doubtful(rng):
     found = sheet.read(photographed(page, rng, turn=8, size=(2400, 3200)))
     expected = dict.fromkeys(range(100), ("empty", "")) | {
         0: ("filled", ""),
-        2: ("doubtful", "runs over the box's edge"),
-        3: ("doubtful", "runs over the box's edge"),
+        2: ("doubtful", "crosses the box's edge"),
+        3: ("doubtful", "crosses the box's edge"),
         5: ("doubtful", "very little ink"),
         6: ("doubtful", "very faint ink"),
         7: ("filled", ""),
         8: ("filled", ""),
-        9: ("doubtful", "runs over the box's edge"),
+        9: ("doubtful", "crosses the box's edge"),
         11: ("doubtful", "more ink than a digit has"),
     }
     assert {number: (box.state, box.reason) for number, box in enumerate(found)} == expected
@@ -237,17 +237,23 @@ def test_what_a_person_should_look_at_is_doubtful(rng):
     [
         (
             lambda page: np.full((1200, 900), 230, np.uint8),
-            "found 0 of the sheet's 4 corner marks: have the whole page",
+            "found 0 of the sheet's 4 corner marks: take a picture of the whole page",
         ),
         (lambda page: np.zeros((1, 1), np.uint8), "found 0 of"),
         (lambda page: np.random.default_rng(0).integers(0, 255, (900, 900), dtype=np.uint8), "found 0 of"),
         (lambda page: page[:, ::-1].copy(), "found 0 of"),
-        (lambda page: without_marks(page, 0, 3), "found 2 of the sheet's 4 corner marks: have the whole page"),
+        (
+            lambda page: without_marks(page, 0, 3),
+            "found 2 of the sheet's 4 corner marks: take a picture of the whole page",
+        ),
         (lambda page: page[:1700], "found 2 of"),
         (lambda page: np.hstack([page, page]), "more than one sheet"),
         (lambda page: np.vstack([sheet.draw("letter")[:, :2480], page]), "more than one sheet"),
-        (lambda page: np.vstack([page[:1700], np.full((2500, 2480), 255, np.uint8), page[1700:]]), "don't lie as on"),
-        (lambda page: cv2.resize(page, None, fx=0.2, fy=0.2, interpolation=cv2.INTER_AREA), "2.4 pixels a millimetre"),
+        (lambda page: np.vstack([page[:1700], np.full((2500, 2480), 255, np.uint8), page[1700:]]), "don't fit a flat"),
+        (
+            lambda page: cv2.resize(page, None, fx=0.2, fy=0.2, interpolation=cv2.INTER_AREA),
+            "2.4 pixels per millimetre",
+        ),
     ],
 )
 def test_what_is_no_whole_sheet_is_an_error_in_words(page_and_alone, spoil, words):

@@ -73,9 +73,9 @@ def test_a_photo_is_shown_first_and_saved_on_demand(run_script, tmp_path, photo)
     shown = run_script("collect_digits", *arguments).stdout
     assert re.search(r"found +10 +9 +9 +9 +9 +9 +9 +9 +9 +9\n", shown)
     assert re.search(r"doubtful +2 +0 +0 +0 +1 +0 +0 +0 +0 +0\n", shown)
-    assert shown.count("of mine.jpg: runs over the box's edge") == 2
+    assert shown.count("of mine.jpg: crosses the box's edge") == 2
     assert re.search(r"doubtful: 4 in box 3 of mine.jpg: read as 8, (> )?\d+\.\d % sure", shown)
-    assert "nothing saved: no terminal to ask at; --yes saves 88 digits in mine" in shown
+    assert "nothing saved: no terminal to ask on; --yes saves 88 digits in mine" in shown
     assert set(folder_bytes(tmp_path)) == {"out/contact_sheet.png"}
 
     assert "saved 88 digits in mine\n" in run_script("collect_digits", *arguments, "--yes").stdout
@@ -84,10 +84,10 @@ def test_a_photo_is_shown_first_and_saved_on_demand(run_script, tmp_path, photo)
 
 def test_saving_again_adds_what_is_new(run, tmp_path, loose):
     (loose / "7" / "copy.png").write_bytes((loose / "7" / "a.png").read_bytes())
-    assert re.search("saved 7 digits in .*; 1 were there already", run(import_folder=loose, yes=True))
+    assert re.search("saved 7 digits in .*; 1 were already there", run(import_folder=loose, yes=True))
     before = folder_bytes(tmp_path / "mine")
     again = run(import_folder=loose, yes=True, keep_doubtful=True)
-    assert re.search("saved 1 digit in .*; 8 were there already", again)
+    assert re.search("saved 1 digit in .*; 8 were already there", again)
     assert before.items() < folder_bytes(tmp_path / "mine").items()
 
 
@@ -140,7 +140,7 @@ def test_a_picture_kept_as_another_digit_is_reported_and_the_rest_saved(run, tmp
     (loose / "2").mkdir()
     (loose / "2" / "same.png").write_bytes((loose / "7" / "a.png").read_bytes())
     shown = run(import_folder=loose, yes=True, keep_doubtful=True)
-    assert re.search(r"not saved: 7/a.png: this drawing is kept as a 2 already", shown)
+    assert re.search(r"not saved: 7/a.png: this drawing is already saved as a 2", shown)
     assert "saved 8 digits" in shown
 
 
@@ -186,7 +186,7 @@ def test_one_bad_photo_is_reported_and_the_rest_read(run_script, tmp_path, photo
     arguments = ("blank.png", photo, "--digits-dir", "mine", "--output-dir", "out", "--yes")
     process = run_script("collect_digits", *arguments, check=False)
     assert process.returncode == 2
-    assert process.stderr.startswith("left out: blank.png: found 0 of the sheet's 4 corner marks")
+    assert process.stderr.startswith("skipped: blank.png: found 0 of the sheet's 4 corner marks")
     assert "saved 88 digits" in process.stdout
 
 

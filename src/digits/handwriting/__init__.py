@@ -1,4 +1,4 @@
-"""One person's handwriting: collected, drawn or scanned from a sheet, and learnt by fine-tuning.
+"""One person's handwriting: a collection of drawn, imported or scanned digits, and models fine-tuned on it.
 
-In: pictures with their digits. Out: a collection in `my_digits/`, and a personal model with what it gained and lost.
+In: pictures with their labels. Out: a collection in `my_digits/`, and a personal model with scores before and after.
 """

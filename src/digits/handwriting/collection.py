@@ -1,4 +1,4 @@
-"""One's own handwriting: pictures in `my_digits/<digit>/`, saved, listed and removed; no typed text becomes a path."""
+"""The collection of a user's handwriting: pictures in `my_digits/DIGIT/`, saved, listed and removed."""
 
 import hashlib
 from contextlib import suppress
@@ -12,20 +12,20 @@ import numpy as np
 from digits import files, paths, preprocess
 from digits.data import folders
 
-# So that a loop can't fill the disk: at most about 1.6 GB of pictures.
+# At most about 1.6 GB of pictures, so that a loop can't fill the disk.
 LARGEST_COUNT = 10_000
-# One change at a time, so that a drawing can't come under two digits at once.
+# One change at a time, so that a drawing can't be saved as two digits at once.
 _changing = Lock()
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A picture in the collection; its file is read, once, when its image is asked for.
+    """A picture in the collection; its file is read once, when its image is needed.
 
     Attributes:
-        path: of the file.
-        digit: what it shows.
-        saved: when, in nanoseconds since 1970.
+        path: the path of the file.
+        digit: its label.
+        saved: the time of saving, in nanoseconds since 1970.
     """
 
     path: Path
@@ -34,7 +34,7 @@ class Entry:
 
     @property
     def image(self) -> np.ndarray | None:
-        """The digit as recognisers see it, uint8 (28, 28), read-only; None if the file can't be read."""
+        """The preprocessed image, uint8 (28, 28), read-only; None if the file can't be read."""
         return _read(self.path, self.saved)[0]
 
     @property
@@ -44,39 +44,39 @@ class Entry:
 
 
 def save(drawing: np.ndarray, digit: int, folder: Path = paths.MY_DIGITS) -> Path:
-    """Keep a drawing as an example of `digit`; one that is kept already changes nothing.
+    """Save a drawing as an example of `digit`, unless it is saved already.
 
     Args:
-        drawing: uint8 (height, width), as drawn or uploaded; kept no larger than `preprocess` looks at it.
+        drawing: uint8 (height, width); a large one is saved at the working size of `preprocess`.
 
     Returns:
-        Its file.
+        The path of its file.
 
     Raises:
-        ValueError: it isn't such an array, nothing is drawn on it, it is kept as another digit, the collection is full,
-            or the folder can't be written to.
+        ValueError: it isn't such an array, it is blank, it is saved as another digit, the collection is full, or the
+            folder can't be written to.
     """
     if not (isinstance(drawing, np.ndarray) and drawing.dtype == np.uint8 and drawing.ndim == 2 and drawing.size):
-        came = f"{drawing.dtype} {drawing.shape}" if isinstance(drawing, np.ndarray) else type(drawing).__name__
-        raise ValueError(f"expected a drawing as uint8 (height, width), got {came}")
+        got = f"{drawing.dtype} {drawing.shape}" if isinstance(drawing, np.ndarray) else type(drawing).__name__
+        raise ValueError(f"expected a drawing as uint8 (height, width), got {got}")
     if digit not in range(10):
         raise ValueError(f"expected a digit from 0 to 9, got {digit!r}")
     drawing = preprocess.at_working_size(drawing)
     preprocess.prepare(drawing)
-    # Of the pixels alone, so that nothing that anyone typed becomes a path.
+    # Made from the pixels alone, so that no text that anyone typed becomes a path.
     name = hashlib.sha256(f"{drawing.shape}".encode() + drawing.tobytes()).hexdigest()[:16] + ".png"
     path = folder / f"{int(digit)}" / name
     with _changing:
-        kept = entries(folder)
-        kept_as = [entry.digit for entry in kept if entry.path.name == name]
-        if digit in kept_as:
+        saved = entries(folder)
+        saved_as = [entry.digit for entry in saved if entry.path.name == name]
+        if digit in saved_as:
             return path
-        if kept_as:
+        if saved_as:
             raise ValueError(
-                f"this drawing is kept as a {kept_as[0]} already ({kept_as[0]}/{name}); remove it there first"
+                f"this drawing is already saved as a {saved_as[0]} ({saved_as[0]}/{name}); remove that one first"
             )
-        if len(kept) >= LARGEST_COUNT:
-            raise ValueError(f"the collection is full: it holds {len(kept):,} pictures; remove some first")
+        if len(saved) >= LARGEST_COUNT:
+            raise ValueError(f"the collection is full: it has {len(saved):,} pictures; remove some first")
         files.write_png(files.output_folder(path.parent) / name, drawing)
     return path
 
@@ -104,7 +104,7 @@ def remove(name: str, digit: int, folder: Path = paths.MY_DIGITS) -> None:
     """Delete the picture of `digit` whose file has this name.
 
     Raises:
-        ValueError: there is none; nothing outside the collection can be meant.
+        ValueError: the collection has no such picture.
         OSError: it can't be deleted.
     """
     with _changing:

@@ -148,7 +148,9 @@ def _watch() -> None:
     if not run.is_under_way:
         st.rerun()
     job = run.job
-    told = f"{job.position} before it" if job.state == "waiting" else f"{job.progress:.0%}, {job.seconds:.0f} s so far"
+    told = (
+        f"{job.position} ahead of it" if job.state == "waiting" else f"{job.progress:.0%}, {job.seconds:.0f} s so far"
+    )
     st.progress(job.progress, f"{job.title}: {told}")
     st.button("Cancel", on_click=job.cancel, key="cancel fine-tuning")
 

@@ -1,4 +1,4 @@
-"""Before and after: what a fine-tuning has gained on one's own digits, and what it has cost on MNIST's."""
+"""Before and after: what fine-tuning gained on the user's digits, and what it cost on MNIST's."""
 
 from html import escape
 
@@ -12,7 +12,7 @@ NAME = "mnist_finetuned"
 
 
 def show(mine: Handwriting | None) -> None:
-    """Show how the personal model reads what it hadn't learnt, and MNIST, beside its base; nothing if there is none.
+    """Compare the personal model, if there is one, with its base, on held-out handwriting and on MNIST.
 
     Args:
         mine: the collection as it is now; None if there are too few digits.
@@ -28,13 +28,13 @@ def show(mine: Handwriting | None) -> None:
     with left:
         st.html(page.table(["", "Before", "After"], [_own_row(own), _test_row(card["scores"]["test"], base)], "change"))
         st.caption(
-            "In the first row, each digit was read by a model that hadn't learnt it. In small, the 95 % intervals."
+            "In the first row, each digit was read by a model not trained on it. 95 % intervals are in small type."
         )
         if mine and mine.sha256 != own["sha256"]:
-            st.caption("Your collection has changed since; fine-tune again to learn from all of it.")
+            st.caption("Your collection has changed since; fine-tune again to use all of it.")
         if st.session_state.get("model") != NAME:
-            st.caption(f"To let it answer, choose {NAME} under *Model* at the side, or here:")
-            st.button(f"Let {NAME} answer", icon=":material/check:", on_click=_choose)
+            st.caption(f"To use it, choose {NAME} under *Model* in the sidebar, or here:")
+            st.button(f"Use {NAME}", icon=":material/check:", on_click=_choose)
     with right:
         st.html(_gains(own))
 
@@ -59,14 +59,14 @@ def _test_row(after: dict, base: dict) -> str:
             points = 100 * (after["accuracy"] - before["accuracy"])
             change = f"<br><small>{points:+.2f} points</small>".replace("-", "−")
     return (
-        f"<tr><th scope='row'>MNIST's {after['n']:,} test digits<br><small>what it forgot of them</small></th>"
+        f"<tr><th scope='row'>MNIST's {after['n']:,} test digits<br><small>forgetting</small></th>"
         f"<td>{_score(before, 2) if before else '–'}</td><td>{_score(after, 2)}{change}</td></tr>"
     )
 
 
 def _score(score: dict, decimals: int) -> str:
     low, high = (f"{end:.{decimals}%}" for end in score["interval"])
-    return f"<b>{score['accuracy']:.{decimals}%}</b> <small>{score['correct']:,} right<br>{low} – {high}</small>"
+    return f"<b>{score['accuracy']:.{decimals}%}</b> <small>{score['correct']:,} correct<br>{low} – {high}</small>"
 
 
 def _gains(own: dict) -> str:
@@ -81,5 +81,5 @@ def _gains(own: dict) -> str:
             f"<div class='gain'><b>{digit}</b><span class='track'>{bars}</span>"
             f"<span>{before} → {after} of {count}</span></div>"
         )
-    legend = "<div class='legend'><i></i> before <i class='after'></i> after, read rightly</div>"
+    legend = "<div class='legend'><i></i> before <i class='after'></i> after: correct answers</div>"
     return f"<div class='gains'>{legend}{''.join(rows)}</div>"

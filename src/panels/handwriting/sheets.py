@@ -1,4 +1,4 @@
-"""Digits from paper: sheets to print, and what is written on a filled one, looked at before it is saved."""
+"""Digits from paper: sheets to print, and the digits on a filled-in sheet, reviewed before they are saved."""
 
 import tempfile
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ from panels import page
 from panels.cache import Model
 from panels.draw import LARGEST_UPLOAD_MB, SUFFIXES
 
-# What errors call the uploaded file, whose own name becomes no path.
+# Errors call the uploaded file this; its own name is never used as a path.
 PHOTO = "the picture"
 
 
 def show(model: Model | None) -> None:
-    """Offer sheets to print, and read a filled one, whose digits are saved once the visitor has seen them."""
+    """Offer sheets to print, and read a filled-in one, whose digits are saved after the visitor has reviewed them."""
     st.markdown(
         "**Print** a sheet at full size, **write** each digit ten times, and **upload** a photo or scan of the whole "
-        "page: flat, sharp, in even light, with all four corner marks."
+        "page: flat, sharp and evenly lit, with all four corner marks."
     )
     with st.container(horizontal=True, gap="small"):
         for paper in sheet.PAPERS:
@@ -36,10 +36,10 @@ def show(model: Model | None) -> None:
                 icon=":material/print:",
                 on_click="ignore",
             )
-    # An uploader of another name is empty.
+    # A new key gives an empty uploader.
     number = st.session_state.setdefault("saved_sheets", 0)
     file = st.file_uploader(
-        "A photo or scan of a filled sheet", type=SUFFIXES, max_upload_size=LARGEST_UPLOAD_MB, key=f"sheet {number}"
+        "A photo or scan of a filled-in sheet", type=SUFFIXES, max_upload_size=LARGEST_UPLOAD_MB, key=f"sheet {number}"
     )
     saved, *refused = st.session_state.pop("saved_sheet", [""])
     if saved:
@@ -49,7 +49,7 @@ def show(model: Model | None) -> None:
     if not file:
         return
     if model is None:
-        st.caption("No model can look for mistakes: choose another one at the side.")
+        st.caption("There is no model to check the labels: choose another one in the sidebar.")
     else:
         with page.guarded("Reading the sheet"):
             _review(file.getvalue(), model)
@@ -74,7 +74,7 @@ def _read(content: bytes) -> list[Candidate]:
 def _review(content: bytes, model: Model) -> None:
     candidates = importing.review(_read(content), model.recogniser)
     if not candidates:
-        st.warning("Nothing is written in the boxes of this sheet.")
+        st.warning("The boxes of this sheet are empty.")
         return
     doubtful = [candidate for candidate in candidates if candidate.doubt]
     st.html(
@@ -84,16 +84,16 @@ def _review(content: bytes, model: Model) -> None:
     chosen = [candidate for candidate in candidates if not candidate.doubt]
     if doubtful:
         st.html(
-            f"<p class='heading'>Please look at {'this one' if len(doubtful) == 1 else 'these'}</p>"
+            f"<p class='heading'>Please check {'this one' if len(doubtful) == 1 else 'these'}</p>"
             f"<div class='digits doubts'>{''.join(map(_doubt, doubtful))}</div>"
         )
-        label = "Save the doubtful one, too" if len(doubtful) == 1 else f"Save the {len(doubtful)} doubtful ones, too"
+        label = "Also save the doubtful one" if len(doubtful) == 1 else f"Also save the {len(doubtful)} doubtful ones"
         if st.checkbox(label, key="doubtful"):
             chosen = candidates
     words = f"Save {importing.counted(len(chosen))}"
     if st.button(words, icon=":material/save:", type="primary", disabled=not chosen, key="save sheet"):
         kept = importing.keep(chosen, paths.MY_DIGITS)
-        known = f"; {kept.known} {'was' if kept.known == 1 else 'were'} there already" if kept.known else ""
+        known = f"; {kept.known} {'was' if kept.known == 1 else 'were'} already there" if kept.known else ""
         st.session_state.saved_sheet = [f"Saved {importing.counted(kept.new)} in my_digits/{known}.", *kept.refused]
         st.session_state.saved_sheets += 1
         st.rerun()

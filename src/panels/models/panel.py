@@ -1,4 +1,4 @@
-"""Models: cards side by side, how models stand damage, how far to trust their confidence, and their errors."""
+"""Models: cards side by side, accuracy under corruptions, calibration, training curves and errors."""
 
 from html import escape
 
@@ -52,7 +52,7 @@ def show(current: Model | None) -> None:
 
 
 def _cards(models: list[Model]) -> str:
-    header = ["Model", "Test accuracy", "95 % interval", "Calibration error", "Parameters", "Trained in"]
+    header = ["Model", "Test accuracy", "95 % interval", "Calibration error", "Parameters", "Training time"]
     return page.table(header, [_card_row(model) for model in models], "cards")
 
 
@@ -75,10 +75,10 @@ def _card_row(model: Model) -> str:
 
 
 def _show_robustness(models: list[Model]) -> None:
-    st.html("<p class='heading'>Accuracy as damage grows</p>")
+    st.html("<p class='heading'>Accuracy by severity of damage</p>")
     kind = st.selectbox(
         "Damage",
-        [sweeps.ALL_DAMAGE, *CORRUPTIONS],
+        [sweeps.MEAN, *CORRUPTIONS],
         format_func=lambda name: name.replace("_", " "),
         key="damage",
         persist_state="page",
@@ -102,8 +102,8 @@ def _show_robustness(models: list[Model]) -> None:
     for model in models:
         sweep = known[model.name]
         if sweep is None or sweep.images <= sweeps.QUICK_IMAGES:
-            told = "hasn't been swept yet" if sweep is None else f"was swept quickly, with {sweep.images:,} digits"
-            st.caption(f"{model.name} {told}.")
+            has = "no corruption sweep yet" if sweep is None else f"only a quick sweep, on {sweep.images:,} digits"
+            st.caption(f"{model.name} has {has}.")
             if not cache.IS_PUBLIC:
                 _offer_sweep(model, again=sweep is not None)
 
@@ -117,8 +117,8 @@ def _offer_sweep(model: Model, again: bool) -> None:
     if job and job.state == "failed":
         st.error(page.sentence(f"The sweep failed: {job.error}"))
     if job and job.state == "done" and not again:
-        st.error("The sweep has ended, but its report is gone.")
-    words = f"Sweep {model.name} quickly{' again' if again else ''}"
+        st.error("The sweep has finished, but its report is missing.")
+    words = f"Run a quick sweep of {model.name}{' again' if again else ''}"
     if st.button(words, icon=":material/play_arrow:", key=f"sweep {model.key}"):
         with page.guarded("The queue"):
             jobs[model.key] = sweeps.start_quick(model)
@@ -130,13 +130,13 @@ def _watch(key: str) -> None:
     job = st.session_state.sweeps[key]
     if job.state not in ("waiting", "running"):
         st.rerun()
-    text = f"{job.title}: " + (f"{job.position} before it" if job.state == "waiting" else f"{job.progress:.0%}")
+    text = f"{job.title}: " + (f"{job.position} ahead of it" if job.state == "waiting" else f"{job.progress:.0%}")
     st.progress(job.progress, text)
     st.button("Cancel", on_click=job.cancel, key=f"cancel {key}")
 
 
 def _show_calibration(models: list[Model]) -> None:
-    st.html("<p class='heading'>Is it as often right as it is sure?</p>")
+    st.html("<p class='heading'>Is the confidence calibrated?</p>")
     digits = cache.test_digits()
     rows = []
     for model in models:
@@ -144,7 +144,7 @@ def _show_calibration(models: list[Model]) -> None:
         rows += [
             {"model": model.name, "confidence": float(confidence), "accuracy": float(accuracy), "answers": int(count)}
             for confidence, accuracy, count in zip(diagram.confidence, diagram.accuracy, diagram.counts, strict=True)
-            # A handful of answers says nothing about a frequency.
+            # An accuracy of fewer answers means little.
             if count >= 10
         ]
     ideal = alt.Chart(alt.Data(values=[{"x": 0.0, "y": 0.0}, {"x": 1.0, "y": 1.0}]))
@@ -155,7 +155,7 @@ def _show_calibration(models: list[Model]) -> None:
         .mark_line(point=True)
         .encode(
             x=alt.X("confidence:Q", title="confidence", scale=scale, axis=alt.Axis(format=".0%")),
-            y=alt.Y("accuracy:Q", title="answers that are right", scale=scale, axis=alt.Axis(format=".0%")),
+            y=alt.Y("accuracy:Q", title="accuracy", scale=scale, axis=alt.Axis(format=".0%")),
             color=_colour(models),
             tooltip=[
                 "model:N",
@@ -167,8 +167,8 @@ def _show_calibration(models: list[Model]) -> None:
     )
     _show_chart(ideal + lines, "Accuracy by confidence, beside the diagonal of perfect calibration")
     st.caption(
-        "10,000 test digits in bins of equal width; bins with fewer than ten answers are left out. This is what the "
-        "models say themselves; a forest's answers on this page are calibrated by the temperature on its card."
+        "10,000 test digits in bins of equal width; bins with fewer than ten answers are left out. These are the "
+        "models' own probabilities; elsewhere on this page, a forest's are calibrated with the temperature on its card."
     )
 
 
@@ -180,16 +180,16 @@ def _show_training(models: list[Model]) -> None:
         if history
         for epoch, accuracy in enumerate(history["val_accuracy"], start=1)
     ]
-    st.html("<p class='heading'>Training: errors on validation digits</p>")
+    st.html("<p class='heading'>Validation error during training</p>")
     if not rows:
-        st.caption("None of these was trained in epochs.")
+        st.caption("None of these models was trained in epochs.")
         return
     chart = (
         alt.Chart(alt.Data(values=rows))
         .mark_line(point=True)
         .encode(
             x=alt.X("epoch:Q", axis=alt.Axis(format="d")),
-            y=alt.Y("error:Q", title="errors", scale=alt.Scale(type="log"), axis=alt.Axis(format=".1%")),
+            y=alt.Y("error:Q", title="error rate", scale=alt.Scale(type="log"), axis=alt.Axis(format=".1%")),
             color=_colour(models),
             tooltip=["model:N", "epoch:Q", alt.Tooltip("error:Q", format=".2%")],
         )
@@ -198,7 +198,7 @@ def _show_training(models: list[Model]) -> None:
 
 
 def _show_errors(models: list[Model]) -> None:
-    st.html("<p class='heading'>What is taken for what</p>")
+    st.html("<p class='heading'>Which digits are confused</p>")
     names = [model.name for model in models]
     model = models[names.index(st.selectbox("Errors of", names, key="errors_of", persist_state="page"))]
     digits = cache.test_digits()
@@ -214,7 +214,7 @@ def _show_errors(models: list[Model]) -> None:
         pair = clicked[0]["true"], clicked[0]["answer"]
         if pair not in pairs:
             pairs.insert(0, pair)
-        # A click counts more than what was chosen below before it.
+        # A click replaces what was chosen below.
         if st.session_state.get("clicked_cell") != pair:
             st.session_state.clicked_cell = st.session_state.confused_pair = pair
     if not pairs:
@@ -223,25 +223,25 @@ def _show_errors(models: list[Model]) -> None:
     true, answer = st.selectbox(
         "Click a cell, or choose",
         pairs,
-        format_func=lambda pair: f"{pair[0]} taken for {pair[1]} ({confusion[pair]})",
+        format_func=lambda pair: f"{pair[0]} read as {pair[1]} ({confusion[pair]})",
         key="confused_pair",
         persist_state="page",
     )
-    places = np.flatnonzero((digits.labels == true) & (answers == answer))
-    surest_first = places[np.argsort(-probabilities[places, answer], kind="stable")][:SHOWN_ERRORS]
+    found = np.flatnonzero((digits.labels == true) & (answers == answer))
+    surest_first = found[np.argsort(-probabilities[found, answer], kind="stable")][:SHOWN_ERRORS]
     figures = "".join(
-        f"<figure>{page.picture(thumbnails.on_paper(digits.images[place]), f'test digit {place}', 48)}"
-        f"<figcaption>{escape(percent(probabilities[place, answer]))}</figcaption></figure>"
-        for place in surest_first
+        f"<figure>{page.picture(thumbnails.on_paper(digits.images[index]), f'test digit {index}', 48)}"
+        f"<figcaption>{escape(percent(probabilities[index, answer]))}</figcaption></figure>"
+        for index in surest_first
     )
     st.html(f'<div class="digits">{figures}</div>')
-    st.caption(f"Test digits that are a {true} and read as a {answer}, the surest first, with the model's confidence.")
+    st.caption(f"Test digits {true} that are read as {answer}, in falling order of the model's confidence.")
 
 
 def _confusion_chart(confusion: np.ndarray) -> alt.LayerChart | alt.FacetChart:
     rows = [
         {"true": true, "answer": answer, "count": int(confusion[true, answer]),
-         # Right answers are so many that any scale with them leaves the errors white.
+         # With the many correct answers on the colour scale, errors would be white.
          "errors": int(confusion[true, answer]) if true != answer else 0}
         for true in range(10)
         for answer in range(10)
@@ -263,7 +263,7 @@ def _confusion_chart(confusion: np.ndarray) -> alt.LayerChart | alt.FacetChart:
         text="count:Q",
         tooltip=fields,
         opacity=alt.condition("datum.count > 0", alt.value(1), alt.value(0)),
-        # Black on orange; elsewhere a grey that can be read in the light and the dark theme.
+        # Black on orange; elsewhere a grey that is legible in the light and the dark theme.
         color=alt.condition("datum.errors > 0", alt.value("black"), alt.value("#767676")),
     )
     return (tiles.add_params(cell) + numbers).properties(height=340)
@@ -276,5 +276,5 @@ def _colour(models: list[Model]) -> alt.Color:
 
 
 def _show_chart(chart: alt.Chart | alt.LayerChart | alt.FacetChart, words: str) -> None:
-    # The menu's only entries would leave the page.
+    # All entries of the menu would leave the page.
     st.altair_chart(chart.properties(height=300, usermeta={"embedOptions": {"actions": False}}), alt=words)

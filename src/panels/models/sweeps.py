@@ -1,4 +1,4 @@
-"""Corruption sweeps: what is known of a model from committed and earlier reports, and a quick one in the queue."""
+"""Corruption sweeps of models: the committed one, or a quick one run from the page."""
 
 import csv
 import json
@@ -16,19 +16,19 @@ from panels import cache
 from panels.cache import Model
 
 COMMITTED = paths.ROOT / "docs" / "robustness"
-ALL_DAMAGE = "all damage"
+MEAN = "mean over corruptions"
 QUICK_IMAGES = 1000
 QUICK_CELLS = 1 + 3 * len(CORRUPTIONS)
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep says of a model.
+    """The results of a sweep for one model.
 
     Attributes:
-        images: how many digits were damaged.
-        curves: for each corruption, and for `ALL_DAMAGE`: severity, accuracy, and its 95 % interval. All damage has no
-            interval here, because its corruptions share their images.
+        images: the number of digits.
+        curves: by corruption, and for their `MEAN`: severities, accuracies and the bounds of 95 % intervals. The mean
+            has no interval here, because all corruptions use the same digits.
     """
 
     images: int
@@ -36,7 +36,7 @@ class Sweep:
 
 
 def known(model: Model) -> Sweep | None:
-    """The committed sweep of a model, or else an earlier quick one; None if there was none of this very file."""
+    """The committed sweep of a model, or an earlier quick one; None if there is none of this version of its file."""
     for folder in (COMMITTED, _folder(model)):
         try:
             summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
@@ -86,4 +86,4 @@ def _read(path: Path, changed: int, name: str) -> dict[str, list[tuple[int, floa
     for severity, accuracy, _, _ in chain.from_iterable(points.values()):
         accuracies.setdefault(severity, []).append(accuracy)
     means = {severity: sum(values) / len(values) for severity, values in sorted(accuracies.items())}
-    return {ALL_DAMAGE: [(severity, mean, mean, mean) for severity, mean in means.items()]} | curves
+    return {MEAN: [(severity, mean, mean, mean) for severity, mean in means.items()]} | curves

@@ -72,7 +72,7 @@ def test_models_panel_shows_the_errors_behind_a_cell_and_sweeps(spare, page):
 
     # The number stands on its cell.
     page.locator("svg text[aria-label^='answer: 3; true digit: 5;']").click(force=True)
-    visitor.caption(page, "Test digits that are a 5 and read as a 3")
+    visitor.caption(page, "Test digits 5 that are read as 3")
     test = data.load_test()
     answers = recognizer.load("mnist_mlp").predict_proba(test.images).argmax(axis=1)
     errors = {f"test digit {place}" for place in np.flatnonzero((test.labels == 5) & (answers == 3))}
@@ -80,10 +80,10 @@ def test_models_panel_shows_the_errors_behind_a_cell_and_sweeps(spare, page):
     pictures = page.locator("img[alt^='test digit']")
     assert {picture.get_attribute("alt") for picture in pictures.all()} == errors
 
-    page.get_by_role("button", name="Sweep spare quickly").click()
+    page.get_by_role("button", name="Run a quick sweep of spare").click()
     visitor.until(page, "[data-testid=stProgress]", "Quick sweep of spare: ")
     page.get_by_role("button", name="Cancel", exact=True).click()
-    expect(page.get_by_role("button", name="Sweep spare quickly")).to_be_visible()
+    expect(page.get_by_role("button", name="Run a quick sweep of spare")).to_be_visible()
 
 
 def repacked(content: bytes, change) -> bytes:

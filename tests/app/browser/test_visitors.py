@@ -32,7 +32,7 @@ def test_public_page_takes_and_keeps_nothing(public_server, open_page):
     # Without its report no model has been swept.
     (public_server.root / "docs").unlink()
     visitor.open_panel(page, "Models")
-    visitor.caption(page, "hasn't been swept yet")
+    visitor.caption(page, "has no corruption sweep yet")
     visitor.wait_until_idle(page)
     assert visitor.main(page).get_by_text("Sweep mnist").count() == 0
     assert not (public_server.root / "my_digits").exists()
