@@ -106,7 +106,7 @@ def margin(logits: np.ndarray) -> np.ndarray:
 
 def likeness(model: Recognizer, images: np.ndarray) -> np.ndarray:
     sample = familiarity.features(model, familiarity.training_sample().images)
-    return familiarity.likeness(familiarity.features(model, images), sample, familiarity.LOOK_ALIKES)
+    return familiarity.likeness(familiarity.features(model, images), sample, familiarity.NEIGHBOURS)
 
 
 def likeness_of_its_class(model: Recognizer, images: np.ndarray) -> np.ndarray:

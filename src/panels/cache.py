@@ -129,8 +129,8 @@ def methods_of(model: Model) -> list[str]:
     return sorted(working, key=lambda name: name != attribution.DEFAULT)
 
 
-def sees_places(model: Model) -> bool:
-    """Whether a model has a layer that sees places on the page, as convolutions do."""
+def has_feature_map(model: Model) -> bool:
+    """Whether a model has a spatial feature map, as convolutional ones do."""
     return ExportedModel(model.recogniser).feature_layer is not None
 
 

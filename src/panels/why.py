@@ -12,11 +12,11 @@ from panels.draw import Drawing
 
 ANSWER, NOBODY = "the answer", "no other digit"
 SIDE = 280
-LOOK_ALIKES = 10
+SIMILAR_DIGITS = 10
 
 
 def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
-    """Show the heat map, the look-alikes and the fewest pixels that change the answer."""
+    """Show the heat map, similar training digits and the fewest pixels that change the answer."""
     methods = cache.methods_of(model)
     heat, choices = st.columns([0.345, 0.655], gap="medium")
     with choices:
@@ -25,16 +25,16 @@ def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
         if cache.needs_tensorflow(model, method) and not cache.tensorflow_is_ready():
             shown = next(name for name in methods if not cache.needs_tensorflow(model, name))
             _wait_for_tensorflow(METHODS[method].title, METHODS[shown].title)
-        if not cache.sees_places(model):
+        if not cache.has_feature_map(model):
             titles = listing([METHODS[name].title for name in methods])
             st.info(
-                f"{model.name} has no layer that sees places on the page, so Grad-CAM and its kind can't look inside. "
-                f"What works on it: {titles}."
+                f"{model.name} has no convolutional layer, so Grad-CAM and similar methods don't apply. "
+                f"Methods that do: {titles}."
             )
     with heat, page.guarded("The heat map"):
         _show_heat(drawing, model, shown, target, versus)
-    with choices, page.guarded("The search for look-alikes"):
-        _show_look_alikes(drawing, model)
+    with choices, page.guarded("The search for similar digits"):
+        _show_similar_digits(drawing, model)
     with choices, page.guarded("The search for the fewest pixels"):
         _show_fewest_pixels(drawing, verdict, model, versus)
 
@@ -74,23 +74,23 @@ def _show_heat(drawing: Drawing, model: Model, method: str, target: int, versus:
         st.caption(f"{title} finds nothing that supports {target}{rather}, as {model.name} sees it.")
 
 
-def _show_look_alikes(drawing: Drawing, model: Model) -> None:
-    st.html("<p class='heading'>Training digits that look most alike to the model</p>")
+def _show_similar_digits(drawing: Drawing, model: Model) -> None:
+    st.html("<p class='heading'>Similar training digits</p>")
     if "features" not in model.recogniser.outputs:
         st.caption(f"{model.name} has no layer in which digits could be compared.")
         return
-    alike = cache.nearest(model, drawing.image, LOOK_ALIKES)
+    alike = cache.nearest(model, drawing.image, SIMILAR_DIGITS)
     figures = "".join(
         f"<figure>{page.picture(thumbnails.on_paper(image), f'a training digit {label}', 48)}"
         f"<figcaption>{label}</figcaption></figure>"
         for image, label in zip(alike.images, alike.labels, strict=True)
     )
     st.html(f'<div class="digits">{figures}</div>')
-    st.caption("The nearest of 5,000 in the model's last layer, with what they are.")
+    st.caption("The nearest of 5,000 in the model's last layer, with their labels.")
 
 
 def _show_fewest_pixels(drawing: Drawing, verdict: Verdict, model: Model, versus: int | None) -> None:
-    st.html("<p class='heading'>What would change its mind?</p>")
+    st.html("<p class='heading'>What would change the answer?</p>")
     other = verdict.ranked[1][0] if versus in (None, verdict.answer) else versus
     if not st.toggle(f"Find the fewest pixels that make it a {other}", key="fewest", persist_state="page"):
         return
@@ -104,6 +104,6 @@ def _show_fewest_pixels(drawing: Drawing, verdict: Verdict, model: Model, versus
     )
     count = int(found.changed.sum())
     after.caption(
-        f"{count} of 784 pixels changed, and {model.name} answers {other}. Red is new ink, blue is ink taken away: "
-        "specks that a person would hardly notice."
+        f"{count} of 784 pixels changed, and {model.name} answers {other}. Red marks added ink, blue removed "
+        "ink: specks that a person would hardly notice."
     )

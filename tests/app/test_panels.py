@@ -262,7 +262,7 @@ BREAKABLE = {
     "Models": (models_panel, "show", "Models"),
     "My handwriting": (handwriting_panel, "show", "My handwriting"),
     "The heat map": (why, "_show_heat", "Why"),
-    "The search for look-alikes": (why, "_show_look_alikes", "Why"),
+    "The search for similar digits": (why, "_show_similar_digits", "Why"),
     "The search for the fewest pixels": (why, "_show_fewest_pixels", "Why"),
     "The robustness curves": (models_panel, "_show_robustness", "Models"),
     "The calibration": (models_panel, "_show_calibration", "Models"),

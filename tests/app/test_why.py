@@ -1,4 +1,4 @@
-"""Why, without a browser: heat maps as `attribution` gives them, look-alikes by brute force, the fewest pixels."""
+"""Why, without a browser: heat maps as `attribution` gives them, similar digits by brute force, the fewest pixels."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_methods_are_those_that_work_on_the_model_and_a_sentence_says_why(at, na
         assert not sentences
     else:
         (sentence,) = sentences
-        assert sentence.startswith(f"{name} has no layer that sees places on the page")
+        assert sentence.startswith(f"{name} has no convolutional layer")
         assert all(title in sentence for title in titles)
 
 
@@ -118,7 +118,7 @@ def test_methods_that_need_tensorflow_show_their_heat_once_it_is_there(at, split
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_look_alikes_are_the_nearest_of_5000_training_digits(at, name, splits):
+def test_similar_digits_are_the_nearest_of_5000_training_digits(at, name, splits):
     at.set(model=name).draw(splits.test.images[2])
     found = [each for each in at.html.iter("img") if each.get("alt").startswith("a training digit")]
     recogniser = recognizer.load(name)

@@ -95,7 +95,7 @@ class Training(TypedDict):
     history: NotRequired[History]
 
 
-class Recipe(TypedDict):
+class RecordedRecipe(TypedDict):
     """What decides the result; networks list the largest change by each augmentation family."""
 
     augmentation_strengths: NotRequired[dict[str, Measure]]
@@ -138,7 +138,7 @@ class Card(TypedDict):
     name: Annotated[str, AfterValidator(lambda name: files.check_name(name, "a checkpoint's name"))]
     description: str
     parameters: Count
-    recipe: Recipe
+    recipe: RecordedRecipe
     training: Training
     checkpoint: File
     export: File

@@ -18,11 +18,11 @@ from digits.images import to_input
 if TYPE_CHECKING:
     from digits.data import Digits
 
-# Every 11th of the 55,000 training digits: enough to find a look-alike, and quick to search.
+# Every 11th of the 55,000 training digits: enough to find similar ones, and quick to search.
 SAMPLE_STEP = 11
 SAMPLE_SIZE = 5_000
-# An image is familiar if its mean cosine with so many look-alikes reaches that of all but this share of the sample.
-LOOK_ALIKES, UNLIKE_SHARE = 5, 0.01
+# An image is familiar if its mean cosine with this many neighbours reaches that of all but this share of the sample.
+NEIGHBOURS, UNLIKE_SHARE = 5, 0.01
 # Raised when any of the above, or the file's format, changes.
 VERSION = 1
 # Training makes new checkpoints again and again; the files of older ones are deleted, up to 48 MB each.
@@ -45,7 +45,7 @@ class Reference:
 
     def is_familiar(self, features: np.ndarray) -> np.ndarray:
         """Whether images with these features, float32 (N, d), are familiar, bool (N,)."""
-        return likeness(features, self.features, LOOK_ALIKES) >= self.least
+        return likeness(features, self.features, NEIGHBOURS) >= self.least
 
 
 def can_judge(recogniser: Recognizer) -> bool:
@@ -117,7 +117,7 @@ def _compute(recogniser: Recognizer) -> np.ndarray:
     """A row for each digit of the sample, float32 (5000, d + 1): its features and its likeness to the others."""
     sample = features(recogniser, training_sample().images)
     # In parts, because all cosines together would be 100 MB. Each digit is the most similar to itself, and left out.
-    parts = [likeness(part, sample, LOOK_ALIKES, skip=1) for part in np.array_split(sample, 10)]
+    parts = [likeness(part, sample, NEIGHBOURS, skip=1) for part in np.array_split(sample, 10)]
     return np.column_stack([sample, np.concatenate(parts)])
 
 

@@ -30,7 +30,7 @@ def test_why_shows_each_method_and_contrast_and_can_be_switched_off(page):
     expect(page.locator(HEAT)).to_have_count(0)
     visitor.choose(page, "Model", "mnist_mlp")
     page.get_by_role("switch", name="Explain the answers").press("Space")
-    visitor.expect_sentence(page, "mnist_mlp has no layer that sees places on the page")
+    visitor.expect_sentence(page, "mnist_mlp has no convolutional layer")
 
 
 def test_why_names_the_answer_of_the_drawing_at_hand(page):
