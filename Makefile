@@ -6,7 +6,7 @@ PYTHON ?= $(firstword $(foreach each,python3.11 python3.12 python3.13 python3 py
 REQUIREMENTS := $(if $(filter Darwin-arm64,$(shell uname -sm | tr ' ' -)),requirements-mac.txt,requirements-cloud.txt)
 RUN := .venv/bin/python
 
-.PHONY: demo app sample benchmark study robustness explanations readme test check lint format requirements clean other-python
+.PHONY: demo app sample benchmark study robustness explanations readme test check quick lint style types format requirements clean other-python
 
 demo: .venv/installed
 	$(RUN) src/prepare_data.py
@@ -26,14 +26,21 @@ app: .venv/installed
 test: .venv/installed lint
 	$(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-# Everything that needs neither TensorFlow nor a browser nor a process of its own.
-check: .venv/installed lint
-	$(RUN) -m pytest --numprocesses 2 -m 'not slow'
+# Types take as long as the quick tests, those that need neither TensorFlow nor the page nor a script.
+check: .venv/installed style
+	@$(MAKE) --no-print-directory --jobs 2 types quick
 
-lint: .venv/installed
+quick: .venv/installed
+	$(RUN) -m pytest -m 'not slow'
+
+lint: style types
+
+style: .venv/installed
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/lint-imports --no-cache --no-logo
+
+types: .venv/installed
 	.venv/bin/pyright
 
 format: .venv/installed

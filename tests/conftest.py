@@ -24,20 +24,18 @@ SLOW_FIXTURES = {"run_script", "found"}
 
 
 def is_slow(path: Path) -> bool:
-    return bool(SLOW_FOLDERS & set(path.parts) or (path.is_file() and SLOW_IMPORTS.search(path.read_text("utf-8"))))
+    folders = set(path.relative_to(paths.ROOT).parts)
+    return bool(SLOW_FOLDERS & folders or (path.is_file() and SLOW_IMPORTS.search(path.read_text("utf-8"))))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Without the slow tests, what they import isn't loaded either."""
-    left_out = config.option.markexpr == "not slow" and is_slow(collection_path.relative_to(config.rootpath))
-    return True if left_out else None
+    return True if config.option.markexpr == "not slow" and is_slow(collection_path) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if is_slow(item.path.relative_to(item.config.rootpath)) or SLOW_FIXTURES & set(
-            getattr(item, "fixturenames", ())
-        ):
+        if is_slow(item.path) or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
 
 

@@ -147,6 +147,7 @@ def test_a_study_is_not_restarted_while_a_trainer_of_it_is_left(run_script, tmp_
     assert (trained / "history.json").is_file()
 
 
+@pytest.mark.slow
 def test_two_trainings_of_one_name_never_mix(start, tmp_path):
     arguments = ["--name", "twice", "--limit", "300", "--no-score-test", "--output-dir", "models"]
     script = paths.ROOT / "src" / "train_mlp.py"

@@ -10,6 +10,8 @@ import pytest
 
 from digits import paths
 
+pytestmark = pytest.mark.slow
+
 USE = """
 import sys
 from pathlib import Path

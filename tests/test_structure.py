@@ -45,6 +45,7 @@ def test_panels_import_nothing_heavy():
     subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT / "src", check=True, capture_output=True)
 
 
+@pytest.mark.slow
 def test_drawing_and_looking_at_every_panel_imports_nothing_heavy():
     code = (
         "import sys, pytest\n"

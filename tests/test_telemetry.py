@@ -10,6 +10,8 @@ import pytest
 
 from digits import paths
 
+pytestmark = pytest.mark.slow
+
 PICTURE = next(paths.MY_DIGITS.glob("sample/7/*.png"))
 # ONNX Runtime's first message comes about eight seconds after its start.
 PREDICT_AND_WAIT = """

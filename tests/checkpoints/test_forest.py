@@ -25,6 +25,7 @@ def assert_same_answers(fitted, ink: np.ndarray, folder) -> None:
     np.testing.assert_array_equal(forest.load(folder / "forest.npz").predict_proba(ink), fitted.predict_proba(ink))
 
 
+@pytest.mark.slow
 def test_shipped_export_answers_as_scikit_learn_does(some_digits, rng):
     fitted = scikit_learn.load_forest(SHIPPED.with_suffix(".skops"))
     shipped = forest.load(SHIPPED)

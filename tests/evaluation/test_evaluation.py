@@ -52,6 +52,7 @@ def test_errors_are_ordered_by_confidence(some_digits, rng):
     assert len(fours_as_nines) == one.confusion[4, 9]
 
 
+@pytest.mark.slow
 def test_report_is_whole_and_self_contained(two, tmp_path):
     page = report.write_evaluation(two, "a thousand digits", tmp_path)
     html = page.read_text(encoding="utf-8")
@@ -83,6 +84,7 @@ def test_perfect_predictions_and_missing_classes_make_a_report_too(some_digits, 
     assert one.scores()["accuracy"] == 1.0
 
 
+@pytest.mark.slow
 def test_a_report_that_fails_leaves_the_earlier_page(two, tmp_path, monkeypatch):
     (tmp_path / "report.html").write_text("the earlier page")
 

@@ -239,6 +239,7 @@ def test_the_checkpoint_is_told_by_its_hash(found, cnn):
     assert found["checkpoint"] == files.sha256(paths.MODELS / "mnist_cnn.keras")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_a_benchmark_is_decided_by_its_seed(cnn, few, monkeypatch):
     for name in set(WORKING) - {"occlusion", "dice"}:

@@ -119,6 +119,7 @@ def page_and_alone(splits):
     return filled("a4", splits.validation, np.random.default_rng(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("paper", "photos"),
     [

@@ -17,6 +17,7 @@ from digits.recognition import familiarity
 from digits.recognition.verdict import judge
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mnist_advanced", "mnist_cnn"])
 def test_familiar_is_what_99_of_100_training_digits_are(name, splits, rng):
     """Scikit-learn's cosines, each digit of the sample without itself."""

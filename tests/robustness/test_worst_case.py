@@ -223,6 +223,7 @@ def test_least_flipping_severity_is_the_first_with_another_answer_than_clean():
     assert flips == {kind: answers[kind][1] if kind in answers else None for kind in CORRUPTIONS}
 
 
+@pytest.mark.slow
 def test_measure_contains_the_results_of_its_parts(some_digits, cnn):
     # 20 of 40 digits that came from other places of a set.
     digits, indices = some_digits.first(40), np.arange(40) * 5 + 100

@@ -9,6 +9,8 @@ from digits.checkpoints import recognizer
 from tests.support import folder_bytes
 from tools import simulated_writers
 
+pytestmark = pytest.mark.slow
+
 
 def prepared(drawings: list[np.ndarray]) -> np.ndarray:
     return np.stack([preprocess.prepare(drawing).image for drawing in drawings])

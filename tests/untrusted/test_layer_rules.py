@@ -52,6 +52,7 @@ def keras_layers() -> list[tuple]:
     ]
 
 
+@pytest.mark.slow
 def test_layer_rules_say_what_keras_says():
     import keras
 

@@ -13,6 +13,7 @@ from digits.untrusted import archive, config_copy, size_limits
 from tests.untrusted.keras_files import CNN
 
 
+@pytest.mark.slow
 def test_shipped_model_answers_as_it_does_when_loaded(some_digits, temporary):
     opened, loaded = untrusted.load(CNN, "../../mnist cnn.keras"), recognizer.load("mnist_cnn")
     # Its export is made anew, on a processor that may fold constants otherwise than the shipped one's.
@@ -26,6 +27,7 @@ def test_shipped_model_answers_as_it_does_when_loaded(some_digits, temporary):
     assert not opened.path.exists()
 
 
+@pytest.mark.slow
 def test_tutorial_model_answers_as_in_keras(tmp_path, temporary, rng):
     """With its augmentation, its optimiser, a batch for its input, and layers as activations."""
     import keras
