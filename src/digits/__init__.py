@@ -11,7 +11,7 @@
     digits.evaluate(model, test).scores()               # accuracy, calibration and more
     foggy = digits.CORRUPTIONS["fog"](test.images, 3, np.random.default_rng(0))
 
-`METHODS` lists the ways to explain, `CORRUPTIONS` the kinds of damage. `load_splits` and `load_labelled` read MNIST's
+`METHODS` lists the ways to explain, `CORRUPTIONS` the corruptions. `load_splits` and `load_labelled` read MNIST's
 training, validation and test digits, and anyone's own. Everything else is in the packages below this one.
 """
 

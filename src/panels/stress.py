@@ -1,4 +1,4 @@
-"""Stress: the same drawing under every kind of damage, live, and where the answer breaks."""
+"""Stress: the same drawing under every corruption, live, and where the answer changes."""
 
 from html import escape
 
@@ -29,26 +29,26 @@ def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
     """Show the verdicts on the drawing under the visitor's own mixture, and under every corruption and severity."""
     expected = verdict.answer if drawing.label is None else drawing.label
     _show_mixture(drawing, model, expected)
-    damaged = worst_case.all_corruptions(drawing.image, SEED)
-    verdicts = np.array(cache.verdicts(model, damaged.reshape(-1, 28, 28)), object).reshape(damaged.shape[:2])
+    corrupted = worst_case.all_corruptions(drawing.image, SEED)
+    verdicts = np.array(cache.verdicts(model, corrupted.reshape(-1, 28, 28)), object).reshape(corrupted.shape[:2])
     probabilities = np.array([[each.probabilities for each in row] for row in verdicts])
     answers = probabilities.argmax(axis=2)[:, 1:]
     st.html(
-        f"<p class='heading'>{(answers == expected).sum()} of {answers.size} damaged copies are read as a {expected}"
-        f"{' (as without damage)' if drawing.label is None else ' (what it is)'}</p>"
+        f"<p class='heading'>{(answers == expected).sum()} of {answers.size} corrupted copies are read as a {expected}"
+        f"{' (as without corruption)' if drawing.label is None else ' (the true digit)'}</p>"
     )
     flips = worst_case.least_flipping_severity(probabilities)
     rows = [
         _row(name, images, given, flips[name], expected)
-        for name, images, given in zip(CORRUPTIONS, damaged, verdicts, strict=True)
+        for name, images, given in zip(CORRUPTIONS, corrupted, verdicts, strict=True)
     ]
-    header = ["Damage", *(f"{severity}" for severity in SEVERITIES), "Flips"]
+    header = ["Corruption", *(f"{severity}" for severity in SEVERITIES), "Flips"]
     half = len(rows) // 2
     halves = [page.table(header, part, "stress") for part in (rows[:half], rows[half:])]
     st.html(f"<div class='halves'>{''.join(halves)}</div>")
     st.caption(
         "The columns are severities. Green digits are read as expected, red ones aren't; stronger colours mean higher "
-        "confidence, and ? means that the model isn't sure. A higher severity is more of the same damage."
+        "confidence, and ? means that the model isn't sure. A higher severity is more of the same corruption."
     )
 
 
@@ -97,7 +97,7 @@ def _show_mixture(drawing: Drawing, model: Model, expected: int) -> None:
     (verdict,) = cache.verdicts(model, image[None])
     with right:
         st.html(
-            f"<div class='mixture'>{page.picture(thumbnails.on_paper(image), 'the damaged digit', 140)}"
+            f"<div class='mixture'>{page.picture(thumbnails.on_paper(image), 'the corrupted digit', 140)}"
             f"<p><span class='answer'>{verdict.answer}</span><br>{escape(verdict.certainty)}<br>"
             f"{'as expected' if verdict.answer == expected else f'<b>instead of {expected}</b>'}</p></div>"
         )
@@ -106,15 +106,15 @@ def _show_mixture(drawing: Drawing, model: Model, expected: int) -> None:
 def mix(
     image: np.ndarray, noise: float, blur: float, stroke: float, degrees: float, across: float, down: float
 ) -> np.ndarray:
-    """An image, uint8 (28, 28), with another stroke, then turned and shifted, then blurred, then noisy."""
+    """An image, uint8 (28, 28), with its stroke changed, then rotated and shifted, then blurred, then with noise."""
     images = image[None]
     if stroke:
-        images = _damage(images, "thicker" if stroke > 0 else "thinner", abs(stroke))
+        images = _corrupted(images, "thicker" if stroke > 0 else "thinner", abs(stroke))
     if degrees or across or down:
         images = geometry.rotate_and_translate(images, degrees, across, down)
-    images = _damage(images, "gaussian_blur", blur)
-    return _damage(images, "gaussian_noise", noise)[0]
+    images = _corrupted(images, "gaussian_blur", blur)
+    return _corrupted(images, "gaussian_noise", noise)[0]
 
 
-def _damage(images: np.ndarray, name: str, amount: float) -> np.ndarray:
+def _corrupted(images: np.ndarray, name: str, amount: float) -> np.ndarray:
     return CORRUPTIONS[name].at(images, amount, np.random.default_rng(SEED))

@@ -20,7 +20,7 @@ def at(monkeypatch) -> Page:
     return Page(monkeypatch).show("Stress")
 
 
-def damaged_by_hand(image: np.ndarray) -> dict[tuple[str, int], np.ndarray]:
+def corrupted_by_hand(image: np.ndarray) -> dict[tuple[str, int], np.ndarray]:
     """Every corruption at every severity, one image and one call each, as the sweep draws it."""
     return {
         (name, severity): corruption(image[None], severity, np.random.default_rng([0, *name.encode()]))[0]
@@ -31,7 +31,7 @@ def damaged_by_hand(image: np.ndarray) -> dict[tuple[str, int], np.ndarray]:
 
 @pytest.mark.parametrize("name", ["mnist_advanced", "mnist_logistic", "mnist_random_forest"])
 @pytest.mark.parametrize("has_label", [True, False])
-def test_grid_is_what_the_model_makes_of_every_damage(at, name, has_label, splits):
+def test_grid_is_what_the_model_makes_of_every_corruption(at, name, has_label, splits):
     """Of a digit that the logistic model misreads: with a label what is right is the label, without it the answer."""
     at.set(model=name)
     at.sample(8) if has_label else at.draw(splits.test.images[8])
@@ -39,12 +39,11 @@ def test_grid_is_what_the_model_makes_of_every_damage(at, name, has_label, split
     recogniser = recognizer.load(name)
     answer = int(calibrated(recogniser, image).argmax())
     expected = 5 if has_label else answer
-    damaged = damaged_by_hand(image)
-    said = dict(zip(damaged, recogniser.predict_proba(np.stack(list(damaged.values()))), strict=True))
+    corrupted = corrupted_by_hand(image)
+    said = dict(zip(corrupted, recogniser.predict_proba(np.stack(list(corrupted.values()))), strict=True))
     count = sum(said[corruption, severity].argmax() == expected for corruption, severity in said if severity)
-    heading = (
-        f"{count} of 140 damaged copies are read as a {expected} ({'what it is' if has_label else 'as without damage'})"
-    )
+    which = "the true digit" if has_label else "as without corruption"
+    heading = f"{count} of 140 corrupted copies are read as a {expected} ({which})"
     assert heading in [words(each) for each in at.find_all("p", "heading")]
 
     found = [row for half in at.find_all("table", "stress") for row in rows(half)]
@@ -59,9 +58,9 @@ def test_grid_is_what_the_model_makes_of_every_damage(at, name, has_label, split
             probabilities = said[corruption, severity]
             is_right = probabilities.argmax() == expected
             assert cell.get("class") == f"cell {'right' if is_right else 'wrong'}"
-            np.testing.assert_array_equal(255 - pixels(picture), damaged[corruption, severity])
-            confidence = calibrated(recogniser, damaged[corruption, severity]).max()
-            certain = certainty(recogniser, damaged[corruption, severity])
+            np.testing.assert_array_equal(255 - pixels(picture), corrupted[corruption, severity])
+            confidence = calibrated(recogniser, corrupted[corruption, severity]).max()
+            certain = certainty(recogniser, corrupted[corruption, severity])
             assert cell.get("title") == picture.get("alt")
             assert cell.get("title").endswith(f"severity {severity}: {probabilities.argmax()}, {certain}")
             sure = float(cell.get("style").removeprefix("--sure:"))
@@ -71,8 +70,8 @@ def test_grid_is_what_the_model_makes_of_every_damage(at, name, has_label, split
 def test_flips_are_those_of_the_library(at, splits):
     at.sample(8)
     recogniser = recognizer.load("mnist_advanced")
-    damaged = worst_case.all_corruptions(splits.test.images[8], 0)
-    flips = worst_case.least_flipping_severity(worst_case.predict_corrupted(recogniser, damaged))
+    corrupted = worst_case.all_corruptions(splits.test.images[8], 0)
+    flips = worst_case.least_flipping_severity(worst_case.predict_corrupted(recogniser, corrupted))
     found = [cells(row)[6] for half in at.find_all("table", "stress") for row in rows(half)]
     assert [each.split()[1] if each != "never" else None for each in found] == [
         None if flip is None else str(flip) for flip in flips.values()
@@ -87,7 +86,7 @@ def test_mixture_follows_its_sliders(at, splits):
         sliders = SLIDERS | change
         at.set(**sliders)
         image = mix(splits.test.images[0], *sliders.values())
-        np.testing.assert_array_equal(255 - at.picture("the damaged digit"), image)
+        np.testing.assert_array_equal(255 - at.picture("the corrupted digit"), image)
         expected = calibrated(recogniser, image)
         answer = int(expected.argmax())
         ending = "as expected" if answer == 7 else "instead of 7"
@@ -135,5 +134,5 @@ def test_mixture_is_stroke_then_geometry_then_blur_then_noise(some_digits):
     assert not np.array_equal(mix(image[0], 40, 1.2, 2, 25, -3, 2), image[0])
 
 
-def test_every_kind_of_damage_has_its_heading():
+def test_every_kind_of_corruption_has_its_heading():
     assert set(stress.KINDS) == {corruption.kind for corruption in CORRUPTIONS.values()}

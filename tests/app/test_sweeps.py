@@ -1,4 +1,4 @@
-"""Models, without a browser: accuracy under damage as it was measured, and a sweep that is queued from the page."""
+"""Models, without a browser: accuracy under corruptions as it was measured, and a sweep queued from the page."""
 
 import subprocess
 import sys
@@ -31,7 +31,7 @@ def queue(monkeypatch) -> FakeQueue:
 @pytest.mark.parametrize("kind", ["mean over corruptions", "fog", "rotate"])
 def test_robustness_curves_are_the_committed_results(at, kind):
     names = ["mnist_advanced", "mnist_logistic"]
-    at.set(compared_models=names, damage=kind)
+    at.set(compared_models=names, corruption=kind)
     found = {
         (row["model"], row["severity"]): (row["accuracy"], row["low"], row["high"])
         for row in chart(at, "Accuracy by severity")

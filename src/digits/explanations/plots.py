@@ -149,7 +149,7 @@ def plane(points: np.ndarray, labels: np.ndarray, misread: np.ndarray) -> Figure
 
 
 def shift(levels: Sequence[float], unit: str, rows: Mapping[str, np.ndarray], title: str) -> Figure:
-    """Mean accuracy, confidence and similarity of the maps by severity, labelled with the amount of damage."""
+    """Mean accuracy, confidence and similarity of the maps by severity, labelled with the amount of corruption."""
     figure, axis = single(4.6, 3)
     styles = {"accuracy": (INK, "-"), "confidence": (GREY, "--"), "similarity of the map": (RED, "-")}
     for name, values in rows.items():

@@ -35,7 +35,7 @@ class Shift:
     heat: np.ndarray
 
     def most_changed_maps(self, severity: int) -> np.ndarray:
-        """Indices of the digits whose answers are correct with and without damage, the most changed map first."""
+        """Indices of the digits whose answers are correct with and without corruption, the most changed map first."""
         steady = np.flatnonzero(self.kept[severity] & self.correct[severity])
         return steady[np.argsort(self.similarity[severity, steady], kind="stable")]
 
@@ -52,14 +52,14 @@ def measure(
         explain: from images, and the classes to explain or None for the answers, to attributions.
     """
     clean = explain(digits.images, None)
-    damage = CORRUPTIONS[corruption]
+    corrupt = CORRUPTIONS[corruption]
     rows = {"correct": [], "confidence": [], "kept": [], "similarity": [], "images": [], "heat": []}
     for severity in (0, *SEVERITIES):
-        images = damage(digits.images, severity, np.random.default_rng(seed))
+        images = corrupt(digits.images, severity, np.random.default_rng(seed))
         found = explain(images, clean.target) if severity else clean
         expected = clean.signed
-        if damage.kind == "geometry":
-            expected = _transformed(damage, expected, severity, seed)
+        if corrupt.kind == "geometry":
+            expected = _transformed(corrupt, expected, severity, seed)
         answers = found.logits.argmax(axis=1)
         rows["correct"].append(answers == digits.labels)
         rows["confidence"].append(softmax(found.logits, axis=1).max(axis=1))
@@ -70,9 +70,9 @@ def measure(
     return Shift(corruption, **{name: np.stack(values) for name, values in rows.items()})
 
 
-def _transformed(damage: Corruption, maps: np.ndarray, severity: int, seed: int) -> np.ndarray:
+def _transformed(corrupt: Corruption, maps: np.ndarray, severity: int, seed: int) -> np.ndarray:
     """Signed maps, (N, 28, 28), transformed as a corruption transforms their images; each is rescaled."""
     scale = np.maximum(np.abs(maps).max(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)
     positive, negative = (np.rint(255 * np.maximum(part, 0) / scale).astype(np.uint8) for part in (maps, -maps))
-    gains, losses = (damage(part, severity, np.random.default_rng(seed)).astype(int) for part in (positive, negative))
+    gains, losses = (corrupt(part, severity, np.random.default_rng(seed)).astype(int) for part in (positive, negative))
     return gains - losses

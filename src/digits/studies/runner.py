@@ -19,7 +19,7 @@ from digits.studies.declaration import Study, StudyRun
 
 CLEAN = "clean"
 MNIST_C = {name: corruption.mnist_c for name, corruption in CORRUPTIONS.items() if corruption.mnist_c}
-DAMAGE_SEED = 0
+CORRUPTION_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def _score(run: StudyRun, scored_on: str, workspace: Workspace) -> None:
     digits = getattr(data.load_splits(workspace.data_dir), scored_on)
     correct, ece = [], []
     for condition, severity in [(CLEAN, 0), *MNIST_C.items()]:
-        corrupted = corruptions.corrupt(digits.images, condition, severity, DAMAGE_SEED)
+        corrupted = corruptions.corrupt(digits.images, condition, severity, CORRUPTION_SEED)
         found = evaluation.evaluate(recogniser, Digits(corrupted, digits.labels))
         correct.append(found.correct)
         ece.append(metrics.expected_calibration_error(found.probabilities, digits.labels))

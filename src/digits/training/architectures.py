@@ -4,7 +4,7 @@ All take ink, float32 (N, 28, 28, 1) in [0, 1], and end in a layer `logits` (10,
 (softmax). They consist of plain Keras layers, so `keras.saving.load_model` opens a checkpoint without this project.
 
 The convolutional ones have no BatchNorm. On a CPU it takes longer than the convolutions, because Keras computes it in a
-dozen passes over each feature map; and its statistics would be those of a mixture of clean and damaged digits that no
+dozen passes over each feature map; and its statistics would be those of a mixture of clean and augmented digits that no
 single digit resembles. He initialisation, warm-up and residual connections take its place.
 """
 

@@ -75,12 +75,12 @@ def _card_row(model: Model) -> str:
 
 
 def _show_robustness(models: list[Model]) -> None:
-    st.html("<p class='heading'>Accuracy by severity of damage</p>")
+    st.html("<p class='heading'>Accuracy by severity</p>")
     kind = st.selectbox(
-        "Damage",
+        "Corruption",
         [sweeps.MEAN, *CORRUPTIONS],
         format_func=lambda name: name.replace("_", " "),
-        key="damage",
+        key="corruption",
         persist_state="page",
     )
     known = {model.name: sweeps.known(model) for model in models}
@@ -235,7 +235,7 @@ def _show_errors(models: list[Model]) -> None:
         for index in surest_first
     )
     st.html(f'<div class="digits">{figures}</div>')
-    st.caption(f"Test digits {true} that are read as {answer}, in falling order of the model's confidence.")
+    st.caption(f"Test digits {true} that are read as {answer}, the most confident first.")
 
 
 def _confusion_chart(confusion: np.ndarray) -> alt.LayerChart | alt.FacetChart:

@@ -44,7 +44,7 @@ def test_why_names_the_answer_of_the_drawing_at_hand(page):
     assert shown in ("the answer, 9", "the answer")
 
 
-def test_compare_asks_every_model_and_stress_damages_in_28_ways(page):
+def test_compare_asks_every_model_and_stress_corrupts_in_28_ways(page):
     visitor.use_source(page, "Samples")
     visitor.expect_answer(page, 4)
     visitor.main(page).get_by_role("radio", name="5", exact=True).click()
