@@ -64,7 +64,7 @@ def _recognise(pen: draw.Pen, model: Model | None) -> tuple[Drawing | None, Verd
         elif drawing is None:
             verdict.show_nothing()
         else:
-            st.warning("No model can answer: choose another one at the side.")
+            st.warning("No model can answer: choose another one in the sidebar.")
     with seen:
         if drawing:
             draw.show_input(drawing)
@@ -88,7 +88,7 @@ def _show_panel(name: str, drawing: Drawing | None, given: Verdict | None, model
     elif is_explained:
         why.show(drawing, given, model)
     else:
-        st.caption("Explanations are switched off at the side.")
+        st.caption("Explanations are switched off in the sidebar.")
 
 
 def serve() -> None:

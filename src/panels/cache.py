@@ -146,7 +146,7 @@ def explain(model: Model, image: np.ndarray, method: str, target: int, versus: i
     return attribution.explain(opened, image[None], method, target, versus)
 
 
-@st.cache_resource(max_entries=64, show_spinner="Trying one pixel after the other", hash_funcs=BY_KEY)
+@st.cache_resource(max_entries=64, show_spinner="Trying one pixel after another", hash_funcs=BY_KEY)
 def fewest_pixels(model: Model, image: np.ndarray, target: int) -> counterfactual.Counterfactual:
     """The fewest pixels found whose change makes a model answer `target`."""
     return counterfactual.find(ExportedModel(model.recogniser), image, target)

@@ -22,7 +22,7 @@ def show(drawing: Drawing, with_heat: bool) -> None:
     for problem in problems:
         st.warning(problem)
     if not answered:
-        st.error("There is no model that could be compared.")
+        st.error("There is no model to compare.")
         return
     most, _ = Counter(verdict.answer for _, verdict in answered).most_common(1)[0]
     st.markdown(_headline(answered, most))
@@ -30,7 +30,7 @@ def show(drawing: Drawing, with_heat: bool) -> None:
     header = ["Model", "Answer", "Confidence", "Next", *(["Where it sees the evidence"] if with_heat else [])]
     st.html(page.table(header, rows, "compare"))
     if with_heat:
-        st.caption("Heat maps by occlusion: patches are covered one after another, and what the answer loses is shown.")
+        st.caption("Heat maps by occlusion: how much the answer's score drops when each patch is covered.")
 
 
 def _ask_all(drawing: Drawing) -> tuple[list[tuple[Model, Verdict]], list[str]]:

@@ -73,7 +73,7 @@ def show_input(drawing: Drawing) -> None:
         f'<figure class="seen">{page.picture(thumbnails.on_paper(drawing.image), "the 28×28 image", 140)}'
         "<figcaption>What the model sees: 28×28 pixels</figcaption></figure>"
     )
-    with st.expander("How it became this"):
+    with st.expander("Preprocessing steps"):
         st.markdown("\n".join(f"- {step}" for step in drawing.steps))
 
 
@@ -198,7 +198,7 @@ class Strokes:
 
 def _from_file() -> Drawing | None:
     file = st.file_uploader(
-        "A picture of a digit or of several: a drawing, a scan or a photo",
+        "A drawing, scan or photo of one or more digits",
         type=SUFFIXES,
         max_upload_size=LARGEST_UPLOAD_MB,
         key="upload",
@@ -207,7 +207,7 @@ def _from_file() -> Drawing | None:
 
 
 def _from_camera() -> Drawing | None:
-    photo = st.camera_input("Hold one digit or a number, written large, before the camera", key="camera")
+    photo = st.camera_input("Hold a digit or a number, written large, up to the camera", key="camera")
     return _from_bytes(photo.getvalue(), "taken with the camera") if photo else None
 
 
@@ -221,7 +221,7 @@ def _from_bytes(content: bytes, source: str) -> Drawing | None:
     if "decoded" not in st.session_state:
         return None
     drawing = st.session_state.decoded[1]
-    st.image(drawing.picture, width=SIDE, alt="the picture as it came")
+    st.image(drawing.picture, width=SIDE, alt="the original picture")
     return drawing
 
 
@@ -245,11 +245,11 @@ def _from_mnist() -> Drawing | None:
         on_click=_choose_random_sample,
         args=[len(digits)],
     )
-    place = st.session_state.sample
-    image = digits.images[place]
-    st.html(page.picture(thumbnails.on_paper(image), f"test digit {place}", SIDE))
-    step = f"nothing: test digit {place} of MNIST, a {digits.labels[place]}, is 28×28 already"
-    return Drawing(f"test digit {place}", f"MNIST test digit {place}", image, image, (step,), int(digits.labels[place]))
+    index = st.session_state.sample
+    image = digits.images[index]
+    st.html(page.picture(thumbnails.on_paper(image), f"test digit {index}", SIDE))
+    step = f"none: test digit {index} of MNIST, a {digits.labels[index]}, is 28×28 already"
+    return Drawing(f"test digit {index}", f"MNIST test digit {index}", image, image, (step,), int(digits.labels[index]))
 
 
 def _choose_sample(firsts: list[int]) -> None:

@@ -37,12 +37,12 @@ def show(drawing: Drawing, model: Model) -> tuple[Drawing, Verdict]:
         f'<div class="digits">{"".join(map(_figure, drawing.digits, given))}</div>{_doubts(drawing)}'
     )
     chosen = st.pills(
-        "The rest of the page is about this one:",
+        "The rest of the page is about this digit:",
         range(len(given)),
         default=0,
         required=True,
-        # Streamlit tells them apart by what they are called.
-        format_func=lambda place: f"{place + 1}: {given[place].answer}",
+        # Streamlit tells them apart by their labels.
+        format_func=lambda index: f"{index + 1}: {given[index].answer}",
         # Another number of digits is another choice.
         key=f"digit_of_{len(given)}",
         wrap=True,
@@ -65,9 +65,9 @@ def _figure(digit: FoundDigit, verdict: Verdict) -> str:
 
 def _doubts(drawing: Drawing) -> str:
     """Which digits may be something else, and what, as HTML."""
-    places: dict[str, list[str]] = {}
-    for place, digit in enumerate(drawing.digits, 1):
+    positions: dict[str, list[str]] = {}
+    for position, digit in enumerate(drawing.digits, 1):
         if digit.doubt:
-            places.setdefault(digit.doubt, []).append(str(place))
-    doubts = [f"digit {listing(numbers)}: {doubt}" for doubt, numbers in places.items()]
+            positions.setdefault(digit.doubt, []).append(str(position))
+    doubts = [f"digit{'s' * (len(each) > 1)} {listing(each)}: {doubt}" for doubt, each in positions.items()]
     return f"<p>Doubtful: {escape('; '.join(doubts))}.</p>" if doubts else ""

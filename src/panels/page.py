@@ -1,4 +1,4 @@
-"""What all panels share on the page: its style, small pieces of HTML, and errors as sentences in their place."""
+"""What all panels share on the page: its style, small pieces of HTML, and errors as sentences where they occur."""
 
 import logging
 import re
@@ -26,7 +26,7 @@ def apply_style() -> None:
 
 @contextmanager
 def guarded(panel: str) -> Iterator[None]:
-    """Show an error raised inside as a sentence in its place; the rest of the page continues."""
+    """Show an error raised inside as a sentence where it occurs; the rest of the page continues."""
     try:
         yield
     except (ValueError, OSError) as error:
@@ -34,7 +34,7 @@ def guarded(panel: str) -> Iterator[None]:
     # Anything else is a bug of ours: its traceback belongs in the log.
     except Exception:
         LOG.exception("%s failed", panel)
-        st.error(f"{panel} doesn't work just now. The rest of the page does; the server's log says what happened.")
+        st.error(f"{panel} failed. The rest of the page works; the server's log says what happened.")
 
 
 def sentence(error: Exception | str) -> str:

@@ -17,16 +17,15 @@ LONGEST_HISTORY = 12
 # What the key of a visitor's own model begins with: no file's name has a slash.
 OWN = "own/"
 HELP = """
-**Draw** a digit, or upload a picture of one. The answer comes after every stroke.
+**Draw** a digit, or upload a picture of one. The answer follows every stroke.
 
-- **Why** shows which parts of the digit speak for an answer, and what would change it.
+- **Why** shows which parts of the digit support an answer, and what would change it.
 - **Compare** asks every model.
-- **Stress** damages the digit in 28 ways, and shows where the answer breaks.
+- **Stress** corrupts the digit in 28 ways, and shows where the answer changes.
 - **Models** shows how good each model is, and where it errs.
-- **My handwriting** keeps drawings with their true digit.
+- **My handwriting** saves your digits, and fine-tunes a model on them.
 
-Above the canvas, ↶ and ↷ undo and redo a stroke, and the bin clears it. Nothing that you draw leaves this machine
-or is kept, unless you save it.
+Drawings go no further than the machine that runs the app, and are kept only if you save them.
 """
 
 
@@ -36,13 +35,13 @@ def choose_model() -> Model | None:
     own: Model | None = st.session_state.get("own_model")
     options = [*names, *([own.key] if own else [])]
     if not options:
-        st.error("There are no models in `models/`: `git checkout models` brings the shipped ones back.")
+        st.error("There are no models in `models/`: `git checkout models` restores the shipped ones.")
         return None
-    # A file that was deleted while it was selected is no option any more.
+    # A file that was deleted while it was selected is no longer an option.
     gone = st.session_state.get("model")
     if gone is not None and gone not in options:
         name = "Your model" if gone.startswith(OWN) else gone
-        st.session_state.gone = f"{name} is gone, so {options[0]} answers now."
+        st.session_state.gone = f"{name} has been removed, so {options[0]} answers now."
         st.session_state.model = options[0]
     if "gone" in st.session_state:
         st.warning(st.session_state.gone)
@@ -68,12 +67,12 @@ def load_own_model() -> None:
         return
     with st.expander("Your own model"):
         file = st.file_uploader(
-            "A .keras file, from 28×28 pixels to ten digits",
+            "A .keras file that maps 28×28 pixels to ten digits",
             type=["keras"],
             max_upload_size=30,
             key="own_upload",
         )
-        st.caption("The file is taken as data: it is checked, converted aside, and no code in it runs.")
+        st.caption("The file is treated as data: a separate process converts it, and no code in it runs.")
         if file is None:
             st.session_state.pop("own_file", None)
             st.session_state.pop("own_model", None)
@@ -101,7 +100,7 @@ def _admit(file: UploadedFile) -> tuple[Model | None, str]:
 
 def choose_pen() -> Pen:
     """Let the visitor choose brush and paper."""
-    width = st.slider("Brush, pixels", 4, 40, 18, key="brush")
+    width = st.slider("Brush width (pixels)", 4, 40, 18, key="brush")
     paper = st.radio("Canvas", ["Light", "Dark"], horizontal=True, key="canvas_paper")
     return Pen(width, is_light=paper == "Dark")
 
@@ -131,14 +130,14 @@ def remember(drawing: Drawing, verdict: Verdict, model: Model) -> None:
 
 
 def show_history() -> None:
-    """Show this session's last drawings, the newest first."""
+    """Show this session's recent drawings, the newest first."""
     if history := st.session_state.get("history"):
         entries = "".join(
             f'<figure title="{escape(entry["caption"])}"><img class="pixels" src="{entry["uri"]}" '
             f'alt="{escape(entry["caption"])}"><figcaption>{entry["answer"]}</figcaption></figure>'
             for entry in reversed(history.values())
         )
-        st.html(f'<p class="heading">Last drawings</p><div class="history">{entries}</div>')
+        st.html(f'<p class="heading">Recent drawings</p><div class="history">{entries}</div>')
 
 
 def show_downloads(drawing: Drawing, verdict: Verdict, model: Model) -> None:

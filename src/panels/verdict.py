@@ -14,7 +14,7 @@ def show(verdict: Verdict, label: int | None) -> None:
     if not verdict.is_familiar:
         detail = f"It is unlike the digits that this model learned from. {detail}"
     if label is not None:
-        detail += f"<br>In truth it is a {label}: {'right' if label == verdict.answer else '<b>wrong</b>'}."
+        detail += f"<br>The true digit is {label}: {'right' if label == verdict.answer else '<b>wrong</b>'}."
     st.html(
         f'<div class="verdict {"sure" if verdict.is_sure else "unsure"}" role="status">'
         f'<span class="answer">{verdict.answer}</span>'
@@ -31,5 +31,5 @@ def show_nothing() -> None:
     """Say that there is nothing to recognise yet."""
     st.html(
         '<div class="verdict nothing" role="status"><span class="answer">?</span><span><strong>Nothing drawn</strong>'
-        "<br>Draw a digit from 0 to 9; the answer comes after every stroke.</span></div>"
+        "<br>Draw a digit from 0 to 9; the answer follows every stroke.</span></div>"
     )

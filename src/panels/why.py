@@ -1,4 +1,4 @@
-"""Why: the evidence for an answer, what would change it, and which training digits look alike."""
+"""Why: the evidence for an answer, what would change it, and which training digits are similar."""
 
 import streamlit as st
 
@@ -10,7 +10,7 @@ from panels import cache, page
 from panels.cache import Model
 from panels.draw import Drawing
 
-ANSWER, NOBODY = "the answer", "no other digit"
+ANSWER, NO_OTHER = "the answer", "no other digit"
 SIDE = 280
 SIMILAR_DIGITS = 10
 
@@ -47,7 +47,10 @@ def _choose(methods: list[str], verdict: Verdict) -> tuple[str, int, int | None]
     chosen = middle.selectbox("Evidence for", [ANSWER, *range(10)], key="target", persist_state="page")
     target = verdict.answer if isinstance(chosen, str) else chosen
     versus = right.selectbox(
-        "Rather than", [NOBODY, *(digit for digit in range(10) if digit != target)], key="versus", persist_state="page"
+        "Rather than",
+        [NO_OTHER, *(digit for digit in range(10) if digit != target)],
+        key="versus",
+        persist_state="page",
     )
     return method, target, None if isinstance(versus, str) else versus
 
@@ -56,7 +59,7 @@ def _choose(methods: list[str], verdict: Verdict) -> tuple[str, int, int | None]
 def _wait_for_tensorflow(wanted: str, meanwhile: str) -> None:
     if cache.tensorflow_is_ready():
         st.rerun()
-    st.info(f"{wanted} needs TensorFlow, which is starting, once. Until then you see {meanwhile}.")
+    st.info(f"{wanted} needs TensorFlow, which is starting. Until then you see {meanwhile}.")
 
 
 def _show_heat(drawing: Drawing, model: Model, method: str, target: int, versus: int | None) -> None:
@@ -77,7 +80,7 @@ def _show_heat(drawing: Drawing, model: Model, method: str, target: int, versus:
 def _show_similar_digits(drawing: Drawing, model: Model) -> None:
     st.html("<p class='heading'>Similar training digits</p>")
     if "features" not in model.recogniser.outputs:
-        st.caption(f"{model.name} has no layer in which digits could be compared.")
+        st.caption(f"{model.name} has no layer in which to compare digits.")
         return
     alike = cache.nearest(model, drawing.image, SIMILAR_DIGITS)
     figures = "".join(
@@ -86,13 +89,13 @@ def _show_similar_digits(drawing: Drawing, model: Model) -> None:
         for image, label in zip(alike.images, alike.labels, strict=True)
     )
     st.html(f'<div class="digits">{figures}</div>')
-    st.caption("The nearest of 5,000 in the model's last layer, with their labels.")
+    st.caption("The nearest of 5,000, by the input of the model's last layer, with their labels.")
 
 
 def _show_fewest_pixels(drawing: Drawing, verdict: Verdict, model: Model, versus: int | None) -> None:
     st.html("<p class='heading'>What would change the answer?</p>")
     other = verdict.ranked[1][0] if versus in (None, verdict.answer) else versus
-    if not st.toggle(f"Find the fewest pixels that make it a {other}", key="fewest", persist_state="page"):
+    if not st.toggle(f"Find the fewest pixels that turn it into a {other}", key="fewest", persist_state="page"):
         return
     found = cache.fewest_pixels(model, drawing.image, other)
     if not found.found:
@@ -105,5 +108,5 @@ def _show_fewest_pixels(drawing: Drawing, verdict: Verdict, model: Model, versus
     count = int(found.changed.sum())
     after.caption(
         f"{count} of 784 pixels changed, and {model.name} answers {other}. Red marks added ink, blue removed "
-        "ink: specks that a person would hardly notice."
+        "ink, often specks that a person would hardly notice."
     )

@@ -116,10 +116,10 @@ def test_counts_say_what_is_missing(at, folder, splits):
 
 
 @pytest.mark.parametrize(("learnt", "is_marked"), [("my_digits", True), ("sample", False)])
-def test_model_that_has_learnt_from_these_digits_is_marked(at, kept, folder, monkeypatch, learnt, is_marked):
+def test_model_fine_tuned_on_these_digits_is_marked(at, kept, folder, monkeypatch, learnt, is_marked):
     (folder / "checkout").mkdir()
     card = borrow_models(monkeypatch, folder / "checkout", "mnist_cnn", "mnist_logistic") / "mnist_logistic.json"
-    remark = "has learnt from your digits"
+    remark = "fine-tuned on your digits"
     assert not [row for row in rows(at.run().find("table", "mine")) if remark in words(row)]
     content = json.loads(card.read_text())
     score, right = content["scores"]["test"], [3] * 10

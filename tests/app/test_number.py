@@ -97,7 +97,7 @@ def test_touching_digits_are_doubtful(at):
     draw_ring(page, 70, 190, 284, 410)
     at.set(source="Upload").upload(png(page))
     assert [caption.split()[0] for caption in captions(at)] == ["0", "0?", "0?", "0"]
-    assert "Doubtful: digit 2 and 3: cut apart where two digits seemed to touch" in words(at.html)
+    assert "Doubtful: digits 2 and 3: cut apart where two digits seemed to touch" in words(at.html)
 
 
 def draw_ring(page: np.ndarray, *places: int) -> None:

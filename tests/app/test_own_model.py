@@ -41,7 +41,7 @@ def test_own_model_answers_as_soon_as_it_is_there(at, admitted, splits):
 def test_own_model_that_is_taken_away_while_it_answers_is_replaced(at, admitted):
     at.sample(8).upload(b"a model", "mine.keras", key="own_upload").upload(None, key="own_upload")
     assert "mine (yours)" not in options(at)
-    assert at.warnings == ["Your model is gone, so mnist_advanced answers now."]
+    assert at.warnings == ["Your model has been removed, so mnist_advanced answers now."]
     assert "Perhaps" in at.verdict or "sure" in at.verdict
     assert len(at.run().warnings) == 1
 

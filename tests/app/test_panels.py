@@ -35,7 +35,7 @@ def at(monkeypatch) -> Page:
 
 
 def test_blank_canvas_says_that_nothing_is_drawn(at):
-    assert at.verdict == "? Nothing drawn Draw a digit from 0 to 9; the answer comes after every stroke."
+    assert at.verdict == "? Nothing drawn Draw a digit from 0 to 9; the answer follows every stroke."
     assert not bars(at)
     assert not at.find_all("figure", "seen")
     assert not at.errors
@@ -100,15 +100,15 @@ def test_labels_of_samples_say_whether_the_answer_is_right(at, said, splits):
     for places, word in ((np.flatnonzero(is_right), "right"), (np.flatnonzero(~is_right), "wrong")):
         for place in places[:3]:
             at.sample(int(place))
-            assert f"In truth it is a {splits.test.labels[place]}: {word}." in at.verdict
-    assert "truth" not in at.set(source="Draw").draw(splits.test.images[0]).verdict
+            assert f"The true digit is {splits.test.labels[place]}: {word}." in at.verdict
+    assert "true digit" not in at.set(source="Draw").draw(splits.test.images[0]).verdict
 
 
 def test_model_sees_the_prepared_drawing_and_the_page_says_how(at, splits):
     at.draw(splits.test.images[3])
     expected = prepared(at.drawing)
     np.testing.assert_array_equal(255 - at.picture("the 28×28 image"), expected.image)
-    (expander,) = [each for each in at.app.expander if each.label == "How it became this"]
+    (expander,) = [each for each in at.app.expander if each.label == "Preprocessing steps"]
     assert expander.markdown[0].value == "\n".join(f"- {step}" for step in expected.steps)
     assert len(expected.steps) >= 3
 
@@ -241,13 +241,13 @@ def test_random_samples_differ_and_are_labelled(at, splits):
     for _ in range(5):
         at.click("A random test digit")
         seen.add(at.app.session_state["sample"])
-        assert f"In truth it is a {splits.test.labels[at.app.session_state['sample']]}" in at.verdict
+        assert f"The true digit is {splits.test.labels[at.app.session_state['sample']]}" in at.verdict
     assert len(seen) > 1
 
 
 def test_chosen_sample_stays_chosen_while_something_else_is_looked_at(at):
     at.set(source="Samples").choose("sample_digit", 7).set(source="Draw").set(source="Samples")
-    assert "In truth it is a 7" in at.verdict
+    assert "The true digit is 7" in at.verdict
     assert at.app.session_state["sample_digit"] == 7
 
 
@@ -284,9 +284,7 @@ def test_mistake_of_ours_is_one_sentence_in_its_place_and_a_traceback_in_the_log
     at.draw(splits.test.images[0]).show(panel)
     monkeypatch.setattr(module, function, broken)
     at.run()
-    assert at.errors == [
-        f"{name} doesn't work just now. The rest of the page does; the server's log says what happened."
-    ]
+    assert at.errors == [f"{name} failed. The rest of the page works; the server's log says what happened."]
     assert "secret" not in at.everything()
     assert bool(bars(at)) is (name not in ("The canvas", "The model"))
     (record,) = [each for each in caplog.records if each.name == "digits.app"]

@@ -144,7 +144,7 @@ def test_every_session_watches_it_and_may_cancel(at, kept, queue, monkeypatch):
     assert BUTTON not in buttons(other)
     other.click("Cancel")
     for each in (other.run(), at.run()):
-        assert infos(each) == ["The fine-tuning was cancelled; no model has changed."]
+        assert infos(each) == ["Fine-tuning was cancelled; no model has changed."]
         assert buttons(each)[BUTTON]
 
 
@@ -160,7 +160,7 @@ def finished(at: Page, queue: FakeQueue, state: str, error: str = "", model: str
 
 def test_failure_is_told_and_it_can_be_tried_again(at, kept, queue, tmp_path):
     finished(at, queue, "failed", f"can't write to the output folder {tmp_path}/models: no space")
-    assert at.errors == ["The fine-tuning failed: can't write to the output folder models: no space"]
+    assert at.errors == ["Fine-tuning failed: can't write to the output folder models: no space"]
     at.click(BUTTON)
     assert len(queue.jobs) == 2
     assert not at.errors
@@ -247,7 +247,7 @@ def test_what_should_be_looked_at_is_shown_before(at, kept, folder, splits):
     collection.save(255 - enlarged(wrong), 6, folder)
     (warning,) = at.run().warnings
     assert warning.splitlines() == [
-        "- Few of 0, 2, 3, 4, 5, 7, 8, 9 beside the others: write some more of them",
+        "- Few of 0, 2, 3, 4, 5, 7, 8, 9 compared with the others: write some more",
         "- Left out: 4/notes.txt: no PNG, JPEG, BMP or WEBP image",
     ]
     (suspect,) = [words(each) for each in at.find("div", "doubts").findall("figure")]
@@ -280,7 +280,7 @@ def test_command_that_fails_is_told_by_its_last_line(at, kept, monkeypatch):
     (run,) = finetuning.runs()
     wait_until(lambda: not run.is_under_way, seconds=20)
     real.close()
-    assert at.run().errors == ["The fine-tuning failed: the base is broken"]
+    assert at.run().errors == ["Fine-tuning failed: the base is broken"]
 
 
 def test_public_page_teaches_nothing(at, kept, monkeypatch):

@@ -100,7 +100,7 @@ def test_digits_that_the_collection_refuses_are_told(at, folder, scan):
 
 
 def test_empty_sheet_says_so(at):
-    assert uploaded(at, png(sheet.draw("letter"))).warnings == ["The boxes of this sheet are empty."]
+    assert uploaded(at, png(sheet.draw("letter"))).warnings == ["All boxes on this sheet are empty."]
     assert not [each for each in at.app.button if each.label.startswith("Save")]
 
 

@@ -68,7 +68,7 @@ def test_model_that_is_deleted_while_it_answers_is_replaced_with_a_sentence(mode
     at.set(model="mnist_mlp").draw(splits.test.images[0])
     for file in models.glob("mnist_mlp.*"):
         file.unlink()
-    assert at.run().warnings == ["mnist_mlp is gone, so mnist_logistic answers now."]
+    assert at.run().warnings == ["mnist_mlp has been removed, so mnist_logistic answers now."]
     assert "sure" in at.verdict
     assert not at.errors
     assert len(at.run().warnings) == 1
@@ -79,7 +79,7 @@ def test_no_models_at_all_are_a_sentence(models, at, splits):
         file.unlink()
     for panel in ("Why", "Compare", "Stress", "Models", "My handwriting"):
         at.show(panel)
-        assert "There are no models in `models/`: `git checkout models` brings the shipped ones back." in at.errors
+        assert "There are no models in `models/`: `git checkout models` restores the shipped ones." in at.errors
         assert len(at.errors) == 1
     models.rmdir()
     assert len(at.run().errors) == 1

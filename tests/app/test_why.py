@@ -10,7 +10,7 @@ from digits.explanations.attribution import METHODS, ExportedModel
 from digits.images import to_input
 from digits.reporting import thumbnails
 from panels import cache
-from panels.why import ANSWER, NOBODY
+from panels.why import ANSWER, NO_OTHER
 from tests.app.apptest import SHIPPED, Page, pixels, prepared, words
 
 # One of each kind.
@@ -60,9 +60,9 @@ def test_heat_is_what_the_library_gives_for_the_answer(at, name, splits):
 def test_method_target_and_contrast_reach_the_heat(at, method, splits):
     at.draw(splits.test.images[4]).set(method=method)
     image, seen = prepared(at.drawing).image, []
-    for target, versus in ((ANSWER, NOBODY), (ANSWER, 9), (9, NOBODY), (9, 4)):
+    for target, versus in ((ANSWER, NO_OTHER), (ANSWER, 9), (9, NO_OTHER), (9, 4)):
         at.set(target=target, versus=versus)
-        explained, other = 4 if target == ANSWER else target, None if versus == NOBODY else versus
+        explained, other = 4 if target == ANSWER else target, None if versus == NO_OTHER else versus
         seen.append(at.picture(f"where the evidence for {explained} lies"))
         np.testing.assert_array_equal(seen[-1], expected_heat("mnist_advanced", image, method, explained, other))
         sentence = f"{explained}{f' rather than {other}' if other else ''} more strongly, as mnist_advanced sees it."
@@ -124,7 +124,7 @@ def test_similar_digits_are_the_nearest_of_5000_training_digits(at, name, splits
     recogniser = recognizer.load(name)
     if "forest" in name:
         assert not found
-        assert f"{name} has no layer in which digits could be compared." in at.captions
+        assert f"{name} has no layer in which to compare digits." in at.captions
         return
     images, labels = splits.train.images[::11], splits.train.labels[::11]
     assert len(images) == 5000
@@ -137,12 +137,12 @@ def test_similar_digits_are_the_nearest_of_5000_training_digits(at, name, splits
 
 def test_fewest_pixels_are_those_that_the_search_finds_and_change_the_answer(at, splits):
     at.set(model="mnist_cnn").draw(splits.test.images[0])
-    for versus in (NOBODY, 9):
+    for versus in (NO_OTHER, 9):
         at.set(versus=versus, fewest=True)
         image, recogniser = prepared(at.drawing).image, recognizer.load("mnist_cnn")
-        other = versus if versus != NOBODY else int(np.argsort(recogniser.predict_proba(image[None])[0])[-2])
+        other = versus if versus != NO_OTHER else int(np.argsort(recogniser.predict_proba(image[None])[0])[-2])
         (toggle,) = [each for each in at.app.toggle if each.key == "fewest"]
-        assert toggle.label == f"Find the fewest pixels that make it a {other}"
+        assert toggle.label == f"Find the fewest pixels that turn it into a {other}"
         found = counterfactual.find(ExportedModel(recogniser), image, other)
         count = int((found.image != image).sum())
         (caption,) = [each for each in at.captions if "of 784 pixels changed" in each]
@@ -163,7 +163,7 @@ def test_search_that_finds_nothing_says_so(at, splits, monkeypatch):
 
 def test_explanations_can_be_switched_off(at, splits):
     at.draw(splits.test.images[0]).set(explain=False)
-    assert "Explanations are switched off at the side." in at.captions
+    assert "Explanations are switched off in the sidebar." in at.captions
     assert not any("evidence" in each.get("alt") for each in at.html.iter("img"))
     assert "sure" in at.verdict
     at.set(explain=True)

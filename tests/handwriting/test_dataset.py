@@ -36,7 +36,7 @@ def test_without_own_digits_the_sample_is_taken(tmp_path):
     assert mine.counts.tolist() == [12] * 10
     (tmp_path / "sample").symlink_to(paths.MY_DIGITS / "sample")
     assert dataset.load(tmp_path).sha256 == mine.sha256
-    assert "imagined writer" in dataset.describe(mine)[0]
+    assert "simulated writer" in dataset.describe(mine)[0]
 
 
 def test_what_cannot_be_learnt_from_is_listed(folder):
@@ -66,7 +66,7 @@ def test_few_digits_of_a_class_are_pointed_out(folder, splits):
     for number, place in enumerate(np.flatnonzero(splits.validation.labels == 8)[4:20]):
         Image.fromarray(splits.validation.images[place]).save(folder / "8" / f"more{number}.png")
     text = "\n".join(dataset.describe(dataset.load(folder)))
-    assert "few of 0, 1, 2, 3, 4, 5, 6, 7, 9 beside the others" in text
+    assert "few of 0, 1, 2, 3, 4, 5, 6, 7, 9 compared with the others" in text
 
 
 def test_too_few_are_refused_with_advice(folder):

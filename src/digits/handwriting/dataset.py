@@ -1,4 +1,4 @@
-"""One person's digits as fine-tuning takes them: what can be learnt from, and what somebody should look at first."""
+"""One person's digits as fine-tuning takes them: what it can learn from, and what to look at first."""
 
 import hashlib
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Handwriting:
 
     Attributes:
         folder: where they come from.
-        digits: those that can be learnt from.
+        digits: those to learn from.
         names: their files, such as "3/a.png".
         skipped: files that were left out, and why.
     """
@@ -91,10 +91,10 @@ def describe(mine: Handwriting) -> list[str]:
     counts = mine.counts
     lines = [f"{len(mine.digits)} digits in {mine.folder}"]
     if mine.folder.name == SAMPLE:
-        lines[0] += ": the sample of an imagined writer, because there are none of your own yet"
+        lines[0] += ": the sample of a simulated writer, because there are none of your own yet"
     lines.append("of each: " + ", ".join(f"{digit}: {count}" for digit, count in enumerate(counts)))
     if few := [str(digit) for digit in range(10) if UNBALANCED * counts[digit] < counts.max()]:
-        lines.append(f"few of {', '.join(few)} beside the others: write some more of them")
+        lines.append(f"few of {', '.join(few)} compared with the others: write some more")
     return lines + [f"left out: {name}: {reason}" for name, reason in mine.skipped.items()]
 
 

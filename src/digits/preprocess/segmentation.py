@@ -119,7 +119,7 @@ def _find_ink(grey: np.ndarray) -> Ink:
         if (difference**3).mean() < 0:
             evened = find_ink(cv2.convertScaleAbs(np.median(paper) + np.minimum(difference, 0)))
             if _border_share(evened) < _border_share(ink) / 2:
-                return replace(evened, steps=("evened out the light", *evened.steps))
+                return replace(evened, steps=("evened out the lighting", *evened.steps))
     return ink
 
 

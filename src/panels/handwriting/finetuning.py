@@ -87,24 +87,24 @@ def start(base: Model) -> Run:
 
 def _offer(model: Model | None, mine: Handwriting | None, problem: str) -> None:
     if model is None:
-        st.caption("Choose a model at the side that can be opened.")
+        st.caption("In the sidebar, choose a model that can be opened.")
         return
     base = _base_of(model)
     if base.recogniser.path.suffix != ".keras":
-        st.info(f"{base.name} can't be fine-tuned, only a network in models/ can: choose another model at the side.")
+        st.info(f"{base.name} can't be fine-tuned, only a network in models/ can: choose another model in the sidebar.")
         return
     label = "Fine-tune on my digits"
     if mine is None:
         st.info(f"Not yet: {problem}.")
     elif mine.folder.name == dataset.SAMPLE:
         label = "Try it with the sample digits"
-        st.caption("As long as you have saved no digits, you can try it with those of an imagined writer.")
+        st.caption("Until you save digits of your own, you can try it with a simulated writer's.")
     if mine:
         _show_remarks(mine, base)
-        again = "" if base is model else f" {model.name} has learnt your digits already, so this begins with its base."
+        again = "" if base is model else f" {model.name} is fine-tuned already, so this starts from its base."
         st.caption(
-            f"{base.name} learns from {len(mine.digits)} digits, in a minute or two, and stays as it is: the result is "
-            f"another model, {NAME}.{again}"
+            f"Fine-tuning on {len(mine.digits)} digits takes a minute or two. {base.name} stays as it is: the result "
+            f"is another model, {NAME}.{again}"
         )
     if st.button(label, icon=":material/school:", disabled=mine is None):
         start(base)
@@ -112,7 +112,7 @@ def _offer(model: Model | None, mine: Handwriting | None, problem: str) -> None:
 
 
 def _base_of(model: Model) -> Model:
-    """The model to begin with: what a personal one was made from, which alone can tell before from after."""
+    """The model to start from: for a personal one, the base that it was made from."""
     card = model.recogniser.card
     return cache.open_model(card["base"]["name"]) if "own_digits" in card else model
 
@@ -125,7 +125,7 @@ def _show_remarks(mine: Handwriting, base: Model) -> None:
     if suspects:
         figures = _shortened([_suspect(mine, name, reason) for name, reason in suspects.items()])
         st.html(
-            "<p class='heading'>Please look at these first: are they what you meant?</p>"
+            "<p class='heading'>Please check these first: are their labels right?</p>"
             f"<div class='digits doubts'>{''.join(figures)}</div>"
         )
 
@@ -136,9 +136,9 @@ def _shortened(remarks: list[str]) -> list[str]:
 
 
 def _suspect(mine: Handwriting, name: str, reason: str) -> str:
-    place = mine.names.index(name)
-    picture = page.picture(thumbnails.on_paper(mine.digits.images[place]), name, 84)
-    words = f"saved as a {mine.digits.labels[place]}, but {reason}"
+    index = mine.names.index(name)
+    picture = page.picture(thumbnails.on_paper(mine.digits.images[index]), name, 84)
+    words = f"saved as a {mine.digits.labels[index]}, but {reason}"
     return f"<figure title='{escape(name)}'>{picture}<figcaption>{escape(words)}</figcaption></figure>"
 
 
@@ -157,9 +157,9 @@ def _watch() -> None:
 
 def _say_how_it_ended(run: Run) -> None:
     if run.job.state == "failed":
-        st.error(page.sentence(f"The fine-tuning failed: {run.job.error}"))
+        st.error(page.sentence(f"Fine-tuning failed: {run.job.error}"))
     elif run.job.state == "cancelled":
-        st.info("The fine-tuning was cancelled; no model has changed.")
+        st.info("Fine-tuning was cancelled; no model has changed.")
     else:
         result = json.loads(run.result.read_text(encoding="utf-8"))
         if result["model"]:

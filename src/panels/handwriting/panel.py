@@ -95,13 +95,13 @@ def _what_is_missing(counts: list[int]) -> str:
 
 
 def _compare_models(entries: list[Entry]) -> None:
-    st.html("<p class='heading'>How well the models read you</p>")
+    st.html("<p class='heading'>How well the models read your digits</p>")
     readable = [entry for entry in entries if not entry.problem]
     if not readable:
         return
     images = np.stack([entry.image for entry in readable if entry.image is not None])
     labels = np.array([entry.digit for entry in readable])
-    rows, has_learnt = [], False
+    rows, is_trained = [], False
     for name in cache.model_names():
         with page.guarded(name):
             model = cache.open_model(name)
@@ -109,15 +109,15 @@ def _compare_models(entries: list[Entry]) -> None:
             right = int((answers == labels).sum())
             low, high = intervals.wilson_interval(right, len(labels))
             is_personal = model.recogniser.card.get("own_digits", {}).get("folder", dataset.SAMPLE) != dataset.SAMPLE
-            remark = "<br><small>has learnt from your digits</small>" if is_personal else ""
-            has_learnt |= is_personal
+            remark = "<br><small>fine-tuned on your digits</small>" if is_personal else ""
+            is_trained |= is_personal
             rows.append(
                 f"<tr><th scope='row'>{escape(name)}{remark}</th><td>{right} of {len(labels)}</td>"
                 f"<td>{right / len(labels):.1%}</td><td>{low:.0%} – {high:.0%}</td></tr>"
             )
     st.html(page.table(["Model", "Right", "Accuracy", "95 % interval"], rows, "mine"))
-    if has_learnt:
+    if is_trained:
         st.caption(
-            "What a model reads of the digits that it has learnt from says little. How it reads digits that are new to "
-            "it stands below."
+            "A model's accuracy on the digits that it was fine-tuned on says little. Its accuracy on held-out digits "
+            "is below."
         )

@@ -74,7 +74,7 @@ def _read(content: bytes) -> list[Candidate]:
 def _review(content: bytes, model: Model) -> None:
     candidates = importing.review(_read(content), model.recogniser)
     if not candidates:
-        st.warning("The boxes of this sheet are empty.")
+        st.warning("All boxes on this sheet are empty.")
         return
     doubtful = [candidate for candidate in candidates if candidate.doubt]
     st.html(
@@ -103,7 +103,7 @@ def _row(digit: int, candidates: Sequence[Candidate]) -> str:
     mine = [candidate for candidate in candidates if candidate.digit == digit]
     images = "".join(
         f"<span{' class=doubtful' if candidate.doubt else ''}>"
-        f"{page.picture(thumbnails.on_paper(candidate.image), _place(candidate), 36)}</span>"
+        f"{page.picture(thumbnails.on_paper(candidate.image), _box(candidate), 36)}</span>"
         for candidate in mine
     )
     return (
@@ -113,9 +113,9 @@ def _row(digit: int, candidates: Sequence[Candidate]) -> str:
 
 
 def _doubt(candidate: Candidate) -> str:
-    words = f"{_place(candidate)}: {candidate.doubt}"
+    words = f"{_box(candidate)}: {candidate.doubt}"
     return f"<figure>{page.picture(candidate.picture, words, 84)}<figcaption>{escape(words)}</figcaption></figure>"
 
 
-def _place(candidate: Candidate) -> str:
+def _box(candidate: Candidate) -> str:
     return candidate.source.removesuffix(f" of {PHOTO}")

@@ -54,7 +54,7 @@ def test_models_come_break_and_go(page, spare):
     for file in spare.parent.glob("spare.*"):
         file.unlink()
     visitor.main(page).get_by_role("radio", name="9", exact=True).click()
-    visitor.expect_sentence(page, f"spare is gone, so {DEFAULT} answers now")
+    visitor.expect_sentence(page, f"spare has been removed, so {DEFAULT} answers now")
     visitor.expect_answer(page, 9)
     visitor.wait_until_idle(page)
     assert visitor.downloaded_verdict(page)["model"] == DEFAULT

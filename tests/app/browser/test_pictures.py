@@ -100,18 +100,18 @@ def test_samples_tell_their_true_digit_and_the_camera_takes_a_photo(page):
     for digit in (0, 9):
         visitor.main(page).get_by_role("radio", name=f"{digit}", exact=True).click()
         visitor.expect_answer(page, digit)
-        expect(visitor.verdict(page)).to_contain_text(f"In truth it is a {digit}: right.")
+        expect(visitor.verdict(page)).to_contain_text(f"The true digit is {digit}: right.")
     before = visitor.sample(page)
     visitor.main(page).get_by_role("button", name="A random test digit").click()
     expect(visitor.sample_picture(page)).not_to_have_attribute("alt", f"test digit {before}")
     visitor.wait_until_idle(page)
     label = labels[visitor.sample(page)]
-    expect(visitor.verdict(page)).to_contain_text(f"In truth it is a {label}")
+    expect(visitor.verdict(page)).to_contain_text(f"The true digit is {label}")
     assert visitor.downloaded_verdict(page)["true_digit"] == label
 
     visitor.use_source(page, "Camera")
     page.wait_for_function("document.querySelector('video')?.readyState === HTMLMediaElement.HAVE_ENOUGH_DATA")
     visitor.main(page).get_by_role("button", name="Take Photo").click()
     expect(visitor.main(page).get_by_role("button", name="Clear photo")).to_be_visible()
-    expect(visitor.main(page).get_by_alt_text("the picture as it came")).to_be_visible()
+    expect(visitor.main(page).get_by_alt_text("the original picture")).to_be_visible()
     expect(visitor.verdict(page)).not_to_contain_text(visitor.NOTHING_DRAWN)
