@@ -1,6 +1,7 @@
 """Collect your handwriting: print a sheet, fill it in and photograph it, or import a folder of pictures."""
 
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ from digits import cli, files, paths
 @dataclass(frozen=True, kw_only=True)
 class Options:
     photos: Annotated[tuple[Path, ...], Positional, arg(metavar="[PHOTO ...]")] = ()
-    """Photos or scans of filled sheets."""
+    """Photos or scans of filled-in sheets."""
     sheet: bool = False
     """Write sheets to print, A4 and Letter."""
     import_folder: Annotated[Path | None, arg(name="import", metavar="FOLDER")] = None
@@ -34,9 +35,16 @@ class Options:
     """Folder for the sheets and the contact sheet."""
 
 
+def without_effect(options: Options) -> dict[str, Collection[str]]:
+    return {
+        "with --sheet": set(vars(options)) - {"sheet", "output_dir"} if options.sheet else (),
+        "without --import": () if options.import_folder else ["guess"],
+    }
+
+
 def main(options: Options) -> None:
     if bool(options.photos) + options.sheet + (options.import_folder is not None) != 1:
-        raise ValueError("expected one of: photos of filled sheets, --import FOLDER, or --sheet for sheets to print")
+        raise ValueError("expected one of: photos of filled-in sheets, --import FOLDER, or --sheet for sheets to print")
     if options.sheet:
         write_sheets(options.output_dir)
         return
@@ -114,4 +122,4 @@ def save(candidates: list, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__, without_effect=without_effect)

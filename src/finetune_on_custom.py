@@ -1,4 +1,4 @@
-"""Fine-tune a model on your handwriting, keep it if that gains anything, and say what it costs on MNIST."""
+"""Fine-tune a model on your handwriting, keep the result if it gains anything, and report what it costs on MNIST."""
 
 import json
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from digits import backend, cli, files, paths
+from digits.errors import check_ranges, seed_range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,17 +26,18 @@ class Options:
     report_dir: Path = paths.REPORTS / "finetuning"
     """Folder for result.json and the pictures of before and after."""
     folds: int = 3
-    """Folds of the cross-validation that estimates how well your next digits will be recognised."""
+    """Number of folds of the cross-validation that estimates how well your next digits will be recognised."""
     learning_curve: bool = False
     """Also measure the gain from 1, 3, 5, 10 and 20 samples per digit, up to two thirds of yours; takes longer."""
     random_seed: int = 0
     """Seed of the folds, the order and the augmentation."""
 
+    def __post_init__(self) -> None:
+        check_ranges(self, ("folds", self.folds >= 2, "at least 2"), seed_range(self.random_seed))
+
 
 def main(options: Options) -> None:
     files.check_name(options.name, "a --name")
-    if options.folds < 2:
-        raise ValueError(f"expected --folds of at least 2, got {options.folds}")
     with (
         files.locked(options.report_dir, "--report-dir"),
         files.locked(options.output_dir, "--name", options.name),
@@ -50,7 +52,7 @@ def finetune(options: Options) -> None:
     mine = dataset.load(options.digits_dir)
     base = recognizer.load(options.base, options.models_dir)
     if base.path.suffix != ".keras":
-        raise ValueError(f"{base.name} can't be fine-tuned, only networks kept as .keras can; name another --base")
+        raise ValueError(f"{base.name} can't be fine-tuned, only networks saved as .keras can; name another --base")
     if "own_digits" in base.card:
         earlier = base.card["base"]["name"]
         raise ValueError(f"{base.name} is fine-tuned already; start from its base: --base {earlier}")

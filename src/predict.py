@@ -45,7 +45,7 @@ def main(options: Options) -> None:
     from digits.recognition import batch
 
     if not options.images and not options.samples:
-        raise ValueError("nothing to read: name image files, folders or globs, or ask for --samples 9")
+        raise ValueError("nothing to read: name image files, folders or globs, or use --samples 9")
     if not 1 <= options.top <= 10:
         raise ValueError(f"--top must be 1 to 10, got {options.top}")
     recogniser = recognizer.load(options.model, options.models_dir)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import Positional, arg
 
 from digits import backend, cli, files, paths
+from digits.errors import check_ranges
 
 if TYPE_CHECKING:
     from digits.studies.declaration import Study
@@ -27,7 +28,7 @@ class Options:
     models_dir: Path = paths.MODELS
     """Folder in which --ship publishes models."""
     workers: int = 1
-    """Number of trainings at a time; they share the processor cores."""
+    """Number of models to train at a time; they share the processor cores."""
     scheduler: Annotated[str | None, arg(metavar="ADDRESS")] = None
     """Address of a dask.distributed scheduler to use instead of local processes, such as tcp://HOST:PORT."""
     restart: bool = False
@@ -36,6 +37,16 @@ class Options:
     """Folder with mnist.npz."""
     output_dir: Annotated[Path | None, arg(metavar="PATH")] = None
     """Folder for the runs and the report; by default reports/studies/NAME."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, ("workers", self.workers >= 1, "at least 1"))
+
+
+def without_effect(options: Options) -> dict[str, list[str]]:
+    return {
+        "without --ship": [] if options.ship else ["models_dir"],
+        "with --scheduler": ["workers"] if options.scheduler else [],
+    }
 
 
 def main(options: Options) -> None:
@@ -84,4 +95,4 @@ def ship_ensembles(study: "Study", results: "Results", workspace: "Workspace", m
 
 
 if __name__ == "__main__":
-    cli.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__, without_effect=without_effect)

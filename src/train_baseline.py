@@ -3,12 +3,14 @@
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from tyro.conf import arg
 
 from digits import backend, cli, files, paths
+from digits.errors import check_ranges, seed_range
 
 Name = Literal["digits_8x8_logistic", "mnist_logistic", "mnist_linear_svm", "mnist_random_forest"]
 
@@ -16,7 +18,7 @@ Name = Literal["digits_8x8_logistic", "mnist_logistic", "mnist_linear_svm", "mni
 @dataclass(frozen=True, kw_only=True)
 class Options:
     models: tuple[Name, ...] = get_args(Name)
-    """Which to train."""
+    """Models to train."""
     data_dir: Path = paths.DATA
     """Folder with mnist.npz."""
     output_dir: Path = paths.MODELS
@@ -24,19 +26,43 @@ class Options:
     report_dir: Path = paths.REPORTS
     """Folder for the comparison chart."""
     logistic_8x8_c: float = 0.01
-    """Inverse strength of the penalty on the 8×8 digits."""
+    """Inverse regularisation strength of the logistic regression on 8×8 digits."""
     logistic_c: float = 0.1
-    """Inverse strength of the logistic regression's penalty."""
+    """Inverse regularisation strength of the logistic regression on MNIST."""
     svm_c: float = 0.03
-    """Inverse strength of the SVM's penalty."""
+    """Inverse regularisation strength of the SVM."""
     trees: int = 60
-    """Trees of the forest."""
+    """Number of trees in the forest."""
     leaf_samples: int = 2
-    """Fewest training digits in a leaf of the forest."""
+    """Minimum number of training digits in a leaf."""
     random_seed: int = 0
     """Seed of the forest, the SVM's solver and the 8×8 split."""
     limit: Annotated[int | None, arg(metavar="INT")] = None
-    """Train on the first so many digits only, for a quick try."""
+    """Number of training digits, taken from the first, for a quick trial; all by default."""
+
+    def __post_init__(self) -> None:
+        strengths = ("logistic_8x8_c", "logistic_c", "svm_c")
+        check_ranges(
+            self,
+            ("models", len(set(self.models)) == len(self.models), "without repetitions"),
+            *((name, 0 < getattr(self, name) < inf, "above 0") for name in strengths),
+            ("trees", self.trees >= 1, "at least 1"),
+            ("leaf_samples", self.leaf_samples >= 1, "at least 1"),
+            seed_range(self.random_seed),
+        )
+
+
+OPTIONS_OF = {
+    "digits_8x8_logistic": {"logistic_8x8_c", "random_seed"},
+    "mnist_logistic": {"logistic_c", "limit"},
+    "mnist_linear_svm": {"svm_c", "random_seed", "limit"},
+    "mnist_random_forest": {"trees", "leaf_samples", "random_seed", "limit"},
+}
+
+
+def without_effect(options: Options) -> dict[str, set[str]]:
+    used = set().union(*(OPTIONS_OF[model] for model in options.models))
+    return {f"on {', '.join(options.models)}": set().union(*OPTIONS_OF.values()) - used}
 
 
 def main(options: Options) -> None:
@@ -91,4 +117,4 @@ def train_all(options: Options, splits, digits) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__, without_effect=without_effect)

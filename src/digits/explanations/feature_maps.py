@@ -1,4 +1,4 @@
-"""What a network has learnt: its weights and filters as images, and its feature maps."""
+"""What a network has learned: its weights and filters as images, and its feature maps."""
 
 from math import isqrt
 

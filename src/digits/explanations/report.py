@@ -115,7 +115,7 @@ def _of_answers(found: Explanations, subject: Subject, background: Background) -
 
 
 def _of_network(found: Explanations, subject: Subject, background: Background) -> dict[str, Figure]:
-    """Figures of what the model has learnt."""
+    """Figures of what the model has learned."""
     figures = {}
     if found.plane is not None:
         figures["plane"] = draw.plane(found.plane, background.test.labels, found.misread)

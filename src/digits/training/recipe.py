@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import tyro
 
 from digits import files, paths
+from digits.errors import check_ranges, seed_range
 
 # Of `digits.augmentation`, which loads NumPy and OpenCV.
 Family = Literal[
@@ -28,7 +29,7 @@ Family = Literal[
     "noise",
     "polarity",
 ]
-# Former names of options, which may still stand in a user's scripts and studies.
+# Former names of options, which a user's scripts and studies may still use.
 FORMER_NAMES = {"hardest": "hard_example_fraction", "averaging": "ema_momentum", "calm": "calm_fraction"}
 
 
@@ -65,13 +66,14 @@ class Recipe:
     random_seed: int = 0
     """Seed of the initial weights, the batch order, the augmentation and dropout."""
     limit: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
-    """Number of training digits, taken from the first, for a quick try; all of them if left out."""
+    """Number of training digits, taken from the first, for a quick trial; all by default."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision that layers compute in; auto uses bfloat16 if the processor multiplies such matrices in hardware."""
 
     def __post_init__(self) -> None:
         # Here, because loading Keras takes seconds.
-        for name, is_valid, expected in (
+        check_ranges(
+            self,
             ("epochs", self.epochs >= 1, "at least 1"),
             ("batch_size", self.batch_size >= 1, "at least 1"),
             ("hard_example_fraction", 0 < self.hard_example_fraction <= 1, "above 0 and up to 1"),
@@ -81,10 +83,9 @@ class Recipe:
             ("ema_momentum", 0 <= self.ema_momentum < 1, "from 0 to below 1"),
             ("calm_fraction", 0 <= self.calm_fraction <= 1, "from 0 to 1"),
             ("patience", self.patience >= 1, "at least 1"),
+            seed_range(self.random_seed),
             ("limit", self.limit is None or self.limit >= 1, "at least 1"),
-        ):
-            if not is_valid:
-                raise ValueError(f"expected {name} {expected}, got {getattr(self, name)}")
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,3 +111,8 @@ class Run:
 
     def __post_init__(self) -> None:
         files.check_name(self.name, "a --name")
+
+
+def without_effect(recipe: Recipe) -> dict[str, list[str]]:
+    """The options that a recipe leaves without effect, by the reason."""
+    return {"without --augmentation": ["calm_fraction"] if recipe.augmentation == "none" else []}
