@@ -71,8 +71,8 @@ def speed(measured: Mapping) -> str:
         [
             markdown_table(["validation accuracy", *names], to_targets),
             markdown_table(["peer", "its final accuracy", "its time to that", "`train_cnn.py`", "ratio"], to_finals),
-            f"A training image asks for {limit['megaflops_a_training_image']} million operations. This machine "
-            f"multiplies matrices of {limit['precision']} at {limit['matrix_product_gigaflops']:,} GFLOP/s; training "
+            f"A training image takes {limit['megaflops_a_training_image']} million operations. This machine "
+            f"multiplies {limit['precision']} matrices at {limit['matrix_product_gigaflops']:,} GFLOP/s; training "
             f"runs at {limit['training_images_a_second']:,} images/s, which is {limit['reached_gigaflops']:,} GFLOP/s "
             f"or {limit['share_of_the_limit']:.0%} of that.",
         ]
