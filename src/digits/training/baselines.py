@@ -39,7 +39,7 @@ def linear_svm(digits: Digits, c: float, seed: int) -> Baseline:
     # The parameter accepts a boolean; its default, "auto", hides that.
     svm = LinearSVC(C=c, dual=False, tol=1e-3, random_state=seed)  # pyright: ignore[reportArgumentType]
     fitted = svm.fit(_pixels(digits), digits.labels)
-    return _linear(fitted, "Linear support-vector machines, one against the rest")
+    return _linear(fitted, "Linear support-vector machine, one-vs-rest")
 
 
 def random_forest(digits: Digits, trees: int, leaf_samples: int, seed: int) -> Baseline:
@@ -69,8 +69,8 @@ def logistic_8x8(c: float, seed: int) -> Baseline:
     own = intervals.accuracy_with_interval(correct, len(held_out_labels))
     baseline = _linear(
         fitted,
-        f"Logistic regression on scikit-learn's 8×8 digits, which never saw MNIST; right on {own['accuracy']:.1%} "
-        f"of the {own['n']} 8×8 digits held out",
+        f"Logistic regression trained on scikit-learn's 8×8 digits, not on MNIST; {own['accuracy']:.1%} accuracy "
+        f"on {own['n']} held-out 8×8 digits",
         front=scikit_learn.eight_by_eight(),
     )
     return Baseline(baseline.model, baseline.facts | {"own_held_out": own})
