@@ -82,7 +82,7 @@ def test_an_image_is_taken_as_it_is(model, splits):
     ("picture", "words"),
     [
         ("gone.png", "no image gone.png"),
-        (b"text", "the image: not a valid PNG, JPEG, BMP or WEBP image"),
+        (b"text", "the image: not a valid PNG, JPEG, BMP, WEBP, TIFF, GIF, AVIF or PPM image"),
         (np.full((50, 50), 255, np.uint8), "nothing is drawn on it"),
         (np.zeros((50, 50)), r"expected grey levels as uint8 \(height, width\), got float64 \(50, 50\)"),
         (np.zeros((28, 28), bool), r"got bool \(28, 28\)"),

@@ -197,12 +197,12 @@ WHITE = np.full((280, 280), 255, np.uint8)
     [
         (png(WHITE), "nothing is drawn on it"),
         (png(WHITE[:1, :1]), "nothing is drawn on it"),
-        (png(WHITE, "GIF"), "not a valid PNG, JPEG, BMP or WEBP image"),
-        (png(np.arange(256, dtype=np.uint8).repeat(300).reshape(256, 300), "JPEG")[:900], "not a valid PNG"),
+        (png(WHITE, "PCX"), "not a valid PNG, JPEG, BMP, WEBP, TIFF, GIF, AVIF or PPM image"),
+        (png(np.arange(256, dtype=np.uint8).repeat(300).reshape(256, 300), "JPEG")[:900], "not a valid JPEG image"),
         (b"", "not a valid PNG"),
-        (png(np.zeros((5000, 4001), np.uint8)), "4001×5000 is over 20 million pixels; scale it down"),
+        (png(np.zeros((10_000, 5_001), np.uint8)), "5001×10000 is over 50 million pixels; scale it down"),
     ],
-    ids=["blank", "one pixel", "GIF renamed", "truncated", "empty", "too large"],
+    ids=["blank", "one pixel", "PCX renamed", "truncated", "empty", "too large"],
 )
 def test_what_is_no_picture_of_a_digit_gets_a_sentence_and_the_app_goes_on(at, content, sentence, splits):
     at.set(source="Upload").upload(content)

@@ -108,7 +108,7 @@ def test_empty_sheet_says_so(at):
     ("content", "sentence"),
     [
         (png(np.full((900, 700), 200, np.uint8)), "found 0 of the sheet's 4 corner marks"),
-        (b"not a picture", "not a valid PNG, JPEG, BMP or WEBP image"),
+        (b"not a picture", "not a valid PNG, JPEG, BMP, WEBP, TIFF, GIF, AVIF or PPM image"),
     ],
 )
 def test_picture_of_something_else_gets_a_sentence(at, folder, content, sentence):

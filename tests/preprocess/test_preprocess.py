@@ -247,34 +247,6 @@ def test_centre_of_mass_is_in_the_middle(some_digits):
         assert np.average(rows, weights=prepared) == pytest.approx(14, abs=0.6)
 
 
-def test_every_mode_of_a_picture_gives_the_same_digit(digit):
-    dark = 255 - large(digit)
-    expected = preprocess.prepare(dark).image
-    grey = Image.fromarray(dark)
-    transparent = Image.merge("RGBA", [Image.new("L", grey.size, 0)] * 3 + [Image.fromarray(large(digit))])
-    white_on_transparent = Image.merge("RGBA", [Image.new("L", grey.size, 255)] * 3 + [Image.fromarray(large(digit))])
-    for picture in (
-        grey.convert("RGB"),
-        grey.convert("RGBA"),
-        grey.convert("P"),
-        Image.fromarray(dark.astype(np.uint16) * 257),
-        transparent,
-        white_on_transparent,
-    ):
-        prepared = preprocess.prepare_file(as_png(picture))
-        assert difference(prepared.image, expected) < 1.5, picture.mode
-
-
-def test_exif_rotation_is_undone(digit):
-    picture = Image.fromarray(255 - large(digit))
-    upright = preprocess.prepare(np.asarray(picture)).image
-    exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned: show it rotated by 90° clockwise
-    file = io.BytesIO()
-    picture.rotate(90, expand=True).save(file, "JPEG", quality=95, exif=exif)
-    assert difference(preprocess.prepare_file(file.getvalue()).image, upright) < 3
-
-
 def test_specks_are_removed(digit):
     page = large(digit)
     clean = preprocess.prepare(page).image
@@ -316,26 +288,6 @@ def test_two_distant_faint_dots_do_not_round_to_zero():
     grey[2:4, 2:4] = grey[397:399, 397:399] = 150
     image = preprocess.prepare(grey).image
     assert image.max() == 255
-
-
-def test_files_that_are_not_images_are_refused(digit, tmp_path):
-    whole = as_png(Image.fromarray(large(digit)))
-    for content in (b"", b"hello", whole[: len(whole) // 2], whole[:40]):
-        with pytest.raises(ValueError, match="not a valid PNG"):
-            preprocess.prepare_file(content)
-    gif = io.BytesIO()
-    Image.fromarray(large(digit)).save(gif, "GIF")
-    with pytest.raises(ValueError, match="not a valid PNG"):
-        preprocess.prepare_file(gif.getvalue())
-    with pytest.raises(FileNotFoundError, match="no image"):
-        preprocess.prepare_file(tmp_path / "missing.png")
-
-
-def test_too_large_a_picture_is_refused_before_it_is_decoded():
-    # A few kilobytes each that would decode to many megapixels.
-    for side in (5_000, 10_000, 20_000):
-        with pytest.raises(ValueError, match="over 20 million pixels"):
-            preprocess.prepare_file(as_png(Image.new("1", (side, side))))
 
 
 def test_model_input_is_ink_from_zero_to_one(some_digits):

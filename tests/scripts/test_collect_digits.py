@@ -117,7 +117,7 @@ def test_a_folder_of_loose_pictures_is_imported(run_script, tmp_path, loose):
     assert {line.split(": ")[1]: line.split(": ")[2] for line in process.stderr.splitlines()} == {
         "2021.png": "no digit in its name; --guess lets the model read it",
         "anna.png": "no digit in its name; --guess lets the model read it",
-        "3.png": "not a valid PNG, JPEG, BMP or WEBP image",
+        "3.png": "not a valid PNG, JPEG, BMP, WEBP, TIFF, GIF, AVIF or PPM image",
         "4.txt": "not an image",
         "6_blank.png": "nothing is drawn on it",
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from digits.preprocess.files import SUFFIXES, WORKING_SIDE, at_working_size, read_grey
+from digits.preprocess.decoding import FORMATS, SUFFIXES, WORKING_SIDE, at_working_size, read_grey
 from digits.preprocess.frame import set_in_frame
 from digits.preprocess.ink import ALL_STEPS, LEAST_CONTRAST, EnabledSteps, find_ink
 from digits.preprocess.parts import digit_parts

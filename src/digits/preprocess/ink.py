@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from digits.preprocess.files import at_working_size
+from digits.preprocess.decoding import at_working_size
 from digits.preprocess.parts import lies_along_the_border
 
 # A picture whose darkest ink is fainter than this, of 255, counts as blank.

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from digits.preprocess import Prepared
-from digits.preprocess.files import at_working_size
+from digits.preprocess.decoding import at_working_size
 from digits.preprocess.frame import set_in_frame
 from digits.preprocess.ink import Ink, find_ink
 from digits.preprocess.parts import LEAST_DARKNESS, lies_along_the_border

@@ -14,7 +14,7 @@ from digits.preprocess.segmentation import SIDE, FoundDigit, find_digits
 from digits.recognition.verdict import Verdict, judge
 
 BLOCK = 64
-NO_IMAGE = "no PNG, JPEG, BMP or WEBP image in this folder"
+NO_IMAGE = f"no {preprocess.FORMATS} image in this folder"
 NEW_ROW = "\n"
 # RGB of the boxes around digits, and around those to look at.
 BLUE, ORANGE = (31, 95, 196), (190, 110, 0)

@@ -68,9 +68,9 @@ def test_pictures_are_read_rightly_or_refused_in_a_sentence(page):
     photo = encoded(scribble(), "JPEG")
     refused = {
         "blank.png": (encoded(Image.new("L", (280, 280), 255), "PNG"), "nothing is drawn"),
-        "film.png": (encoded(Image.new("L", (280, 280)), "GIF"), "not a valid PNG"),
-        "vast.png": (encoded(Image.new("1", (10_000, 5_000)), "PNG"), "over 20 million pixels"),
-        "torn.jpg": (photo[: len(photo) // 2], "not a valid PNG"),
+        "film.png": (encoded(Image.new("L", (280, 280)), "PCX"), "not a valid PNG"),
+        "vast.png": (encoded(Image.new("1", (10_000, 5_001)), "PNG"), "over 50 million pixels"),
+        "torn.jpg": (photo[: len(photo) // 2], "not a valid JPEG image: it is damaged"),
         "speck.png": (encoded(Image.new("L", (1, 1)), "PNG"), "nothing is drawn"),
         "letter.png": (b"Dear reader,\n", "not a valid PNG"),
     }
