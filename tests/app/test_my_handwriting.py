@@ -129,7 +129,7 @@ def test_model_fine_tuned_on_these_digits_is_marked(at, kept, folder, monkeypatc
     card.write_text(json.dumps(content))
     marked = [words(row[0]) for row in rows(at.run().find("table", "mine")) if remark in words(row)]
     assert marked == ([f"mnist_logistic {remark}"] if is_marked else [])
-    assert any(each.startswith("What a model reads of the digits") for each in at.captions) == is_marked
+    assert any(each.startswith("A model's accuracy on the digits") for each in at.captions) == is_marked
 
 
 def test_models_are_compared_on_the_collection(at, kept):
