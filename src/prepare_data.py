@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from digits import backend, cli, files, paths
+from digits.errors import check_ranges, seed_range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,13 @@ class Options:
     """Augmentation to show samples of."""
     random_seed: int = 0
     """Seed of the augmented samples."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, seed_range(self.random_seed))
+
+
+def without_effect(options: Options) -> dict[str, list[str]]:
+    return {"with --source keras": ["data_dir"] if options.source == "keras" else []}
 
 
 def main(options: Options) -> None:
@@ -43,4 +51,4 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__, without_effect=without_effect)

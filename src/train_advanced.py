@@ -7,7 +7,8 @@ from typing import Literal
 from tyro.conf import OmitArgPrefixes
 
 from digits import backend, cli, training
-from digits.training.recipe import FORMER_NAMES, Run
+from digits.errors import check_ranges
+from digits.training.recipe import FORMER_NAMES, Run, without_effect
 
 DESCRIPTION = "Residual CNN: all augmentation families, hard-example mining, averaged weights"
 
@@ -20,6 +21,10 @@ class Recipe(training.Recipe):
     """How the last feature maps become features: their means, their maxima, or all values."""
     cycles: int = 1
     """Number of cosine cycles; with more than one the learning rate restarts, and each cycle is twice as long."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_ranges(self, ("cycles", self.cycles >= 1, "at least 1"))
 
 
 RECIPE = Recipe(
@@ -60,4 +65,4 @@ def schedule(recipe: Recipe, steps_per_epoch: int):
 
 
 if __name__ == "__main__":
-    cli.run(main, Options, __doc__, FORMER_NAMES)
+    cli.run(main, Options, __doc__, FORMER_NAMES, lambda options: without_effect(options.recipe))

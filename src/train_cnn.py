@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tyro.conf import OmitArgPrefixes
 
 from digits import backend, cli
-from digits.training.recipe import FORMER_NAMES, Recipe, Run
+from digits.training.recipe import FORMER_NAMES, Recipe, Run, without_effect
 
 DESCRIPTION = "Standard CNN: four convolutions, light augmentation, hard-example mining"
 RECIPE = Recipe(
@@ -37,4 +37,4 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, Options, __doc__, FORMER_NAMES)
+    cli.run(main, Options, __doc__, FORMER_NAMES, lambda options: without_effect(options.recipe))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tyro.conf import OmitArgPrefixes
 
 from digits import backend, cli
-from digits.training.recipe import FORMER_NAMES, Recipe, Run
+from digits.training.recipe import FORMER_NAMES, Recipe, Run, without_effect
 
 DESCRIPTION = "Classroom network: two dense hidden layers of 128 and 64 units"
 RECIPE = Recipe(epochs=20, learning_rate=1e-3, patience=10)
@@ -34,4 +34,4 @@ def schedule(recipe: Recipe, steps_per_epoch: int):
 
 
 if __name__ == "__main__":
-    cli.run(main, Options, __doc__, FORMER_NAMES)
+    cli.run(main, Options, __doc__, FORMER_NAMES, lambda options: without_effect(options.recipe))

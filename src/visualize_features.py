@@ -7,6 +7,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from digits import cli, files, paths
+from digits.errors import check_ranges, seed_range
 
 FORMER_NAMES = {"drift_digits": "shift_digits", "map_digits": "tsne_digits", "judge": "benchmark_digits"}
 
@@ -32,7 +33,7 @@ class Options:
     tsne_digits: int = 2000
     """Number of test digits in the t-SNE plot of the last layer's features."""
     benchmark_digits: Annotated[int | None, arg(metavar="INT")] = None
-    """Benchmark the methods, too, on this number of validation digits; takes minutes per model."""
+    """Benchmark all methods, too, on this number of validation digits; takes minutes per model."""
     random_seed: int = 0
     """Seed of the random number generators."""
     data_dir: Path = paths.DATA
@@ -41,6 +42,15 @@ class Options:
     """Folder of the models."""
     output_dir: Path = paths.REPORTS / "explanations"
     """Folder for the figures and the page."""
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            ("shift_digits", self.shift_digits >= 1, "at least 1"),
+            ("tsne_digits", self.tsne_digits >= 1, "at least 1"),
+            ("benchmark_digits", self.benchmark_digits is None or self.benchmark_digits >= 1, "at least 1"),
+            seed_range(self.random_seed),
+        )
 
 
 def main(options: Options) -> None:
@@ -58,6 +68,10 @@ def explain(options: Options, folder: Path) -> None:
     corruption_names = [each.name for each in corruptions.select(options.corruptions)]
     recognisers = [recognizer.load(model, options.models_dir) for model in options.models]
     recognizer.check_names([each.name for each in recognisers])
+    overview.check_choice(recognisers, options.methods, options.layer)
+    networks = [each for each in recognisers if each.path.suffix == ".keras"]
+    if options.benchmark_digits and not networks:
+        raise ValueError("--benchmark-digits needs a network saved as .keras; the models are none")
     splits = data.load_splits(options.data_dir)
     digits = overview.pictures(options.images) if options.images else overview.typical_digits(splits.validation)
     subject = overview.Subject(*digits, options.target, options.versus, options.layer)
@@ -75,7 +89,6 @@ def explain(options: Options, folder: Path) -> None:
         ]
     measured = {}
     if measured_on:
-        networks = [each for each in recognisers if each.path.suffix == ".keras"]
         measured = benchmark.run(networks, measured_on, options.random_seed, tqdm)
     print(f"report: {report.write(found, subject, background, measured, folder)}")
 

@@ -24,6 +24,25 @@ def sentence(error: ValueError) -> str:
     return f"{where}: {what}" if where else what
 
 
+def check_ranges(values: object, *ranges: tuple[str, bool, str]) -> None:
+    """Check attributes of `values`.
+
+    Args:
+        ranges: names of attributes, whether each is in its range, and what that is in words.
+
+    Raises:
+        ValueError: one isn't.
+    """
+    for name, is_valid, expected in ranges:
+        if not is_valid:
+            raise ValueError(f"expected {name} {expected}, got {getattr(values, name)}")
+
+
+def seed_range(seed: int) -> tuple[str, bool, str]:
+    """The range of `random_seed`, which NumPy and Keras share."""
+    return "random_seed", 0 <= seed < 2**32, "from 0 to 4294967295"
+
+
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Print a ValueError or OSError in one line and exit with status 2; DIGITS_TRACEBACK=1 shows the traceback."""

@@ -88,7 +88,11 @@ def test_damaged_and_share_say_how_many_are_changed(some_digits):
 def test_leaving_a_family_out_leaves_the_others():
     without = augmentation.by_name("strong", ["noise", "lines"])
     assert without == replace(augmentation.STRONG, noise=0, lines=0)
-    assert augmentation.by_name("none", ["noise"]) is None
+    assert augmentation.by_name("none") is None
+    with pytest.raises(ValueError, match="augmentation light has no noise, polarity to leave out"):
+        augmentation.by_name("light", ["noise", "rotation", "polarity"])
+    with pytest.raises(ValueError, match="augmentation none has no blur to leave out"):
+        augmentation.by_name("none", ["blur"])
     with pytest.raises(ValueError, match="no family of augmentation called snow; there are: flags, "):
         augmentation.by_name("strong", ["snow"])
 

@@ -152,9 +152,11 @@ def by_name(name: str, leave_out: Sequence[str] = ()) -> Augmentation | None:
     """The augmentation with this name, without the families to leave out; None for "none".
 
     Raises:
-        ValueError: a family is unknown.
+        ValueError: a family is unknown, or the augmentation has none of that name.
     """
     if unknown := sorted(set(leave_out) - set(FAMILIES)):
         raise ValueError(f"no family of augmentation called {', '.join(unknown)}; there are: {', '.join(FAMILIES)}")
     whole = BY_NAME[name]
+    if missing := [family for family in leave_out if not getattr(whole, family, 0)]:
+        raise ValueError(f"augmentation {name} has no {', '.join(missing)} to leave out")
     return replace(whole, **dict.fromkeys(leave_out, 0)) if whole else None

@@ -131,6 +131,27 @@ class Explanations:
     feature_maps: dict[str, np.ndarray]
 
 
+def check_choice(recognisers: Sequence[Recognizer], methods: Sequence[str], layer: str | None) -> None:
+    """Check that each method, and the layer if one is given, applies to at least one of the models.
+
+    Raises:
+        ValueError: one doesn't, or there is no such method.
+    """
+    works = {
+        method
+        for each in recognisers
+        for method in attribution.working_methods(attribution.open_model(each, "occlusion"))
+    }
+    names = ", ".join(each.name for each in recognisers)
+    for method in methods:
+        attribution.check_method(method)
+    if failing := [method for method in methods if method not in works]:
+        working = ", ".join(method for method in attribution.METHODS if method in works)
+        raise ValueError(f"{', '.join(failing)} can't explain {names}; these can: {working}")
+    if layer and not any(attribution.METHODS[method].needs_layer for method in works):
+        raise ValueError(f"layer {layer} can't be used: {names} can't be explained by a layer")
+
+
 def explain_model(
     recogniser: Recognizer, subject: Subject, background: Background, methods: Sequence[str] = (), seed: int = 0
 ) -> Explanations:
