@@ -1,4 +1,4 @@
-"""Evaluate and compare models on MNIST's test digits, or on a folder or .npz file of labelled digits."""
+"""Evaluate and compare models on MNIST's test digits, or on a folder or file of labelled digits."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +14,17 @@ class Options:
     models: tuple[str, ...] = ("mnist_cnn", "mnist_advanced")
     """Names in the models folder, or paths of checkpoints."""
     images: Annotated[Path | None, arg(metavar="PATH")] = None
-    """Folder with subfolders 0 to 9 of images, or .npz file with x_test and y_test; MNIST's test digits by default."""
+    """Labelled digits: folder of images, or CSV, IDX, .npz or HDF5 file; MNIST's test digits by default."""
     data_dir: Path = paths.DATA
     """Folder with mnist.npz."""
     models_dir: Path = paths.MODELS
     """Folder with the models."""
     output_dir: Path = paths.REPORTS / "evaluation"
     """Folder for the report."""
+
+
+def without_effect(options: Options) -> dict[str, list[str]]:
+    return {"with --images": ["data_dir"] if options.images else []}
 
 
 def main(options: Options) -> None:
@@ -37,7 +41,9 @@ def evaluate(options: Options, folder: Path) -> None:
 
     recognisers = [recognizer.load(model, options.models_dir) for model in options.models]
     recognizer.check_names([recogniser.name for recogniser in recognisers])
-    digits, source = data.load_labelled_or_test(options.images, options.data_dir)
+    digits, source, how_read = data.load_labelled_or_test(options.images, options.data_dir)
+    for line in how_read:
+        print(line)
     evaluations = [evaluation.evaluate(recogniser, digits) for recogniser in tqdm(recognisers, unit="model")]
     page = report.write_evaluation(evaluations, source, folder)
     print(report.evaluation_summary(evaluations, source))
@@ -45,4 +51,4 @@ def evaluate(options: Options, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__, without_effect=without_effect)

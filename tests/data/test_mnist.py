@@ -1,10 +1,9 @@
-"""MNIST, its split, its cache, and other labelled digits."""
+"""MNIST, its split and its cache."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from PIL import Image
 from sklearn.model_selection import train_test_split
 
 from digits import data, paths
@@ -189,48 +188,6 @@ def test_download_without_network_gives_up_with_advice(tmp_path, monkeypatch):
     monkeypatch.setattr(mnist, "RETRY_SECONDS", 0)
     with pytest.raises(ConnectionError, match="--source embedded"):
         data.download_mnist(tmp_path)
-
-
-def test_folder_of_digits_is_read_in_order_with_its_labels(tmp_path, some_digits):
-    for index in range(20):
-        folder = tmp_path / str(some_digits.labels[index])
-        folder.mkdir(exist_ok=True)
-        Image.fromarray(255 - some_digits.images[index]).save(folder / f"{index:02}.{'png' if index % 2 else 'JPG'}")
-    (tmp_path / "3").mkdir(exist_ok=True)
-    (tmp_path / "3" / "notes.txt").write_text("not an image")
-    loaded = data.load_labelled(tmp_path)
-    assert np.array_equal(loaded.labels, np.sort(some_digits.labels[:20]))
-    assert loaded.images.shape == (20, 28, 28)
-
-
-def test_npz_is_read_as_it_is_and_checked(tmp_path, some_digits):
-    path = tmp_path / "digits.npz"
-    np.savez(path, x_test=some_digits.images, y_test=some_digits.labels.astype(np.int64))
-    np.testing.assert_array_equal(data.load_labelled(path).images, some_digits.images)
-    for wrong, message in (
-        (
-            {"x_test": some_digits.images[:, :20], "y_test": some_digits.labels},
-            r"expected x_test as uint8 \(N, 28, 28\)",
-        ),
-        ({"x_test": some_digits.images / 255.0, "y_test": some_digits.labels}, "expected x_test as uint8"),
-        ({"x_test": some_digits.images, "y_test": some_digits.labels[:5]}, "expected y_test as 1000 labels"),
-        ({"x_test": some_digits.images, "y_test": some_digits.labels + 1}, "labels from 0 to 9"),
-        ({"images": some_digits.images}, "expected the arrays x_test, y_test"),
-    ):
-        np.savez(path, **wrong)
-        with pytest.raises(ValueError, match=message):
-            data.load_labelled(path)
-
-
-def test_sources_without_digits_are_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no folder or \.npz"):
-        data.load_labelled(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="subfolders 0 to 9"):
-        data.load_labelled(tmp_path)
-    text = tmp_path / "notes.txt"
-    text.write_text("hello")
-    with pytest.raises(ValueError, match=r"expected a folder or an \.npz"):
-        data.load_labelled(text)
 
 
 def test_representative_samples_go_from_typical_to_unusual(splits):

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digits import paths
+from digits import data, paths
 from digits.checkpoints import recognizer
-from digits.handwriting import dataset
+from digits.handwriting import dataset, importing
+
+WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 
 @pytest.fixture
@@ -72,10 +74,29 @@ def test_few_digits_of_a_class_are_pointed_out(folder, splits):
 def test_too_few_are_refused_with_advice(folder):
     for name in ("0.png", "1.png"):
         (folder / "9" / name).unlink()
-    with pytest.raises(ValueError, match=r"at least 3 pictures of every digit .* too few of 9 \(2\); ten of each"):
+    (folder / "9").rename(folder / "Sample011")
+    expected = (
+        r"at least 3 pictures of every digit .* too few of 9 \(0\); ten of each.*Sample011/2.png and 1 more: no digit"
+    )
+    with pytest.raises(ValueError, match=expected):
         dataset.load(folder)
     with pytest.raises(FileNotFoundError, match="no folder"):
         dataset.load(folder / "none")
+
+
+@pytest.mark.parametrize("name", ["{word}", "digit_{digit}", "{digit}_train", "Sample{number:03}", "train/{digit}"])
+def test_folders_of_other_names_hold_the_same_digits(folder, name):
+    before = dataset.load(folder)
+    other = folder / "other"
+    for digit, word in enumerate(WORDS):
+        target = other / name.format(digit=digit, word=word, number=digit + 1)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (folder / str(digit)).rename(target)
+    assert dataset.load(other).sha256 == before.sha256
+    loaded = data.load_labelled(str(other))
+    np.testing.assert_array_equal(loaded.images, before.digits.images)
+    found = importing.from_folder(other, guess=False)
+    assert [each.digit for each in sorted(found.candidates, key=lambda each: each.digit)] == loaded.labels.tolist()
 
 
 def test_the_hash_is_of_the_digits_not_of_their_names(folder):

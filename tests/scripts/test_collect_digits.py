@@ -115,8 +115,7 @@ def test_whoever_sits_at_a_terminal_is_asked(run, tmp_path, loose, monkeypatch, 
 def test_a_folder_of_loose_pictures_is_imported(run_script, tmp_path, loose):
     process = run_script("collect_digits", "--import", loose, "--digits-dir", "mine", "--output-dir", "out", "--yes")
     assert {line.split(": ")[1]: line.split(": ")[2] for line in process.stderr.splitlines()} == {
-        "2021.png": "no digit in its name; --guess lets the model read it",
-        "anna.png": "no digit in its name; --guess lets the model read it",
+        "2021.png and 1 more": "no digit in its name; --guess lets the model read it",
         "3.png": "not a valid PNG, JPEG, BMP, WEBP, TIFF, GIF, AVIF or PPM image",
         "4.txt": "not an image",
         "6_blank.png": "nothing is drawn on it",
@@ -142,27 +141,6 @@ def test_a_picture_kept_as_another_digit_is_reported_and_the_rest_saved(run, tmp
     shown = run(import_folder=loose, yes=True, keep_doubtful=True)
     assert re.search(r"not saved: 7/a.png: this drawing is already saved as a 2", shown)
     assert "saved 8 digits" in shown
-
-
-@pytest.mark.parametrize(
-    ("name", "digit"),
-    [
-        ("7/anna.png", 7),
-        ("7/3_anna.png", 7),
-        ("7_anna.png", 7),
-        ("3.jpg", 3),
-        ("5-2.png", 5),
-        ("0 anna.png", 0),
-        ("2021.png", None),
-        ("42/anna.png", None),
-        ("anna/7/b/c.png", None),
-        ("anna7.png", None),
-        ("٣.png", None),
-        ("²/a.png", None),
-    ],
-)
-def test_names_tell_digits(tmp_path, name, digit):
-    assert importing.digit_of(tmp_path / name) == digit
 
 
 def test_the_contact_sheet_frames_every_picture(some_digits):
@@ -206,7 +184,7 @@ def test_folders_that_cannot_be_imported_are_an_error_in_words(run, tmp_path, ph
     (tmp_path / "file").touch()
     for options, words in (
         ({"import_folder": tmp_path / "gone"}, "no folder .*gone"),
-        ({"import_folder": tmp_path / "empty"}, "no PNG, JPEG, BMP or WEBP image in the folder .*empty"),
+        ({"import_folder": tmp_path / "empty"}, "expected pictures in folders 0 to 9, .* in .*empty"),
         ({"import_folder": tmp_path / "empty", "sheet": True}, "expected one of"),
         ({"import_folder": tmp_path / "empty", "photos": (photo,)}, "expected one of"),
         ({"photos": (photo,), "output_dir": tmp_path / "file"}, "can't write to the output folder"),

@@ -4,7 +4,7 @@ In: paths. Out: `Digits`: images, uint8 (N, 28, 28), ink 255 on paper 0, and lab
 """
 
 from digits.data.digits import Digits, Splits
-from digits.data.labelled import load_labelled, load_labelled_or_test, load_mnist_c
+from digits.data.labelled import load_labelled, load_labelled_or_test, load_mnist_c, read_labelled
 from digits.data.mnist import (
     OFFICIAL_SHA256,
     SPLIT_SEED,

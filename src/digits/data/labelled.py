@@ -1,46 +1,110 @@
-"""Load other labelled digits than MNIST: folders of images, `.npz` files, and the original MNIST-C."""
+"""Load other labelled digits than MNIST: folders of images, files of most formats, and the original MNIST-C."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from digits import preprocess
-from digits.data.arrays import read_npy, read_npz
+from digits.data import containers, folders, names
+from digits.data.containers import Raw
 from digits.data.digits import Digits
-from digits.data.folders import scan_classes
+from digits.data.folders import Picture
 from digits.data.mnist import load_test
+from digits.data.normalisation import normalise, normalise_images, normalise_labels
+from digits.data.numpy_files import read_npy
+
+# Where one set of digits is wanted and there are several, the first of these is read.
+PREFERRED = ("test", "", "validation", "train")
 
 
-def load_labelled_or_test(source: Path | None, data_dir: Path) -> tuple[Digits, str]:
-    """`load_labelled`, or MNIST's test digits from `data_dir` if `source` is None; also describe them in words."""
-    if source:
-        return load_labelled(source), str(source)
-    return load_test(data_dir), "MNIST's test digits"
+@dataclass(frozen=True)
+class Source:
+    """What a folder or file contains, not yet converted.
+
+    Attributes:
+        path: the folder or file.
+        parts: by part of a data set, `train`, `validation`, `test` or empty: arrays, or labelled pictures.
+        passed_over: what isn't read, with the reason.
+    """
+
+    path: Path
+    parts: dict[str, Raw | list[Picture]]
+    passed_over: dict[str, str]
 
 
-def load_labelled(source: Path) -> Digits:
-    """Load labelled digits from a folder with subfolders `0` to `9` of images, or from an `.npz` file.
+def load_labelled_or_test(source: Path | None, data_dir: Path) -> tuple[Digits, str, list[str]]:
+    """`read_labelled`, or MNIST's test digits from `data_dir` if `source` is None; the second item names the source."""
+    if not source:
+        return load_test(data_dir), "MNIST's test digits", []
+    digits, lines = read_labelled(source)
+    return digits, str(source), lines
 
-    The images of a folder are preprocessed. An `.npz` file contains `x_test`, uint8 (N, 28, 28), ink 255 on paper 0,
-    and `y_test`, integers (N,) from 0 to 9.
+
+def load_labelled(source: Path | str) -> Digits:
+    """Load labelled digits from a folder of images or from a file, whatever their usual form.
+
+    Args:
+        source: a folder of images in subfolders `0` to `9` (or `zero`, `digit_0` …) or named as `7_anna.png`, which are
+            preprocessed; or a CSV, IDX, `.npz`, `.npy` or HDF5 file of 28×28 images and labels, or a folder of those
+            with `train` or `test` in their names. Of several parts in a file, the test digits are read.
 
     Raises:
         FileNotFoundError: there is no such folder or file.
         ValueError: it contains no digits, or something else than expected.
     """
-    if source.is_dir():
-        return _load_folder(source)
-    if not source.is_file():
-        raise FileNotFoundError(f"no folder or .npz file {source}")
-    if source.suffix != ".npz":
-        raise ValueError(f"expected a folder or an .npz file, got {source}")
-    arrays = read_npz(source, ("x_test", "y_test"))
-    images, labels = arrays["x_test"], arrays["y_test"]
-    if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (28, 28) or len(images) == 0:
-        raise ValueError(f"expected x_test as uint8 (N, 28, 28) in {source}, got {images.dtype} {images.shape}")
-    if labels.shape != (len(images),) or not np.isin(labels, range(10)).all():
-        raise ValueError(f"expected y_test as {len(images)} labels from 0 to 9 in {source}")
-    return Digits(images, labels.astype(np.uint8))
+    return read_labelled(Path(source))[0]
+
+
+def read_labelled(source: Path) -> tuple[Digits, list[str]]:
+    """`load_labelled`; also describe in lines of text how the digits were read, and what was passed over."""
+    found = find_parts(source, one_part=True)
+    part = next(part for part in PREFERRED if part in found.parts)
+    digits, line = read_part(found, part)
+    if left := [other for other in found.parts if other != part]:
+        found.passed_over[", ".join(other or "without a part" for other in left)] = "other parts of the data set"
+    return digits, [line, *(f"passed over: {each}" for each in folders.summary(found.passed_over))]
+
+
+def find_parts(source: Path, one_part: bool = False) -> Source:
+    """Find the labelled digits in a folder or file.
+
+    Args:
+        one_part: refuse a folder with pictures of several parts.
+
+    Raises:
+        FileNotFoundError: there is no such folder or file.
+        ValueError: it contains no labelled digits.
+    """
+    if not source.is_dir() and not source.is_file():
+        raise FileNotFoundError(f"no folder or file {source}")
+    if source.is_file():
+        raws, passed_over = containers.read(source), {}
+    else:
+        scan = folders.scan_labelled(source, one_part)
+        if scan.pictures:
+            parts = {part: [each for each in scan.pictures if each.part == part] for part in names.PART_NAMES}
+            return Source(source, {part: pictures for part, pictures in parts.items() if pictures}, scan.passed_over)
+        raws, passed_over = _read_files(source, scan.passed_over)
+    unlabelled = {part: raw for part, raw in raws.items() if raw.labels is None}
+    if len(unlabelled) == len(raws):
+        raw = next(iter(raws.values()))
+        raise ValueError(f"expected labels for {raw.images_name} as {raw.labels_name}, found none")
+    passed_over |= {raw.images_name: "no labels" for raw in unlabelled.values()}
+    return Source(source, {part: raw for part, raw in raws.items() if part not in unlabelled}, passed_over)
+
+
+def read_part(found: Source, part: str) -> tuple[Digits, str]:
+    """Convert a part of what was found; also say in a line how it was read.
+
+    Pictures that can't be read are added to those passed over.
+
+    Raises:
+        ValueError: it is something else than expected, or no picture can be read.
+    """
+    stored = found.parts[part]
+    digits, how = normalise(stored) if isinstance(stored, Raw) else _read_pictures(stored, found)
+    return digits, f"{found.path}: {len(digits):,} {part + ' ' if part else ''}digits, {how}"
 
 
 def load_mnist_c(folder: Path) -> dict[str, Digits]:
@@ -57,19 +121,43 @@ def load_mnist_c(folder: Path) -> dict[str, Digits]:
     found = {}
     for path in sorted(folder.glob("*/test_images.npy")):
         images, labels = read_npy(path), read_npy(path.with_name("test_labels.npy"))
-        if images.dtype != np.uint8 or images.shape[1:] not in ((28, 28), (28, 28, 1)) or not len(images):
+        if images.dtype != np.uint8:
             raise ValueError(f"expected uint8 (N, 28, 28, 1) in {path}, got {images.dtype} {images.shape}")
-        if labels.shape != (len(images),) or not np.isin(labels, range(10)).all():
-            raise ValueError(f"expected {len(images)} labels from 0 to 9 in {path.with_name('test_labels.npy')}")
-        found[path.parent.name] = Digits(images.reshape(-1, 28, 28), labels.astype(np.uint8))
+        # The polarity stays, because to change it may be the corruption.
+        images, _ = normalise_images(images, str(path))
+        labels, _ = normalise_labels(labels, len(images), str(path.with_name("test_labels.npy")))
+        found[path.parent.name] = Digits(images, labels)
     if not found:
         raise FileNotFoundError(f"expected folders with test_images.npy and test_labels.npy in {folder}, found none")
     return found
 
 
-def _load_folder(folder: Path) -> Digits:
-    files = [(path, digit) for digit, found in enumerate(scan_classes(folder)) for path in found.images]
-    if not files:
-        raise ValueError(f"expected subfolders 0 to 9 with PNG, JPEG, BMP or WEBP images in {folder}, found none")
-    images = np.stack([preprocess.prepare_file(path).image for path, _ in files])
-    return Digits(images, np.array([digit for _, digit in files], np.uint8))
+def _read_files(folder: Path, passed_over: dict[str, str]) -> tuple[dict[str, Raw], dict[str, str]]:
+    """The files of arrays in a folder whose names say which part of a data set they hold."""
+    parts: dict[str, tuple[Path, Raw]] = {}
+    for path in sorted(folder.glob("[!.]*")):
+        part = names.part_of(path.name)
+        if not part or not path.is_file() or not containers.may_hold_images(path):
+            continue
+        if part in parts:
+            raise ValueError(f"{parts[part][0]} and {path} may each be the {part} digits: name one of them")
+        parts[part] = path, containers.read(path)[part]
+        passed_over.pop(path.name, None)
+    if parts:
+        return {part: raw for part, (_, raw) in parts.items()}, passed_over
+    raise ValueError(folders.refusal(folder, passed_over))
+
+
+def _read_pictures(pictures: list[Picture], found: Source) -> tuple[Digits, str]:
+    images, labels = [], []
+    for picture in pictures:
+        try:
+            images.append(preprocess.prepare(preprocess.read_grey(picture.path)).image)
+            labels.append(picture.digit)
+        except (ValueError, OSError) as error:
+            found.passed_over[picture.path.relative_to(found.path).as_posix()] = str(error)
+    if not images:
+        raise ValueError(folders.refusal(found.path, found.passed_over))
+    missing = [str(digit) for digit in range(10) if digit not in labels]
+    how = "images of digits" + (f", none of {', '.join(missing)}" if missing else "")
+    return Digits(np.stack(images), np.array(labels, np.uint8)), how

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from digits import files, paths
-from digits.data.arrays import read_npy, read_npz
 from digits.data.digits import Digits, Splits
+from digits.data.numpy_files import read_npy, read_npz
 
 # SHA-256 of the four uncompressed IDX files that LeCun, Cortes and Burges published.
 OFFICIAL_SHA256 = {
@@ -140,7 +140,7 @@ def cached_splits(data_dir: Path = paths.DATA) -> tuple[Splits, Path, bool]:
     try:
         stored = read_npz(cache, tuple(f"{kind}_{part}" for part in parts for kind in "xy"))
         return Splits(*(Digits(stored[f"x_{part}"], stored[f"y_{part}"]) for part in parts)), cache, True
-    except ValueError:
+    except (ValueError, OSError):
         splits = split_mnist(load_mnist(data_dir))
     arrays = {f"x_{part}": getattr(splits, part).images for part in parts}
     arrays |= {f"y_{part}": getattr(splits, part).labels for part in parts}

@@ -82,22 +82,16 @@ def save(drawing: np.ndarray, digit: int, folder: Path = paths.MY_DIGITS) -> Pat
 
 
 def entries(folder: Path = paths.MY_DIGITS) -> list[Entry]:
-    """The collection's pictures by digit, the oldest first: the files that `data.load_labelled` reads.
+    """The collection's pictures by digit, the oldest first: those that `data.load_labelled` reads.
 
     Files that can't be read are included; a folder that doesn't exist contains none.
     """
     found = []
-    for digit, scan in enumerate(folders.scan_classes(folder)):
-        for path in scan.images:
-            # Another session may have removed it in the meantime.
-            with suppress(FileNotFoundError):
-                found.append(Entry(path, digit, path.lstat().st_mtime_ns))
+    for picture in folders.scan_labelled(folder).pictures:
+        # Another session may have removed it in the meantime.
+        with suppress(FileNotFoundError):
+            found.append(Entry(picture.path, picture.digit, picture.path.lstat().st_mtime_ns))
     return sorted(found, key=lambda entry: (entry.digit, entry.saved, entry.path.name))
-
-
-def other_files(folder: Path = paths.MY_DIGITS) -> list[Path]:
-    """What is in the digits' folders but isn't an image file, sorted."""
-    return sorted(path for scan in folders.scan_classes(folder) for path in scan.others)
 
 
 def remove(name: str, digit: int, folder: Path = paths.MY_DIGITS) -> None:

@@ -8,14 +8,13 @@ import numpy as np
 
 from digits import paths
 from digits.checkpoints.recognizer import Recognizer
-from digits.data import Digits
+from digits.data import Digits, folders
+from digits.data.folders import SAMPLE
 from digits.handwriting import collection
 from digits.recognition.verdict import judge
 from digits.reporting.words import percent
 
 LEAST_A_CLASS = 3
-# A subfolder with somebody's digits, so that everything runs before there are own ones.
-SAMPLE = "sample"
 # A class with so many times fewer digits than another one is said to have few.
 UNBALANCED = 3
 
@@ -61,10 +60,12 @@ def load(folder: Path = paths.MY_DIGITS) -> Handwriting:
         raise FileNotFoundError(f"no folder {folder}; collect digits with collect_digits.py or in the app")
     if not collection.entries(folder) and (folder / SAMPLE).is_dir():
         folder = folder / SAMPLE
-    images, labels, names, skipped = [], [], [], {}
+    images, labels, names = [], [], []
+    passed_over = folders.scan_labelled(folder).passed_over
+    skipped = {name: reason for name, reason in passed_over.items() if not name.startswith(f"{SAMPLE}/")}
     kept: dict[bytes, str] = {}
     for entry in collection.entries(folder):
-        name = f"{entry.digit}/{entry.path.name}"
+        name = entry.path.relative_to(folder).as_posix()
         if entry.image is None:
             skipped[name] = entry.problem
         elif (content := entry.image.tobytes()) in kept:
@@ -74,14 +75,12 @@ def load(folder: Path = paths.MY_DIGITS) -> Handwriting:
             images.append(entry.image)
             labels.append(entry.digit)
             names.append(name)
-    for other in collection.other_files(folder):
-        skipped[str(other.relative_to(folder))] = "no PNG, JPEG, BMP or WEBP image"
     counts = np.bincount(labels, minlength=10) if labels else np.zeros(10, int)
     if few := [f"{digit} ({counts[digit]})" for digit in range(10) if counts[digit] < LEAST_A_CLASS]:
         raise ValueError(
             f"expected at least {LEAST_A_CLASS} pictures of every digit in {folder}, there are too few of "
             f"{', '.join(few)}; ten of each are a good start: draw them in the app, or fill in a sheet "
-            "(collect_digits.py --sheet)"
+            f"(collect_digits.py --sheet){folders.said(skipped)}"
         )
     return Handwriting(folder, Digits(np.stack(images), np.array(labels, np.uint8)), tuple(names), skipped)
 
@@ -95,7 +94,7 @@ def describe(mine: Handwriting) -> list[str]:
     lines.append("of each: " + ", ".join(f"{digit}: {count}" for digit, count in enumerate(counts)))
     if few := [str(digit) for digit in range(10) if UNBALANCED * counts[digit] < counts.max()]:
         lines.append(f"few of {', '.join(few)} compared with the others: write some more")
-    return lines + [f"left out: {name}: {reason}" for name, reason in mine.skipped.items()]
+    return lines + [f"left out: {line}" for line in folders.summary(mine.skipped)]
 
 
 def suspects(mine: Handwriting, recogniser: Recognizer) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """From photos of filled-in sheets and folders of pictures to labelled digits, reviewed before they are collected."""
 
-import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -88,44 +87,35 @@ def from_photos(photos: Iterable[Path]) -> Found:
 
 
 def from_folder(folder: Path, guess: bool) -> Found:
-    """The pictures in a folder and in those inside it, with the digits that `digit_of` tells from their names.
+    """The pictures in a folder and in those inside it, labelled by their names as `folders.scan_labelled` does it.
 
     Args:
-        guess: take those without such a digit, too.
+        guess: take those without a digit in their names, too.
 
     Raises:
-        ValueError: there is no such folder, no image in it, or more of them than a collection holds.
+        ValueError: there is no such folder, no picture to take, or more of them than a collection holds.
     """
     if not folder.is_dir():
         raise ValueError(f"no folder {folder}")
-    scan = folders.scan(folder, recursive=True)
-    if not scan.images:
-        raise ValueError(f"no PNG, JPEG, BMP or WEBP image in the folder {folder}")
-    if len(scan.images) > collection.LARGEST_COUNT:
-        raise ValueError(
-            f"{folder} holds {len(scan.images):,} images; import at most {collection.LARGEST_COUNT:,} at once"
-        )
-    candidates = []
-    skipped = [f"{file.relative_to(folder)}: not an image" for file in scan.others]
-    for file in scan.images:
-        name, digit = str(file.relative_to(folder)), digit_of(file)
+    scan = folders.scan_labelled(folder)
+    labelled = [(picture.path, picture.digit) for picture in scan.pictures]
+    guessed = [(path, None) for path in scan.unlabelled] if guess else []
+    if (count := len(labelled) + len(guessed)) > collection.LARGEST_COUNT:
+        raise ValueError(f"{folder} holds {count:,} images; import at most {collection.LARGEST_COUNT:,} at once")
+    candidates, skipped = [], dict(scan.passed_over)
+    for file in scan.unlabelled:
+        skipped[file.relative_to(folder).as_posix()] += "; --guess lets the model read it"
+    for file, digit in sorted([*labelled, *guessed], key=lambda each: each[0]):
+        name = file.relative_to(folder).as_posix()
+        skipped.pop(name, None)
         try:
             picture = preprocess.at_working_size(preprocess.read_grey(file))
-            image = preprocess.prepare(picture).image
-            if digit is None and not guess:
-                raise ValueError("no digit in its name; --guess lets the model read it")
-            candidates.append(Candidate(name, picture, image, digit))
+            candidates.append(Candidate(name, picture, preprocess.prepare(picture).image, digit))
         except (ValueError, OSError) as error:
-            skipped.append(f"{name}: {error}")
-    return Found(candidates, skipped)
-
-
-def digit_of(file: Path) -> int | None:
-    """The digit that names a file's folder, or else the single one that its name begins with; None without either."""
-    if re.fullmatch("[0-9]", parent := file.resolve().parent.name):
-        return int(parent)
-    beginning = re.match("[0-9](?![0-9])", file.stem)
-    return int(beginning[0]) if beginning else None
+            skipped[name] = str(error)
+    if not candidates:
+        raise ValueError(folders.refusal(folder, skipped))
+    return Found(candidates, folders.summary(skipped))
 
 
 def review(candidates: Sequence[Candidate], recogniser: Recognizer) -> list[Candidate]:
