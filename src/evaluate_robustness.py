@@ -25,7 +25,7 @@ class Options:
     limit: Annotated[int | None, arg(metavar="INT")] = None
     """Number of digits to use, evenly spaced; all by default."""
     images: Annotated[Path | None, arg(metavar="PATH")] = None
-    """Folder with subfolders 0 to 9 of images, or .npz file with x_test and y_test; MNIST's test digits by default."""
+    """Labelled digits: folder of images, or CSV, IDX, .npz or HDF5 file; MNIST's test digits by default."""
     image: Annotated[Path | None, arg(metavar="PATH")] = None
     """Corrupt a single picture instead, and show which corruptions change the models' answers."""
     mnist_c: Annotated[Path | None, arg(metavar="FOLDER")] = None
@@ -75,7 +75,9 @@ def evaluate_digits(options: Options, models: list, problems: list[str], folder:
     from digits.robustness import analysis, report, sweep, tables, worst_case
     from digits.robustness import plan as sweep_plan
 
-    digits, source = data.load_labelled_or_test(options.images, options.data_dir)
+    digits, source, how_read = data.load_labelled_or_test(options.images, options.data_dir)
+    for line in how_read:
+        print(line)
     count = options.limit if options.limit is not None else 1000 if options.quick else len(digits)
     chosen, indices = data.evenly_spaced(digits, count)
     plan = sweep_plan.Plan(
