@@ -19,21 +19,25 @@ def members() -> list[keras.Model]:
     return made
 
 
+@pytest.fixture(scope="module")
+def ensemble(members) -> keras.Model:
+    return ensembles.averaged(members, "three")
+
+
 def logits_of(model: keras.Model, ink: np.ndarray) -> np.ndarray:
     return keras.Model(model.inputs[0], model.get_layer("logits").output)(ink, training=False).numpy()
 
 
-def test_the_logits_are_the_mean_of_the_members(members, some_digits):
+def test_the_logits_are_the_mean_of_the_members(members, ensemble, some_digits):
     ink = to_input(some_digits.images[:20])
-    model = ensembles.averaged(members, "three")
     expected = np.mean([logits_of(member, ink) for member in members], axis=0)
     assert np.ptp(expected, axis=1).min() > 0.1
-    np.testing.assert_allclose(logits_of(model, ink), expected, atol=1e-5)
-    assert model.count_params() == 10 + 3 * (members[0].count_params() - 10)
+    np.testing.assert_allclose(logits_of(ensemble, ink), expected, atol=1e-5)
+    assert ensemble.count_params() == 10 + 3 * (members[0].count_params() - 10)
 
 
-def test_its_head_is_linear_in_the_maps_of_all(members):
-    parts = layer_graph.analyse(ensembles.averaged(members, "three"))
+def test_its_head_is_linear_in_the_maps_of_all(ensemble):
+    parts = layer_graph.analyse(ensemble)
     assert parts.maps[parts.feature_layer].shape[1:] == (5, 5, 3 * 96)
     assert parts.head.kernel.shape == (1, 1, 3 * 96, 10)
 
