@@ -12,7 +12,8 @@ from digits.data import Digits, Splits
 from digits.handwriting import dataset, finetuning, personal_model
 from tests.support import assert_one_line_error
 
-BASE = paths.MODELS / "mnist_cnn.keras"
+# Where it doesn't matter which network is tuned, the one that is quickest.
+BASE = paths.MODELS / "mnist_mlp.keras"
 QUICK = {"warm_up_steps": 20, "rounds": 2, "steps_per_round": 20}
 # Of the thousand validation digits that these tests guard with, two may be lost.
 LARGEST_DROP = 0.002
@@ -63,23 +64,17 @@ def test_what_was_learnt_is_read_better_and_mnist_hardly_worse(tuned, mine, smal
     assert lost <= LARGEST_DROP
 
 
-def test_early_layers_stay_to_the_bit(tuned):
-    before, after = weights_by_layer(finetuning.tunable(BASE)), weights_by_layer(tuned.model)
-    for name, weights in before.items():
-        same = all(np.array_equal(*pair) for pair in zip(weights, after[name], strict=True))
-        assert same == (name == "convolution_1"), name
-
-
-def test_batch_statistics_stay_to_the_bit(mine, small, tmp_path):
+def test_early_layers_and_batch_statistics_stay_to_the_bit(mine, small, tmp_path):
     block = [keras.layers.Conv2D(8, 3, strides=2), keras.layers.BatchNormalization(name="norm"), keras.layers.ReLU()]
+    middle = [keras.layers.Conv2D(8, 3, name=name) for name in ("second", "third")]
     last = [keras.layers.Flatten(), keras.layers.Dense(10, "softmax", name="last")]
     base = tmp_path / "normalised.keras"
-    keras.Sequential([keras.Input((28, 28, 1)), *block, *last]).save(base)
+    keras.Sequential([keras.Input((28, 28, 1)), *block, *middle, *last]).save(base)
     tuned = finetuning.FineTuner(base, small, finetuning.Recipe(**QUICK)).tune(mine.digits)
     before, after = (weights_by_layer(model) for model in (finetuning.tunable(base), tuned.model))
-    for old, new in zip(before["norm"], after["norm"], strict=True):
-        np.testing.assert_array_equal(old, new)
-    assert not np.allclose(before["last"][0], after["last"][0])
+    for name, weights in before.items():
+        is_same = [np.array_equal(*pair) for pair in zip(weights, after[name], strict=True)]
+        assert set(is_same) == {name not in ("second", "third", "last")}, name
 
 
 def test_where_nothing_is_read_better_the_base_comes_back(small):
@@ -125,12 +120,12 @@ def test_a_model_without_a_dense_layer_is_refused(tmp_path):
 
 def test_a_personal_model_is_published_with_what_it_gained(tuner, mine, small, tmp_path):
     done = []
-    base = recognizer.load("mnist_cnn")
+    base = recognizer.load(BASE.stem)
     made = personal_model.make(base, tuner, mine, 2, "mine", tmp_path, lambda: done.append(1))
     assert len(done) == 3
     published = recognizer.load("mine", tmp_path)
     card = json.loads((tmp_path / "mine.json").read_text())
-    assert card["base"] == {"name": "mnist_cnn", "sha256": files.sha256(BASE)}
+    assert card["base"] == {"name": BASE.stem, "sha256": files.sha256(BASE)}
     assert card["own_digits"]["sha256"] == mine.sha256
     assert card["own_digits"]["after"]["correct"] == made.assessment.after.sum() > made.assessment.before.sum()
     right = published.predict_proba(small.test.images).argmax(axis=1) == small.test.labels
@@ -157,7 +152,7 @@ def test_a_learning_curve_reads_the_same_digits_after_more_and_more_others(tuner
 def test_where_nothing_is_gained_nothing_is_published(tuner, mine, tmp_path, monkeypatch):
     same = np.ones(len(mine.digits), bool)
     monkeypatch.setattr(finetuning, "assess", lambda *_: finetuning.Assessment(same, same, (0.0,)))
-    made = personal_model.make(recognizer.load("mnist_cnn"), tuner, mine, 2, "mine", tmp_path, lambda: None)
+    made = personal_model.make(recognizer.load(BASE.stem), tuner, mine, 2, "mine", tmp_path, lambda: None)
     assert made.card is None
     assert not list(tmp_path.iterdir())
     assert "no new model was kept, mine is unchanged" in personal_model.describe(made, mine, "mine")
@@ -169,7 +164,7 @@ def test_where_nothing_is_gained_nothing_is_published(tuner, mine, tmp_path, mon
         (["--base", "mnist_random_forest"], ["mnist_random_forest can't be fine-tuned", "--base"]),
         (["--base", "nobody"], ["no model called nobody"]),
         (["--digits-dir", "none"], ["no folder none"]),
-        (["--folds", 1], ["--folds of at least 2"]),
+        (["--folds", 1], ["expected folds at least 2, got 1"]),
         (["--name", "../mine"], ["expected a --name of", "../mine"]),
     ],
 )
