@@ -10,6 +10,7 @@ from digits import paths
 from digits.recognition.verdict import Verdict
 from panels import cache, compare, draw, number, page, sidebar, stress, verdict, why
 from panels.cache import Model
+from panels.canvas import Pen
 from panels.draw import Drawing
 from panels.handwriting import panel as handwriting_panel
 
@@ -32,12 +33,11 @@ def main() -> None:
             model = sidebar.choose_model()
     st.html("<h1 class='title'>Digit workbench <small>draw a digit, and see what a model makes of it</small></h1>")
     drawing, given = _recognise(pen, model)
-    if drawing and given and model:
-        # Before the panels, which may still be running when the next stroke comes.
-        with st.sidebar:
-            sidebar.remember(drawing, given, model)
+    # Before the panels, which may still be running when the next stroke comes.
+    with st.sidebar:
+        if drawing and given and model:
             sidebar.show_downloads(drawing, given, model)
-            sidebar.show_history()
+        sidebar.show_history()
     tabs = dict(zip(PANELS, st.tabs(PANELS, key="panel", on_change="rerun"), strict=True))
     for name, tab in tabs.items():
         if tab.open:
@@ -49,8 +49,9 @@ def main() -> None:
             cache.get_ready(model)
 
 
-def _recognise(pen: draw.Pen, model: Model | None) -> tuple[Drawing | None, Verdict | None]:
-    canvas, answer, seen = st.columns([0.345, 0.425, 0.23], gap="medium")
+def _recognise(pen: Pen, model: Model | None) -> tuple[Drawing | None, Verdict | None]:
+    with st.container(key="recognition"):
+        canvas, answer, seen = st.columns([0.345, 0.425, 0.23], gap="medium")
     drawing = given = None
     with canvas, page.guarded("The canvas"):
         drawing = draw.show(pen)
@@ -60,6 +61,7 @@ def _recognise(pen: draw.Pen, model: Model | None) -> tuple[Drawing | None, Verd
                 drawing, given = number.show(drawing, model)
             else:
                 (given,) = cache.verdicts(model, drawing.image[None])
+                sidebar.remember(drawing, f"{given.answer}", f"{given.answer}, {given.certainty}, {model.name}")
             verdict.show(given, drawing.label)
         elif drawing is None:
             verdict.show_nothing()

@@ -11,7 +11,7 @@ from digits.recognition import batch
 from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
 from digits.reporting.words import listing
-from panels import cache, page
+from panels import cache, page, sidebar
 from panels.cache import Model
 from panels.draw import Drawing
 
@@ -29,6 +29,7 @@ def show(drawing: Drawing, model: Model) -> tuple[Drawing, Verdict]:
     # Long numbers have to fit beside the canvas, and many rows above the verdict.
     size = max(1, min(3, 28 / max(map(len, rows)), 6 / len(rows)))
     lines = "<br>".join(rows)
+    sidebar.remember(drawing, " ".join(rows), f"{' '.join(rows)}, {model.name}")
     st.html(
         '<p class="heading">Several digits</p><div class="number" role="status">'
         f'<b style="font-size:{size:.2f}rem">{lines}</b>'

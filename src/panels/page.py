@@ -47,7 +47,7 @@ def picture(image: np.ndarray, alternative: str, side: int) -> str:
     """A picture, `side` CSS pixels wide and high, with a text alternative."""
     return (
         f'<img class="pixels" src="{thumbnails.data_uri(image)}" alt="{escape(alternative)}" '
-        f'style="width:{side}px;height:{side}px">'
+        f'style="width:{side}px">'
     )
 
 

@@ -1,21 +1,30 @@
 """The sidebar: which model answers, with which pen, what has been drawn so far, and help."""
 
 import json
-from html import escape
+from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from digits import untrusted
+from digits import preprocess
+from digits.checkpoints import recognizer, strangers
 from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
-from panels import cache, page
+from panels import cache, draw, page
 from panels.cache import Model
-from panels.draw import Drawing, Pen
+from panels.canvas import Pen
+from panels.draw import Drawing
 
 LONGEST_HISTORY = 12
+HISTORY_SIDE = 88
 # What the key of a visitor's own model begins with: no file's name has a slash.
 OWN = "own/"
+history_buttons = st.components.v2.component(
+    "digits.history",
+    html='<div class="history"></div>',
+    js=Path(__file__).with_name("history.js").read_text(encoding="utf-8"),
+    isolate_styles=False,
+)
 HELP = """
 **Draw** a digit, or upload a picture of one. The answer follows every stroke.
 
@@ -57,18 +66,19 @@ def choose_model() -> Model | None:
     with page.guarded("Opening the model"):
         model = cache.open_model(chosen)
         st.caption(model.recogniser.card.get("description", "A checkpoint without a card."))
+        _show_note(model)
         return model
     return None
 
 
 def load_own_model() -> None:
-    """Let the visitor bring a `.keras` file, which is checked and converted before it answers."""
+    """Let the visitor bring a model file, which is checked and tried before it answers."""
     if cache.IS_PUBLIC:
         return
     with st.expander("Your own model"):
         file = st.file_uploader(
-            "A .keras file that maps 28×28 pixels to ten digits",
-            type=["keras"],
+            "A model that maps 28×28 pixels to ten digits",
+            type=[suffix.removeprefix(".") for suffix in strangers.KINDS],
             max_upload_size=30,
             key="own_upload",
         )
@@ -83,14 +93,20 @@ def load_own_model() -> None:
             st.session_state.own_file = file.file_id
         if own := st.session_state.own_model:
             st.success(f"{own.name} is among the models above.")
+            _show_note(own)
         else:
             st.error(st.session_state.own_problem)
+
+
+def _show_note(model: Model) -> None:
+    if note := model.recogniser.note:
+        st.warning(f"{model.name}: {note}.")
 
 
 def _admit(file: UploadedFile) -> tuple[Model | None, str]:
     """The visitor's model, chosen at once; or why it isn't one."""
     try:
-        own = Model(f"{OWN}{file.file_id}", untrusted.load(file.getvalue(), file.name))
+        own = Model(f"{OWN}{file.file_id}", recognizer.load_upload(file.getvalue(), file.name))
     except (ValueError, OSError) as error:
         return None, page.sentence(error)
     st.session_state.model = own.key
@@ -101,8 +117,8 @@ def _admit(file: UploadedFile) -> tuple[Model | None, str]:
 def choose_pen() -> Pen:
     """Let the visitor choose brush and paper."""
     width = st.slider("Brush width (pixels)", 4, 40, 18, key="brush")
-    paper = st.radio("Canvas", ["Light", "Dark"], horizontal=True, key="canvas_paper")
-    return Pen(width, is_light=paper == "Dark")
+    paper = st.radio("Canvas", ["Auto", "Light", "Dark"], horizontal=True, key="canvas_paper")
+    return Pen(width, paper.lower())
 
 
 def explanations_wanted() -> bool:
@@ -116,28 +132,38 @@ def show_help() -> None:
         st.markdown(HELP)
 
 
-def remember(drawing: Drawing, verdict: Verdict, model: Model) -> None:
-    """Keep the drawing in this session's history, in place of its own earlier strokes."""
+def remember(drawing: Drawing, reading: str, caption: str) -> None:
+    """Keep the drawing in this session's history, in place of its own earlier strokes.
+
+    Args:
+        reading: the digits that it was read as.
+        caption: what else there is to say of them.
+    """
     history = st.session_state.setdefault("history", {})
     history.pop(drawing.key, None)
+    shown = drawing.picture if drawing.digits else thumbnails.on_paper(drawing.image)
     history[drawing.key] = {
-        "uri": thumbnails.data_uri(thumbnails.on_paper(drawing.image)),
-        "answer": verdict.answer,
-        "caption": f"{verdict.answer}, {verdict.certainty}, {model.name}",
+        "key": drawing.key,
+        "uri": thumbnails.data_uri(preprocess.at_working_size(shown, HISTORY_SIDE)),
+        "reading": reading,
+        "caption": caption,
+        "drawing": drawing,
     }
     while len(history) > LONGEST_HISTORY:
         del history[next(iter(history))]
 
 
 def show_history() -> None:
-    """Show this session's recent drawings, the newest first."""
+    """Show this session's recent drawings, the newest first; a click brings one back."""
     if history := st.session_state.get("history"):
-        entries = "".join(
-            f'<figure title="{escape(entry["caption"])}"><img class="pixels" src="{entry["uri"]}" '
-            f'alt="{escape(entry["caption"])}"><figcaption>{entry["answer"]}</figcaption></figure>'
-            for entry in reversed(history.values())
-        )
-        st.html(f'<p class="heading">Recent drawings</p><div class="history">{entries}</div>')
+        st.html('<p class="heading">Recent drawings</p>')
+        shown = [{name: value for name, value in each.items() if name != "drawing"} for each in history.values()]
+        history_buttons(data=shown[::-1], key="history_chosen", on_chosen_change=_recall)
+
+
+def _recall() -> None:
+    if entry := st.session_state.history.get(st.session_state.history_chosen.chosen):
+        draw.recall(entry["drawing"])
 
 
 def show_downloads(drawing: Drawing, verdict: Verdict, model: Model) -> None:

@@ -10,7 +10,7 @@ import sys
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from xml.etree.ElementTree import Element, TreeBuilder
 
 import cv2
@@ -25,7 +25,7 @@ from streamlit.testing.v1 import AppTest
 from digits import paths, preprocess
 from digits.checkpoints import cards, recognizer
 from digits.recognition.verdict import judge
-from panels import draw
+from panels import canvas, draw, sidebar
 
 PANELS = ("Why", "Compare", "Stress", "Models", "My handwriting")
 RECORDS = [cards.read(path) for path in paths.MODELS.glob("*.json")]
@@ -37,7 +37,7 @@ INLINE = {"b", "strong", "small", "code"}
 
 def enlarged(digit: np.ndarray) -> np.ndarray:
     """A digit as ink on a canvas, uint8 (280, 280), ink 255."""
-    return cv2.resize(digit, (draw.SIDE, draw.SIDE), interpolation=cv2.INTER_CUBIC)
+    return cv2.resize(digit, (canvas.SIDE, canvas.SIDE), interpolation=cv2.INTER_CUBIC)
 
 
 def png(picture: np.ndarray, kind: str = "PNG") -> bytes:
@@ -63,53 +63,25 @@ class FakeQueue:
 
 
 class Canvas:
-    """Stands in for `st_canvas`: keeps strokes, sends them with their picture, and draws anew what it is told to."""
+    """Stands in for the canvas in the browser: strokes are whole pictures of ink, known by the width of the pen."""
 
     def __init__(self):
         self.inks: list[np.ndarray] = []
-        self.shown: list[dict] = []
-        self.content: bytes | None = None
-        self.is_late = False
-        self._name = self._told = self._paper = None
-        self._is_on_the_page = False
+        self.undone: list[np.ndarray] = []
+        self.number = 0
+        self.pen: canvas.Pen | None = None
 
-    def __call__(self, *, key: str, background_color: str, initial_drawing: dict | None, **options) -> SimpleNamespace:
-        assert options["return_image_data"]
-        self._is_on_the_page = True
-        self.options = options
-        self._paper = background_color
-        if key != self._name:
-            # A canvas that is new on the page has sent nothing.
-            self._name, self._told, self.content, self.shown = key, None, None, []
-        if initial_drawing != self._told:
-            self._told, self.is_late = initial_drawing, True
-        sent = self.shown if self.content else (initial_drawing or {"objects": []})["objects"]
-        return SimpleNamespace(json_data={"version": "6", "objects": list(sent)}, image_bytes=self.content)
+    def show(self, pen: canvas.Pen) -> canvas.Sketch | None:
+        self.pen = pen
+        strokes = [canvas.Stroke(width=number, points=[0, 0]) for number, _ in enumerate(self.inks, 1)]
+        return canvas.Sketch(number=self.number, strokes=strokes) if strokes else None
 
-    def stroke(self, ink: np.ndarray) -> None:
-        """Draw a stroke, given as all the ink that it leaves, uint8 (280, 280), and send the drawing."""
-        self.inks.append(ink)
-        self.shown = [*self.shown, {"type": "path", "number": len(self.inks) - 1}]
-        self.content = self._picture()
+    def picture(self, strokes: list[canvas.Stroke]) -> np.ndarray:
+        blank = np.zeros((canvas.SIDE, canvas.SIDE), np.uint8)
+        return 255 - np.max([blank, *(self.inks[round(each.width) - 1] for each in strokes)], axis=0)
 
-    def finish(self) -> bool:
-        """What happens after the page was made; whether the canvas has sent something new since."""
-        if not self._is_on_the_page:
-            self._name = None
-        self._is_on_the_page = False
-        if self.is_late:
-            self.is_late = False
-            self.shown = list(self._told["objects"])
-            self.content = self._picture()
-            return True
-        return False
-
-    def _picture(self) -> bytes:
-        ink = np.max(
-            [np.zeros((draw.SIDE, draw.SIDE), np.uint8), *(self.inks[each["number"]] for each in self.shown)], 0
-        )
-        grey = ink if self._paper == "#111111" else 255 - ink
-        return png(np.dstack([grey, grey, grey, np.full_like(grey, 255)]))
+    def load(self, sketch: canvas.Sketch) -> None:
+        self.number, self.inks = sketch.number, self.inks[: len(sketch.strokes)]
 
 
 class Page:
@@ -117,9 +89,10 @@ class Page:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch):
         self.canvas = Canvas()
-        module = ModuleType("streamlit_drawable_canvas")
-        module.st_canvas = self.canvas
-        monkeypatch.setitem(sys.modules, "streamlit_drawable_canvas", module)
+        for name in ("show", "picture", "load"):
+            monkeypatch.setattr(canvas, name, getattr(self.canvas, name))
+        self.history: list[dict] = []
+        monkeypatch.setattr(sidebar, "history_buttons", lambda data, **_: setattr(self, "history", data))
         # The app becomes the main module, and processes that Python spawns later would begin by importing it.
         monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
         # Nothing is read from the collection of whoever runs the tests, and nothing saved there.
@@ -132,17 +105,30 @@ class Page:
         self.app = AppTest.from_file(str(Path(draw.__file__).parents[1] / "app.py"), default_timeout=60)
 
     def run(self) -> "Page":
-        """Make the page, and again as often as the canvas answers."""
         self.app.run()
         assert not self.app.exception
-        return self.run() if self.canvas.finish() else self
+        return self
 
     def draw(self, digit: np.ndarray) -> "Page":
         """Draw a whole digit, uint8 (28, 28), in one stroke."""
         return self.stroke(enlarged(digit))
 
     def stroke(self, ink: np.ndarray) -> "Page":
-        self.canvas.stroke(ink)
+        """Draw a stroke, given as all the ink that it leaves, uint8 (280, 280)."""
+        self.canvas.inks, self.canvas.undone = [*self.canvas.inks, ink], []
+        return self.run()
+
+    def undo(self) -> "Page":
+        self.canvas.undone.append(self.canvas.inks.pop())
+        return self.run()
+
+    def redo(self) -> "Page":
+        self.canvas.inks.append(self.canvas.undone.pop())
+        return self.run()
+
+    def clear(self) -> "Page":
+        self.canvas.inks, self.canvas.undone = [], []
+        self.canvas.number += 1
         return self.run()
 
     def sample(self, place: int) -> "Page":
@@ -199,7 +185,7 @@ class Page:
     @property
     def drawing(self) -> bytes:
         """What the canvas shows, as PNG."""
-        return self.canvas.content
+        return png(255 - np.max(self.canvas.inks, axis=0))
 
     def find(self, tag: str, kind: str) -> Element:
         """The one element with this class."""

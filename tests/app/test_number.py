@@ -7,7 +7,7 @@ import pytest
 
 from digits.checkpoints import recognizer
 from digits.preprocess.segmentation import find_digits
-from panels import cache, draw
+from panels import cache, canvas
 from tests.app.apptest import Page, bars, calibrated, certainty, png, prepared, words
 from tests.preprocess.test_segmentation import pasted
 
@@ -22,10 +22,10 @@ def three(splits) -> np.ndarray:
     """The first three test digits, 7, 2 and 1, as ink on a canvas."""
     picture, _ = pasted(splits.test.images[:3], 3)
     ink = 255 - np.clip((picture.astype(float) - 51) / (230 - 51) * 255, 0, 255)
-    canvas = np.zeros((draw.SIDE, draw.SIDE), np.uint8)
+    blank = np.zeros((canvas.SIDE, canvas.SIDE), np.uint8)
     height, width = ink.shape
-    canvas[60 : 60 + height, : min(width, draw.SIDE)] = ink[:, : draw.SIDE]
-    return canvas
+    blank[60 : 60 + height, : min(width, canvas.SIDE)] = ink[:, : canvas.SIDE]
+    return blank
 
 
 def captions(at: Page) -> list[str]:
@@ -77,12 +77,12 @@ def test_single_digit_is_shown_as_ever(at, splits):
 
 def test_number_comes_and_goes_with_its_strokes(at, splits):
     both = three(splits)
-    first = np.where(np.arange(draw.SIDE) < 100, both, 0)
+    first = np.where(np.arange(canvas.SIDE) < 100, both, 0)
     at.stroke(first)
     assert not at.find_all("div", "number")
     assert words(at.stroke(both).find("div", "number")) == "721"
-    assert not at.click("Undo").find_all("div", "number")
-    assert words(at.click("Redo").find("div", "number")) == "721"
+    assert not at.undo().find_all("div", "number")
+    assert words(at.redo().find("div", "number")) == "721"
 
 
 def test_uploaded_page_is_read_row_by_row(at, splits):

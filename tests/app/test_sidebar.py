@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from xml.etree.ElementTree import Element
 
 import numpy as np
 import pytest
@@ -208,11 +209,7 @@ def test_nothing_to_download_without_a_drawing(at, downloads):
 
 
 def history(at: Page) -> list[tuple[str, np.ndarray]]:
-    return [
-        (figure.get("title"), pixels(figure[0]))
-        for each in at.find_all("div", "history")
-        for figure in each.iter("figure")
-    ]
+    return [(each["caption"], pixels(Element("img", src=each["uri"]))) for each in at.history]
 
 
 def test_history_keeps_the_last_twelve_drawings_the_newest_first(at, splits):
@@ -236,14 +233,15 @@ def test_strokes_of_one_drawing_are_one_entry(at, splits):
         at.stroke(part)
         np.testing.assert_array_equal(history(at)[0][1], 255 - prepared(at.drawing).image)
     assert len(history(at)) == 1
-    at.click("Undo")
+    at.undo()
     assert len(history(at)) == 1
-    at.click("Clear").draw(splits.test.images[1])
+    assert len(history(at.clear())) == 1
+    at.draw(splits.test.images[1])
     assert len(history(at)) == 2
 
 
 def test_drawing_that_is_undone_and_redone_is_one_entry(at, splits):
-    at.draw(splits.test.images[0]).click("Undo").click("Redo")
+    at.draw(splits.test.images[0]).undo().redo()
     assert len(history(at)) == 1
 
 

@@ -17,7 +17,7 @@ def test_five_people_draw_at_once_and_each_gets_an_answer_of_their_own(open_page
     for digit, person in enumerate(people):
         visitor.wait_until_idle(person)
         expect(visitor.verdict(person).locator(".answer")).to_have_text(f"{digit}")
-        expect(person.locator(".history figcaption").last).to_have_text(f"{digit}")
+        expect(visitor.history(person).last).to_have_text(f"{digit}")
 
 
 def test_public_page_takes_and_keeps_nothing(public_server, open_page):

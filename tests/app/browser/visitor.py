@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from itertools import pairwise
 
@@ -11,6 +11,7 @@ from PIL import Image
 from playwright.sync_api import Error, Locator, Page, expect
 
 from digits import paths
+from panels.canvas import SIDE
 
 SCREENSHOTS = paths.REPORTS / "screenshots"
 PANELS = ("Why", "Compare", "Stress", "Models", "My handwriting")
@@ -57,8 +58,7 @@ DIGITS: dict[int, Sequence[Stroke]] = {
 
 
 def canvas(page: Page) -> Locator:
-    # The upper one of two, on which strokes are drawn before they are kept.
-    return page.locator("canvas").last
+    return page.get_by_role("img", name="Draw a digit here")
 
 
 def main(page: Page) -> Locator:
@@ -74,8 +74,13 @@ def verdict(page: Page) -> Locator:
 
 
 def canvas_button(page: Page, name: str) -> Locator:
-    """Undo, Redo or Clear below the canvas; the canvas has small ones of the same names."""
-    return main(page).get_by_test_id("stBaseButton-secondary").filter(has_text=name)
+    """Undo, Redo or Clear below the canvas."""
+    return main(page).get_by_role("button", name=name, exact=True)
+
+
+def history(page: Page) -> Locator:
+    """The recent drawings, the newest first."""
+    return sidebar(page).locator(".history button")
 
 
 def until(page: Page, selector: str, text: str = "") -> Locator:
@@ -102,10 +107,9 @@ def wait_until_idle(page: Page) -> None:
 
 def draw(page: Page, strokes: Sequence[Stroke]) -> None:
     """Draw with the mouse."""
-    canvas(page).scroll_into_view_if_needed()
-    box = canvas(page).bounding_box()
+    place = on_canvas(page)
     for stroke in strokes:
-        (left, top), *others = [(box["x"] + x, box["y"] + y) for x, y in stroke]
+        (left, top), *others = [place(*point) for point in stroke]
         page.mouse.move(left, top)
         page.mouse.down()
         for x, y in others:
@@ -113,14 +117,21 @@ def draw(page: Page, strokes: Sequence[Stroke]) -> None:
         page.mouse.up()
 
 
-def touch(page: Page, strokes: Sequence[Stroke]) -> None:
-    """Draw with a finger."""
+def on_canvas(page: Page) -> Callable[[float, float], tuple[float, float]]:
+    """Where a point of the canvas is in the window, however wide the canvas is shown."""
     canvas(page).scroll_into_view_if_needed()
     box = canvas(page).bounding_box()
+    scale = box["width"] / SIDE
+    return lambda x, y: (box["x"] + scale * x, box["y"] + scale * y)
+
+
+def touch(page: Page, strokes: Sequence[Stroke]) -> None:
+    """Draw with a finger."""
+    place = on_canvas(page)
     session = page.context.new_cdp_session(page)
 
     def send(kind: str, *points: np.ndarray) -> None:
-        fingers = [{"x": box["x"] + x, "y": box["y"] + y} for x, y in points]
+        fingers = [dict(zip("xy", place(*point), strict=True)) for point in points]
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
 
     for stroke in strokes:
@@ -196,6 +207,11 @@ def downloaded_drawing(page: Page) -> np.ndarray:
     return np.asarray(Image.open(BytesIO(download(page, "Drawing"))))
 
 
+def canvas_pixels(page: Page) -> np.ndarray:
+    """The canvas as a person sees it, uint8 (height, width)."""
+    return np.asarray(Image.open(BytesIO(canvas(page).screenshot())).convert("L"))
+
+
 def downloaded_verdict(page: Page) -> dict:
     return json.loads(download(page, "Verdict"))
 
@@ -223,7 +239,7 @@ def tab_to(page: Page, control: Locator) -> None:
     before = control.evaluate(LOOKS)
     for _ in range(MOST_STOPS):
         page.keyboard.press("Tab")
-        if control.evaluate("control => control === document.activeElement"):
+        if control.evaluate("control => control === control.getRootNode().activeElement"):
             page.wait_for_function(
                 f"([control, before]) => ({LOOKS})(control) !== before", arg=[control.element_handle(), before]
             )
