@@ -36,6 +36,9 @@ def run(
     for index, (argument, following) in enumerate(zip(arguments, [*arguments[1:], "--"], strict=False)):
         if following.startswith("--") and _name(argument) in without_value:
             arguments[index] = f"{argument}="
+    # A file's name, or one of our own signs, may not exist in the encoding of the terminal.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     with one_line_errors():
         options = _parsed(options_type, arguments, (description or "").strip())
         _check_given(arguments, options, without_effect(options))

@@ -34,6 +34,11 @@ def check_name(name: str, what: str) -> str:
     return name
 
 
+def safe_name(name: str) -> str:
+    """A name that came with a file, such as a layer's, in a form that can be a file's: `_` for unusual characters."""
+    return re.sub(r"[^\w.-]|^\.", "_", name)[-100:]
+
+
 def output_folder(folder: Path) -> Path:
     """Create `folder` if needed, check that files can be created in it, and return it.
 

@@ -187,7 +187,3 @@ def test_clean_and_corrupted_digits_stand_above_each_other(three, rng):
 
 def test_feature_maps_below_zero_can_be_drawn(three):
     assert written(draw.feature_maps(three, -np.ones((3, 2, 5, 5))))
-
-
-def test_names_are_no_formulas(three):
-    assert written(draw.heat_maps(three, {"method": np.zeros((3, 28, 28))}, ["$5_$", "b", "c"]))

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from digits import files
 from digits.checkpoints import cards
-from digits.reporting.figures import BLUE, save_figure, single
+from digits.reporting.figures import BLUE, save_figure, shortened, single
 from digits.reporting.tables import markdown_table
 
 
@@ -42,7 +42,7 @@ def error_rates(names: Sequence[str], accuracies: Sequence[float], intervals: Se
         axis.plot([low, high], [row, row], color=BLUE, linewidth=3, alpha=0.4, solid_capstyle="round")
         axis.plot(error, row, "o", color=BLUE)
         axis.annotate(f"{error:.2f} %", (high, row), (7, 0), textcoords="offset points", va="center", fontsize=9)
-    axis.set_yticks(range(len(names)), [names[index] for index in order])
+    axis.set_yticks(range(len(names)), [shortened(names[index]) for index in order])
     axis.set(xscale="log", xlabel="test error rate (%), with 95 % interval", ylim=(-0.6, len(names) - 0.4))
     axis.xaxis.set_major_formatter("{x:g}")
     axis.margins(x=0.12)

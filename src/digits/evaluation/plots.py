@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from digits.metrics import Reliability
 from digits.metrics.intervals import wilson_interval
-from digits.reporting.figures import BLUE, GREY, INK, PALETTE, RED, single, tidy
+from digits.reporting.figures import BLUE, GREY, INK, RED, legend_below, series, single, tidy
 
 
 def confusion_matrix(counts: np.ndarray, title: str) -> Figure:
@@ -37,18 +37,18 @@ def reliability_diagram(by_model: Mapping[str, Reliability]) -> Figure:
     figure = Figure((6, 5.4), layout="constrained")
     diagram, histogram = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
     diagram.plot([0, 1], [0, 1], color=GREY, linestyle=":", label="perfectly calibrated")
-    for (name, bins), colour in zip(by_model.items(), PALETTE, strict=False):
-        used = bins.counts > 0
-        diagram.plot(bins.confidence[used], bins.accuracy[used], "o-", color=colour, label=name, markersize=4)
+    for index, (name, bins) in enumerate(by_model.items()):
+        style, used = series(index), bins.counts > 0
+        diagram.plot(bins.confidence[used], bins.accuracy[used], **style, label=name, markersize=4)
         correct = np.round(bins.accuracy[used] * bins.counts[used]).astype(int)
         bounds = [wilson_interval(*pair) for pair in zip(correct.tolist(), bins.counts[used].tolist(), strict=True)]
-        diagram.vlines(bins.confidence[used], *zip(*bounds, strict=True), color=colour, alpha=0.4)
-        histogram.stairs(bins.counts, bins.edges, color=colour)
+        diagram.vlines(bins.confidence[used], *zip(*bounds, strict=True), color=style["color"], alpha=0.4)
+        histogram.stairs(bins.counts, bins.edges, color=style["color"], linestyle=style["linestyle"])
     diagram.set(ylabel="accuracy", ylim=(-0.02, 1.02), title="Reliability diagram")
     histogram.set(xlabel="confidence", ylabel="images", yscale="log")
-    diagram.legend(frameon=False)
     for axis in (diagram, histogram):
         tidy(axis)
+    legend_below(figure, diagram)
     return figure
 
 

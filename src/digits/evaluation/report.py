@@ -9,7 +9,7 @@ import numpy as np
 
 from digits import evaluation, metrics
 from digits.evaluation import plots
-from digits.files import output_folder, write_text
+from digits.files import output_folder, safe_name, write_text
 from digits.reporting import figures
 from digits.reporting.html import write_figures, write_page
 from digits.reporting.words import percent
@@ -29,7 +29,7 @@ def write_evaluation(evaluations: Sequence[evaluation.Evaluation], source: str, 
         The path of the HTML page.
     """
     comparisons = evaluation.pairwise_comparisons(evaluations)
-    models = [_write_model(one, output_folder(folder / one.name)) for one in evaluations]
+    models = [_write_model(one, output_folder(folder / safe_name(one.name))) for one in evaluations]
     shared = {"reliability": plots.reliability_diagram({one.name: one.reliability for one in evaluations})}
     results = {
         "source": source,

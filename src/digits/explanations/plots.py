@@ -1,12 +1,13 @@
 """Figures of explanations: arrays in, a matplotlib `Figure` out, never a file."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from digits.reporting.figures import BLUE, GREY, INK, PALETTE, RED, single, tidy
+from digits.reporting.figures import BLUE, GREY, INK, PALETTE, RED, legend_below, series, shortened, single, tidy
 from digits.reporting.thumbnails import overlay
 
 # For ten digits or ten methods.
@@ -18,9 +19,7 @@ def heat_maps(images: np.ndarray, heats: Mapping[str, np.ndarray], titles: Seque
     figure, axes = _grid(len(images), len(heats) + 1, 1.05)
     for row, image in enumerate(images):
         axes[row, 0].imshow(image, cmap="gray_r", vmin=0, vmax=255)
-        axes[row, 0].set_ylabel(
-            titles[row], rotation=0, ha="right", va="center", fontsize=9, color=INK, parse_math=False
-        )
+        axes[row, 0].set_ylabel(shortened(titles[row]), rotation=0, ha="right", va="center", fontsize=9, color=INK)
         for column, (name, maps) in enumerate(heats.items(), start=1):
             axes[row, column].imshow(overlay(image, maps[row]))
             if row == 0:
@@ -76,9 +75,7 @@ def ground_truth(
     centres = np.arange(28) + 0.5
     for row, image in enumerate(images):
         axes[row, 0].imshow(image, cmap="gray_r", vmin=0, vmax=255)
-        axes[row, 0].set_ylabel(
-            titles[row], rotation=0, ha="right", va="center", fontsize=9, color=INK, parse_math=False
-        )
+        axes[row, 0].set_ylabel(shortened(titles[row]), rotation=0, ha="right", va="center", fontsize=9, color=INK)
         columns = {"one pixel flipped": effects, "exact Shapley": shares} | dict(patches)
         for axis, (name, maps) in zip(axes[row, 1:], columns.items(), strict=True):
             limit = np.abs(maps[row]).max() or 1
@@ -116,7 +113,7 @@ def training_digits(
         _bare(axis)
     for row, image in enumerate(images):
         axes[row, 0].imshow(image, cmap="gray_r", vmin=0, vmax=255)
-        axes[row, 0].set_title(titles[row], fontsize=8, color=INK, parse_math=False)
+        axes[row, 0].set_title(titles[row], fontsize=8, color=INK)
         column = 1
         for name, (members, member_labels) in groups.items():
             for rank, (each, label) in enumerate(zip(members[row], member_labels[row], strict=True)):
@@ -185,16 +182,15 @@ def faithfulness(estimates: Mapping[str, Mapping[str, Mapping[str, float]]], bas
     for row, name in enumerate(names):
         for index, model in enumerate(models):
             each = estimates[name][model]
-            height = row + 0.16 * ((len(models) - 1) / 2 - index)
-            colour = GREY if name in baselines else PALETTE[index]
-            axis.plot([each["low"], each["high"]], [height] * 2, color=colour, linewidth=2)
-            axis.plot(
-                each["value"], height, "o", color=colour, markersize=5, label=model if row == len(names) - 1 else None
-            )
+            height = row + 0.16 * ((len(models) - 1) / 2 - index) * min(1, 5 / len(models))
+            style = series(index) | ({"color": GREY} if name in baselines else {})
+            axis.plot([each["low"], each["high"]], [height] * 2, color=style["color"], linewidth=2)
+            label = model if row == len(names) - 1 else None
+            axis.plot(each["value"], height, **style | {"linestyle": ""}, markersize=5, label=label)
     axis.axvline(0, color=GREY, linewidth=1, linestyle=":")
-    axis.set_yticks(range(len(names)), names)
+    axis.set_yticks(range(len(names)), map(shortened, names))
     axis.set(xlabel="faithfulness: area under insertion minus area under deletion")
-    axis.legend(frameon=False, loc="lower right")
+    legend_below(figure, axis)
     return figure
 
 
@@ -210,7 +206,7 @@ def deletion_and_insertion(
     figure = Figure((11, 6), layout="constrained")
     axes = figure.subplots(2, len(fillings), sharex=True, sharey=True)
     for index, (name, by_filling) in enumerate(curves.items()):
-        style = styles.get(name, {"color": TEN_COLOURS[index % len(TEN_COLOURS)]})
+        style: Any = styles.get(name, series(index, TEN_COLOURS) | {"marker": ""})
         for column, filling in enumerate(fillings):
             for axis, kind in zip(axes[:, column], ("deletion", "insertion"), strict=True):
                 values = by_filling[filling][kind]
@@ -223,9 +219,7 @@ def deletion_and_insertion(
         axis.set_xlabel("pixels changed (%)")
     for axis in axes[:, 0]:
         axis.set_ylabel("probability of the answer")
-    figure.legend(
-        *axes[0, 0].get_legend_handles_labels(), frameon=False, ncols=6, loc="outside lower center", fontsize=9
-    )
+    legend_below(figure, axes[0, 0])
     return figure
 
 
@@ -233,11 +227,11 @@ def cascade(stages: Sequence[str], similarity: Mapping[str, Sequence[float]]) ->
     """The similarity of maps to the trained network's as its layers are randomised from the logits down."""
     figure, axis = single(8.5, 3.8)
     for index, (name, values) in enumerate(similarity.items()):
-        axis.plot(range(len(values) + 1), [1, *values], marker="o", markersize=4, color=TEN_COLOURS[index], label=name)
+        axis.plot(range(len(values) + 1), [1, *values], **series(index, TEN_COLOURS), markersize=4, label=name)
     axis.axhline(0, color=GREY, linewidth=1, linestyle=":")
-    axis.set_xticks(range(len(stages) + 1), ["trained", *stages], rotation=20, ha="right", fontsize=8)
+    axis.set_xticks(range(len(stages) + 1), ["trained", *map(shortened, stages)], rotation=20, ha="right", fontsize=8)
     axis.set(ylabel="rank correlation with the\ntrained network's map", xlabel="randomised from the logits down to")
-    figure.legend(frameon=False, loc="outside right center", fontsize=8)
+    legend_below(figure, axis)
     return figure
 
 

@@ -37,7 +37,7 @@ def write(
     """
     models = []
     for each in found:
-        own = files.output_folder(folder / each.name)
+        own = files.output_folder(folder / files.safe_name(each.name))
         figures = _of_answers(each, subject, background) | _of_network(each, subject, background)
         for shift in each.shifts:
             figures |= _of_shift(shift, background)

@@ -1,11 +1,15 @@
 """Colours, helpers and the grid of digits that all matplotlib figures share."""
 
+import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from digits.files import replacing
 
@@ -15,6 +19,7 @@ RED = "#c2452d"
 GREY = "#8a929c"
 # The palette of Okabe and Ito (2008), which is distinguishable with any colour vision.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#666666")
+LINES, MARKERS = ("-", "--", "-.", ":"), ("o", "s", "^", "D", "v", "P", "X")
 
 
 def digit_grid(
@@ -49,13 +54,46 @@ def single(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axis
 
 
+def series(index: int, colours: Sequence[str] = PALETTE) -> Any:
+    """Colour, line and marker of a series, for `plot`; after the last colour, lines and markers change."""
+    repeated = index // len(colours)
+    return {
+        "color": colours[index % len(colours)],
+        "linestyle": LINES[repeated % len(LINES)],
+        "marker": MARKERS[repeated % len(MARKERS)],
+    }
+
+
+def shortened(name: str) -> str:
+    """A name that leaves room for the axes which it labels."""
+    return name if len(name) <= 40 else f"{name[:24]}…{name[-15:]}"
+
+
+def legend_below(figure: Figure, axis: Axes) -> None:
+    """Add a legend of an axis's series below all axes, and make the figure higher by as much."""
+    # By default, matplotlib leaves out names that begin like those that it gives itself.
+    handles = [line for line in axis.lines if not re.fullmatch(r"_child\d+", str(line.get_label()))]
+    labels = [shortened(str(line.get_label())) for line in handles]
+    columns = max(1, int(11 * figure.get_figwidth() / (max(map(len, labels)) + 7)))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
+    figure.set_figheight(figure.get_figheight() + 0.2 * -(-len(labels) // columns))
+
+
 def tidy(axis: Axes) -> None:
     """Remove the top and right spines."""
     axis.spines[["top", "right"]].set_visible(False)
 
 
 def save_figure(figure: Figure, path: Path) -> Path:
-    """Write a figure to `path` as PNG, atomically, and return `path`."""
-    with replacing(path) as temporary:
+    """Write a figure to `path` as PNG, atomically, and return `path`.
+
+    Names may contain anything: dollar signs in them mean no formula, and characters that the font lacks become boxes.
+    """
+    for text in figure.findobj(Text):
+        # Logarithmic axes label their ticks with formulas, but only when they are drawn.
+        if isinstance(text, Text) and text.get_text():
+            text.set_parse_math(False)
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
         figure.savefig(temporary, dpi=130)
     return path

@@ -6,17 +6,18 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from digits.files import write_text
+from digits import files
 from digits.reporting.figures import save_figure
+from digits.reporting.words import printable
 
 TEMPLATES = Path(__file__).with_name("templates")
 
 
 def write_figures(figures: Mapping[str, Figure], folder: Path) -> dict[str, str]:
-    """Write each figure as `NAME.png`, without spaces and `#`; return them by name as `data:` URIs for a page."""
+    """Write each figure as `NAME.png`, with a `safe_name`; return them by name as `data:` URIs for a page."""
     written = {}
     for name, figure in figures.items():
-        path = save_figure(figure, folder / f"{name.replace(' ', '_').replace('#', '_')}.png")
+        path = save_figure(figure, folder / f"{files.safe_name(name)}.png")
         written[name] = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
     return written
 
@@ -24,7 +25,7 @@ def write_figures(figures: Mapping[str, Figure], folder: Path) -> dict[str, str]
 def write_page(folder: Path, template: str, **content) -> Path:
     """Write `report.html`, rendered from a template in `templates`."""
     page = folder / "report.html"
-    write_text(page, render(template, **content))
+    files.write_text(page, render(template, **content))
     return page
 
 
@@ -35,8 +36,14 @@ def render(template: str, **content) -> str:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
+        finalize=_printable,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     return environment.get_template(template).render(**content)
+
+
+def _printable(value: object) -> object:
+    """What a template shows, with text in a form that can't change the text around it."""
+    return printable(value) if type(value) is str else value

@@ -6,12 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from digits.corruptions import Corruption
-from digits.reporting.figures import BLUE, GREY, INK, PALETTE, RED, tidy
+from digits.reporting.figures import BLUE, GREY, INK, RED, legend_below, series, shortened, tidy
 from digits.reporting.words import percent
 
 PANELS_PER_ROW = 4
 EXPOSURE_MARKS = {"seen": "●", "related": "○", "unseen": "", "unknown": "?"}
-LINES = ("-", "--", "-.", ":")
 
 
 def sample_sheet(sheet: np.ndarray, corruptions: Sequence[Corruption], severities: Sequence[int]) -> Figure:
@@ -76,11 +75,10 @@ def accuracy_curves(
         if corruption.mnist_c in severities:
             axis.axvline(corruption.mnist_c, color=BLUE, linewidth=6, alpha=0.12)
         for model, name in enumerate(names):
-            colour, line = PALETTE[model % len(PALETTE)], LINES[model // len(PALETTE) % len(LINES)]
-            axis.plot(severities, 100 * values[:, model], line, color=colour, label=name, linewidth=1.5)
-            axis.fill_between(
-                severities, 100 * lows[:, model], 100 * highs[:, model], color=colour, alpha=0.2, linewidth=0
-            )
+            style = series(model) | {"marker": ""}
+            axis.plot(severities, 100 * values[:, model], **style, label=name, linewidth=1.5)
+            bounds = 100 * lows[:, model], 100 * highs[:, model]
+            axis.fill_between(severities, *bounds, color=style["color"], alpha=0.2, linewidth=0)
         axis.set_title(corruption.name, fontsize=10, color=INK, pad=3)
         amounts = ["clean" if not severity else f"{corruption.amount(severity):g}" for severity in severities]
         axis.set_xticks(severities, amounts, fontsize=7)
@@ -90,8 +88,7 @@ def accuracy_curves(
         tidy(axis)
     for axis in grid[:, 0]:
         axis.set_ylabel("accuracy (%)", fontsize=8)
-    handles, labels = grid.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    legend_below(figure, grid.flat[0])
     return figure
 
 
@@ -113,7 +110,7 @@ def heat_map(
         mark = EXPOSURE_MARKS[str(exposures[model, column])]
         axis.text(column, model + 0.33, mark, ha="center", va="center", fontsize=5, color=colour)
     axis.set_xticks(range(len(corruptions)), [each.name for each in corruptions], rotation=55, ha="right", fontsize=9)
-    axis.set_yticks(range(len(names)), names, fontsize=9)
+    axis.set_yticks(range(len(names)), map(shortened, names), fontsize=9)
     kinds = [each.kind for each in corruptions]
     for column in range(1, len(kinds)):
         if kinds[column] != kinds[column - 1]:
@@ -143,10 +140,10 @@ def calibration_under_shift(
     figure = Figure((11, 4), layout="constrained")
     error, both = figure.subplots(1, 2)
     for model, name in enumerate(names):
-        colour = PALETTE[model % len(PALETTE)]
-        error.plot(severities, 100 * ece[:, model], "o-", color=colour, label=name, markersize=4)
-        both.plot(severities, 100 * confidence[:, model], "--", color=colour)
-        both.plot(severities, 100 * accuracy[:, model], "-", color=colour)
+        style = series(model) | {"markersize": 4}
+        error.plot(severities, 100 * ece[:, model], **style, label=name)
+        both.plot(severities, 100 * confidence[:, model], **style | {"linestyle": "--"})
+        both.plot(severities, 100 * accuracy[:, model], **style | {"linestyle": "-"})
     error.set(xlabel="severity", ylabel="expected calibration error (%)", title="Calibration error")
     both.plot([], [], "--", color=GREY, label="mean confidence")
     both.plot([], [], "-", color=GREY, label="accuracy")
@@ -155,7 +152,7 @@ def calibration_under_shift(
     for axis in (error, both):
         axis.set_xticks(severities)
         tidy(axis)
-    figure.legend(*error.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+    legend_below(figure, error)
     return figure
 
 

@@ -102,7 +102,7 @@ def write_one_picture(recogniser: Classifier, images: np.ndarray, title: str, fo
     figure = plots.corruption_grid(
         images, probabilities, tuple(CORRUPTIONS.values()), f"{title}, answers of {recogniser.name}"
     )
-    picture = save_figure(figure, folder / f"{recogniser.name}.png")
+    picture = save_figure(figure, folder / f"{files.safe_name(recogniser.name)}.png")
     flips = [
         f"  {name} from {CORRUPTIONS[name].amount(severity):g} {CORRUPTIONS[name].unit}"
         for name, severity in worst_case.least_flipping_severity(probabilities).items()

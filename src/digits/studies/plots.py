@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from digits.metrics.intervals import Estimate
-from digits.reporting.figures import BLUE, GREY, INK, tidy
+from digits.reporting.figures import BLUE, GREY, INK, shortened, tidy
 from digits.studies.results import Results, Variant
 from digits.studies.tables import MEASURES
 
@@ -32,7 +32,7 @@ def differences(results: Results) -> Figure:
     rows = {variant.name: (row, variant.accuracy) for row, variant in enumerate(others)}
     for axis in panels.values():
         _line_at(axis, 0)
-        axis.set_xlabel(f"accuracy minus {first.name}'s (points)")
+        axis.set_xlabel(f"accuracy minus {shortened(first.name)}'s (points)")
     for each in results.comparisons:
         row, accuracy = rows[each.variant]
         _draw(panels[each.measure], row, accuracy[each.measure] - first.accuracy[each.measure], each.difference)
@@ -44,7 +44,7 @@ def _panels(measures: Sequence[str], rows: Sequence[str]) -> tuple[Figure, dict[
     shown = [measure for measure in MEASURES if measure in measures]
     figure = Figure((1.6 + 3.1 * len(shown), 1.3 + 0.36 * len(rows)), layout="constrained")
     axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
-    axes[0].set_yticks(range(len(rows)), [name.replace("_", " ") for name in rows])
+    axes[0].set_yticks(range(len(rows)), [shortened(name.replace("_", " ")) for name in rows])
     axes[0].set_ylim(len(rows) - 0.5, -0.5)
     for measure, axis in zip(shown, axes, strict=True):
         axis.set_title(MEASURES[measure], loc="left", fontsize=10, color=INK)
