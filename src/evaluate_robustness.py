@@ -1,6 +1,7 @@
 """Evaluate how robust models are to 28 corruptions at five severities, and write a report with intervals."""
 
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from digits import cli, files, paths
+from digits.errors import check_ranges, seed_range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,10 +20,10 @@ class Options:
     """Model that corruption errors are relative to; by default mnist_logistic if it is evaluated, else the first."""
     corruptions: tuple[str, ...] = ()
     """Names of corruptions; all by default."""
-    severities: tuple[int, ...] = (1, 2, 3, 4, 5)
-    """Severities, 1 to 5."""
+    severities: tuple[int, ...] = ()
+    """Severities, 1 to 5; all by default."""
     quick: bool = False
-    """Use 1,000 digits and severities 1, 3 and 5 only."""
+    """Use 1,000 digits and severities 1, 3 and 5 by default."""
     limit: Annotated[int | None, arg(metavar="INT")] = None
     """Number of digits to use, evenly spaced; all by default."""
     images: Annotated[Path | None, arg(metavar="PATH")] = None
@@ -49,6 +51,24 @@ class Options:
     output_dir: Annotated[Path | None, arg(metavar="PATH")] = None
     """Folder for the report; by default reports/robustness, -quick or -image."""
 
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            ("limit", self.limit is None or self.limit >= 1, "at least 1"),
+            ("workers", self.workers >= 1, "at least 1"),
+            ("batch_size", self.batch_size >= 1, "at least 1"),
+            seed_range(self.random_seed),
+        )
+
+
+def without_effect(options: Options) -> dict[str, Collection[str]]:
+    used_with_image = {"image", "models", "models_dir", "random_seed", "output_dir"}
+    return {
+        "with --image": set(vars(options)) - used_with_image if options.image else (),
+        "with --scheduler": ["workers"] if options.scheduler else (),
+        "with --images": ["data_dir"] if options.images else (),
+    }
+
 
 def main(options: Options) -> None:
     from digits.robustness import plan as sweep_plan
@@ -71,7 +91,7 @@ def evaluate_digits(options: Options, models: list, problems: list[str], folder:
     from tqdm import tqdm
 
     from digits import data
-    from digits.corruptions import CORRUPTIONS, select
+    from digits.corruptions import CORRUPTIONS, SEVERITIES, select
     from digits.robustness import analysis, report, sweep, tables, worst_case
     from digits.robustness import plan as sweep_plan
 
@@ -86,7 +106,7 @@ def evaluate_digits(options: Options, models: list, problems: list[str], folder:
         source=source,
         models=tuple(models),
         corruptions=select(options.corruptions or CORRUPTIONS),
-        severities=(1, 3, 5) if options.quick else options.severities,
+        severities=options.severities or ((1, 3, 5) if options.quick else SEVERITIES),
         seed=options.random_seed,
     )
     baseline = analysis.choose_baseline(plan, options.baseline)
@@ -120,4 +140,4 @@ def evaluate_picture(picture: Path, seed: int, models: list, folder: Path) -> No
 
 
 if __name__ == "__main__":
-    cli.run(main, Options, __doc__)
+    cli.run(main, Options, __doc__, without_effect=without_effect)
