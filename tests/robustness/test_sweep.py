@@ -121,6 +121,31 @@ def test_corruptions_can_be_added_to_a_finished_sweep(some_digits, expected, tmp
     assert len(manifest["corrupted_images_sha256"]) == 7
 
 
+def test_a_new_corruption_leaves_earlier_sweeps_valid_and_a_changed_one_does_not(some_digits, tmp_path, monkeypatch):
+    rotated, foggy = (plan_of(some_digits, corruptions=select([name]), severities=(4,)) for name in ("rotate", "fog"))
+    sweep.run(rotated, tmp_path, 500)
+    before = (tmp_path / "cells" / "rotate-4.npz").stat().st_mtime_ns
+    monkeypatch.setitem(CORRUPTIONS, "smear", replace(CORRUPTIONS["fog"], name="smear"))
+    monkeypatch.setitem(CORRUPTIONS, "jpeg", replace(CORRUPTIONS["jpeg"], levels=(9, 8, 7, 6, 5)))
+    sweep.run(rotated, tmp_path, 500)
+    sweep.run(foggy, tmp_path, 500)
+    sweep.run(rotated, tmp_path, 500)
+    assert (tmp_path / "cells" / "rotate-4.npz").stat().st_mtime_ns == before
+    levels = json.loads((tmp_path / "manifest.json").read_text())["levels"]
+    assert levels.keys() == {"rotate", "fog"}
+
+    thicker = replace(CORRUPTIONS["fog"], levels=(1, 2, 3, 4, 5))
+    with pytest.raises(ValueError, match="other levels"):
+        sweep.run(replace(foggy, corruptions=(thicker,)), tmp_path, 500)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "[1]", "{}", "3", "null", '{"levels": 3}', "[" * 99_999])
+def test_a_damaged_manifest_is_named(content, plan, tmp_path):
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(ValueError, match=r"manifest\.json is damaged"):
+        sweep.run(plan, tmp_path, 500)
+
+
 @pytest.mark.parametrize("what", ["seed", "versions", "models", "labels_sha256"])
 def test_a_folder_of_another_sweep_is_refused(plan, what, tmp_path):
     sweep.run(plan, tmp_path, 500)

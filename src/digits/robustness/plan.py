@@ -11,7 +11,7 @@ import numpy as np
 
 from digits import files
 from digits.checkpoints import cards, recognizer
-from digits.corruptions import CORRUPTIONS, SEVERITIES, Corruption
+from digits.corruptions import SEVERITIES, Corruption
 from digits.data import Digits
 
 CLEAN = "clean"
@@ -85,7 +85,7 @@ class Plan:
         return [(CLEAN, 0), *corrupted]
 
     def manifest(self) -> dict:
-        """What the cells in one folder must have in common."""
+        """What the cells in one folder must have in common: all but the levels, those of the corruptions in both."""
         return {
             "seed": self.seed,
             "source": self.source,
@@ -95,7 +95,7 @@ class Plan:
             "indices_sha256": hashlib.sha256(self.indices.astype("<i8").tobytes()).hexdigest(),
             # In the order of the answers in a cell.
             "models": [[model.name, model.sha256] for model in self.models],
-            "levels": {corruption.name: list(map(str, corruption.levels)) for corruption in CORRUPTIONS.values()},
+            "levels": {corruption.name: list(map(str, corruption.levels)) for corruption in self.corruptions},
             "versions": {library: version(library) for library in DECIDING_LIBRARIES},
         }
 

@@ -138,14 +138,18 @@ def _claim(folder: Path, plan: Plan) -> None:
         files.write_text(path, json.dumps(wanted, indent=1))
         return
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        found = dict(json.loads(path.read_text(encoding="utf-8")))
+        # The corruptions of this plan may be others.
+        wanted["levels"] = found["levels"] | wanted["levels"]
+        found["levels"] = wanted["levels"] | found["levels"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"{path} is damaged; delete {folder} or choose another --output-dir") from error
     if different := [name for name, value in wanted.items() if found.get(name) != value]:
         raise ValueError(
             f"{folder} contains a sweep with other {', '.join(different)}; delete it with --restart, or choose another "
             "--output-dir"
         )
+    files.write_text(path, json.dumps(found, indent=1))
 
 
 def clear(folder: Path) -> None:
