@@ -8,8 +8,10 @@ import pytest
 
 from digits import files, paths
 from digits.checkpoints import recognizer
+from digits.corruptions import CORRUPTIONS
 from digits.data import Digits, Splits
 from digits.handwriting import dataset, finetuning, personal_model
+from digits.robustness import analysis
 from tests.support import assert_one_line_error
 
 # Where it doesn't matter which network is tuned, the one that is quickest.
@@ -126,6 +128,8 @@ def test_a_personal_model_is_published_with_what_it_gained(tuner, mine, small, t
     published = recognizer.load("mine", tmp_path)
     card = json.loads((tmp_path / "mine.json").read_text())
     assert card["base"] == {"name": BASE.stem, "sha256": files.sha256(BASE)}
+    # As its MNIST digits were augmented; the base had only clean ones.
+    assert [analysis.exposure(card, CORRUPTIONS[kind]) for kind in ("rotate", "fog")] == ["seen", "related"]
     assert card["own_digits"]["sha256"] == mine.sha256
     assert card["own_digits"]["after"]["correct"] == made.assessment.after.sum() > made.assessment.before.sum()
     right = published.predict_proba(small.test.images).argmax(axis=1) == small.test.labels

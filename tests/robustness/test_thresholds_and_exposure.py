@@ -135,6 +135,7 @@ def test_exposure_of_models_without_augmentation_or_card():
     for corruption in CORRUPTIONS.values():
         assert analysis.exposure({"recipe": {"digits": 55_000}}, corruption) == "unseen"
         assert analysis.exposure({}, corruption) == "unknown"
+        assert analysis.exposure({"recipe": {"epochs": 3}, "base": {"name": "mnist_cnn"}}, corruption) == "unknown"
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def make(
         description=f"{base.name}, fine-tuned on one person's handwriting",
         architecture=tuned.model.name,
         parameters=tuned.model.count_params(),
-        recipe=asdict(tuner.recipe),
+        recipe=asdict(tuner.recipe) | _strengths(base.card),
         training={"seconds": round(seconds, 1)},
         base={"name": base.name, "sha256": files.sha256(base.path)},
         own_digits=_own_digits(mine, assessment) | {"share": tuned.share, "rounds": tuned.rounds},
@@ -133,6 +133,23 @@ def describe(personal: Personal, mine: Handwriting, name: str) -> str:
         f"(95 % interval {low:+.2f} to {high:+.2f})"
     )
     return "\n".join(lines)
+
+
+def _strengths(base: dict) -> dict:
+    """What a fine-tuned model's card says of augmentation: the largest strengths that it or its base was trained with.
+
+    Args:
+        base: the base's card; without one, nothing is known.
+    """
+    if not base:
+        return {}
+    trained = [finetuning.VARIED, finetuning.REHEARSED]
+    strengths = [base["recipe"].get("augmentation_strengths", {}), *map(asdict, trained)]
+    return {
+        "augmentation_strengths": {
+            family: max(each.get(family, 0) for each in strengths) for family in asdict(finetuning.VARIED)
+        }
+    }
 
 
 def _own_digits(mine: Handwriting, assessment: Assessment) -> dict:

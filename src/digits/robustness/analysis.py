@@ -20,11 +20,12 @@ ACCEPTABLE_ACCURACY = 0.95
 
 
 def exposure(card: dict, corruption: Corruption) -> str:
-    """Whether a model was trained with a corruption: `seen`, `related`, `unseen`, or `unknown` without a card.
+    """Whether a model was trained with a corruption: `seen`, `related` or `unseen`; `unknown` if its card can't tell.
 
     The strength doesn't matter: a model trained with rotations of up to 15 degrees has seen rotation.
     """
-    if not card:
+    # What a fine-tuned model's base was trained with, the card may not say.
+    if not card or ("base" in card and "augmentation_strengths" not in card["recipe"]):
         return "unknown"
     strengths = card["recipe"].get("augmentation_strengths", {})
     if any(strengths.get(family) for family in corruption.seen_with):
