@@ -90,7 +90,7 @@ def _show_panel(name: str, drawing: Drawing | None, given: Verdict | None, model
     elif is_explained:
         why.show(drawing, given, model)
     else:
-        st.caption("Explanations are switched off in the sidebar.")
+        st.caption("Grad-CAM is switched off in the sidebar.")
 
 
 def serve() -> None:

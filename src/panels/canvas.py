@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import streamlit as st
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
+from streamlit.components import v2
 
 SIDE = 280
 HERE = Path(__file__).parent
@@ -24,7 +25,7 @@ HTML = """
 # OpenCV takes coordinates as whole numbers of 1/16 pixel.
 SHIFT = 4
 
-_mount = st.components.v2.component(
+_mount = v2.component(
     "digits.canvas",
     html=HTML,
     css=(HERE / "canvas.css").read_text(encoding="utf-8"),

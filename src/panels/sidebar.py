@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import streamlit as st
+from streamlit.components import v2
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from digits import preprocess
@@ -19,7 +20,7 @@ LONGEST_HISTORY = 12
 HISTORY_SIDE = 88
 # What the key of a visitor's own model begins with: no file's name has a slash.
 OWN = "own/"
-history_buttons = st.components.v2.component(
+history_buttons = v2.component(
     "digits.history",
     html='<div class="history"></div>',
     js=Path(__file__).with_name("history.js").read_text(encoding="utf-8"),
@@ -28,7 +29,7 @@ history_buttons = st.components.v2.component(
 HELP = """
 **Draw** a digit, or upload a picture of one. The answer follows every stroke.
 
-- **Why** shows which parts of the digit support an answer, and what would change it.
+- **Why** shows by Grad-CAM which parts of the digit support an answer, and what would change it.
 - **Compare** asks every model.
 - **Stress** corrupts the digit in 28 ways, and shows where the answer changes.
 - **Models** shows how good each model is, and where it errs.
@@ -122,8 +123,8 @@ def choose_pen() -> Pen:
 
 
 def explanations_wanted() -> bool:
-    """Let the visitor switch heat maps off."""
-    return st.toggle("Explain the answers", value=True, key="explain")
+    """Let the visitor switch Grad-CAM and the other heat maps off."""
+    return st.toggle("Grad-CAM", value=True, key="explain", help="Show where on the digit the evidence is.")
 
 
 def show_help() -> None:

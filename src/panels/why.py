@@ -11,28 +11,38 @@ from panels.cache import Model
 from panels.draw import Drawing
 
 ANSWER, NO_OTHER = "the answer", "no other digit"
+CAM = "grad_cam"
 SIDE = 280
 SIMILAR_DIGITS = 10
 
 
 def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
-    """Show the heat map, similar training digits and the fewest pixels that change the answer."""
-    methods = cache.methods_of(model)
-    heat, choices = st.columns([0.345, 0.655], gap="medium")
+    """Show Grad-CAM and another heat map, similar training digits and the fewest pixels that change the answer."""
+    has_cam = cache.has_feature_map(model)
+    methods = [name for name in cache.methods_of(model) if name != CAM]
+    with st.container(key="why"):
+        *maps, choices = st.columns([0.27, 0.27, 0.46] if has_cam else [0.345, 0.655], gap="medium")
     with choices:
         method, target, versus = _choose(methods, verdict)
+        opacity = st.slider("Opacity of the heat maps (%)", 0, 100, 85, 5, key="opacity", persist_state="page") / 100
         shown = method
         if cache.needs_tensorflow(model, method) and not cache.tensorflow_is_ready():
             shown = next(name for name in methods if not cache.needs_tensorflow(model, name))
             _wait_for_tensorflow(METHODS[method].title, METHODS[shown].title)
-        if not cache.has_feature_map(model):
-            titles = listing([METHODS[name].title for name in methods])
-            st.info(
-                f"{model.name} has no convolutional layer, so Grad-CAM and similar methods don't apply. "
-                f"Methods that do: {titles}."
+        if has_cam:
+            st.caption(
+                "Grad-CAM shows which region of the last feature map the score came from; it is as coarse as that map. "
+                f"{METHODS[shown].title} answers another question, so the two may differ."
             )
-    with heat, page.guarded("The heat map"):
-        _show_heat(drawing, model, shown, target, versus)
+        else:
+            st.warning(
+                f"{model.name} has no convolutional layer, so Grad-CAM doesn't apply. "
+                f"Methods that do: {listing([METHODS[name].title for name in methods])}."
+            )
+    with maps[0], page.guarded("The heat map"):
+        for place, name in zip(maps, [CAM, shown] if has_cam else [shown], strict=True):
+            with place:
+                _show_heat(drawing, model, name, target, versus, opacity)
     with choices, page.guarded("The search for similar digits"):
         _show_similar_digits(drawing, model)
     with choices, page.guarded("The search for the fewest pixels"):
@@ -62,17 +72,16 @@ def _wait_for_tensorflow(wanted: str, meanwhile: str) -> None:
     st.info(f"{wanted} needs TensorFlow, which is starting. Until then you see {meanwhile}.")
 
 
-def _show_heat(drawing: Drawing, model: Model, method: str, target: int, versus: int | None) -> None:
+def _show_heat(drawing: Drawing, model: Model, method: str, target: int, versus: int | None, opacity: float) -> None:
     why = cache.explain(model, drawing.image, method, target, versus)
     rather = "" if versus is None else f" rather than {versus}"
     title = METHODS[method].title
+    overlay = thumbnails.overlay(drawing.image, why.heat[0], opacity)
     st.html(
-        page.picture(
-            thumbnails.overlay(drawing.image, why.heat[0]), f"{title}: where the evidence for {target} lies", SIDE
-        )
+        f"<p class='heading'>{title}</p>{page.picture(overlay, f'{title}: where the evidence for {target} lies', SIDE)}"
     )
     if why.has_evidence[0]:
-        st.caption(f"{title}: redder areas support {target}{rather} more strongly, as {model.name} sees it.")
+        st.caption(f"Redder areas support {target}{rather} more strongly, as {model.name} sees it.")
     else:
         st.caption(f"{title} finds nothing that supports {target}{rather}, as {model.name} sees it.")
 

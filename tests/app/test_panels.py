@@ -139,7 +139,7 @@ def test_every_panel_works_with_every_model(at, name, splits, monkeypatch):
     for panel in PANELS:
         at.show(panel)
         assert not at.errors
-        assert not at.warnings
+        assert all("has no convolutional layer" in each for each in at.warnings)
         assert not paths_in(at.everything())
         assert len(at.everything()) > 3000
 

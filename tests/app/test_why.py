@@ -33,18 +33,23 @@ def expected_heat(name: str, image: np.ndarray, method: str, target: int, versus
     return (thumbnails.overlay(image, heat) * 255).round()
 
 
+def pictures(at: Page, words: str) -> list[np.ndarray]:
+    return [pixels(each) for each in at.html.iter("img") if words in each.get("alt")]
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_methods_are_those_that_work_on_the_model_and_a_sentence_says_why(at, name, splits):
     at.set(model=name).draw(splits.test.images[0])
     expected = list(METHODS) if name in CONVOLUTIONAL else WITHOUT_GRADIENT if "forest" in name else WITHOUT_LAYER
     titles = [METHODS[method].title for method in expected]
-    assert sorted(at.app.selectbox(key="method").options) == sorted(titles)
+    # Grad-CAM is shown without being asked for.
+    assert sorted(at.app.selectbox(key="method").options) == sorted({*titles} - {"Grad-CAM"})
     assert at.app.selectbox(key="method").value == "occlusion"
-    sentences = [each.value for each in at.app.info]
+    assert bool(pictures(at, "Grad-CAM: where")) == (name in CONVOLUTIONAL)
     if name in CONVOLUTIONAL:
-        assert not sentences
+        assert not at.warnings
     else:
-        (sentence,) = sentences
+        (sentence,) = at.warnings
         assert sentence.startswith(f"{name} has no convolutional layer")
         assert all(title in sentence for title in titles)
 
@@ -54,17 +59,29 @@ def test_heat_is_what_the_library_gives_for_the_answer(at, name, splits):
     at.set(model=name).draw(splits.test.images[2])
     image = prepared(at.drawing).image
     answer = int(words(at.find("span", "answer")))
-    np.testing.assert_array_equal(at.picture("where the evidence"), expected_heat(name, image, "occlusion", answer))
+    np.testing.assert_array_equal(at.picture("Occlusion: where"), expected_heat(name, image, "occlusion", answer))
+    if name in CONVOLUTIONAL:
+        np.testing.assert_array_equal(at.picture("Grad-CAM: where"), expected_heat(name, image, "grad_cam", answer))
+
+
+def test_opacity_fades_both_maps(at, splits):
+    at.draw(splits.test.images[2]).set(opacity=0)
+    digit = (thumbnails.overlay(prepared(at.drawing).image, np.zeros((28, 28))) * 255).round()
+    first, second = pictures(at, "where the evidence")
+    np.testing.assert_array_equal(first, digit)
+    np.testing.assert_array_equal(second, digit)
 
 
 @pytest.mark.parametrize("method", [name for name, each in METHODS.items() if each.needs_gradient != "ink"])
 def test_method_target_and_contrast_reach_the_heat(at, method, splits):
-    at.draw(splits.test.images[4]).set(method=method)
+    at.draw(splits.test.images[4])
+    if method != "grad_cam":
+        at.set(method=method)
     image, seen = prepared(at.drawing).image, []
     for target, versus in ((ANSWER, NO_OTHER), (ANSWER, 9), (9, NO_OTHER), (9, 4)):
         at.set(target=target, versus=versus)
         explained, other = 4 if target == ANSWER else target, None if versus == NO_OTHER else versus
-        seen.append(at.picture(f"where the evidence for {explained} lies"))
+        seen.append(at.picture(f"{METHODS[method].title}: where the evidence for {explained} lies"))
         np.testing.assert_array_equal(seen[-1], expected_heat("mnist_advanced", image, method, explained, other))
         sentence = f"{explained}{f' rather than {other}' if other else ''} more strongly, as mnist_advanced sees it."
         assert any(each.endswith(sentence) for each in at.captions)
@@ -77,7 +94,7 @@ def test_contrast_with_the_target_itself_is_impossible(at, splits):
     assert not at.errors
     image = prepared(at.drawing).image
     np.testing.assert_array_equal(
-        at.picture("the evidence for 9"), expected_heat("mnist_advanced", image, "occlusion", 9)
+        at.picture("Occlusion: where the evidence for 9"), expected_heat("mnist_advanced", image, "occlusion", 9)
     )
     assert "9" not in at.app.selectbox(key="versus").options
 
@@ -86,7 +103,7 @@ def test_answer_that_becomes_the_contrast_leaves_none(at, splits):
     at.draw(splits.test.images[4]).set(versus=9).clear().draw(splits.test.images[7])
     assert "9" in words(at.find("span", "answer"))
     assert not at.errors
-    assert at.picture("the evidence for 9 lies").shape == (28, 28, 3)
+    assert at.picture("Grad-CAM: where the evidence for 9 lies").shape == (28, 28, 3)
 
 
 def test_model_that_finds_no_evidence_says_so(at, splits, monkeypatch):
@@ -164,11 +181,11 @@ def test_search_that_finds_nothing_says_so(at, splits, monkeypatch):
 
 def test_explanations_can_be_switched_off(at, splits):
     at.draw(splits.test.images[0]).set(explain=False)
-    assert "Explanations are switched off in the sidebar." in at.captions
+    assert "Grad-CAM is switched off in the sidebar." in at.captions
     assert not any("evidence" in each.get("alt") for each in at.html.iter("img"))
     assert "sure" in at.verdict
     at.set(explain=True)
-    assert at.picture("where the evidence for 7 lies").any()
+    assert at.picture("Grad-CAM: where the evidence for 7 lies").any()
 
 
 def test_public_page_offers_only_what_needs_no_tensorflow(at, splits, monkeypatch):
@@ -182,10 +199,12 @@ def test_public_page_offers_only_what_needs_no_tensorflow(at, splits, monkeypatc
             if name not in CONVOLUTIONAL
             else [m for m, each in METHODS.items() if each.needs_gradient != "ink"]
         )
-        assert sorted(at.app.selectbox(key="method").options) == sorted(METHODS[method].title for method in quick)
+        assert sorted(at.app.selectbox(key="method").options) == sorted(
+            METHODS[method].title for method in quick if method != "grad_cam"
+        )
 
 
 def test_choices_are_kept_while_another_panel_is_looked_at(at, splits):
-    at.draw(splits.test.images[4]).set(method="grad_cam", versus=9).show("Stress").show("Why")
-    assert at.app.selectbox(key="method").value == "grad_cam"
+    at.draw(splits.test.images[4]).set(method="hires_cam", versus=9).show("Stress").show("Why")
+    assert at.app.selectbox(key="method").value == "hires_cam"
     assert at.app.selectbox(key="versus").value == 9

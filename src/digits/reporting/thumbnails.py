@@ -9,11 +9,11 @@ import numpy as np
 HEAT, REMOVED = np.array([0.84, 0.19, 0.08]), np.array([0.16, 0.45, 0.85])
 
 
-def overlay(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
+def overlay(image: np.ndarray, heat: np.ndarray, opacity: float = 0.85) -> np.ndarray:
     """A digit, uint8 (28, 28), in grey under a heat map, (28, 28) in [0, 1], in red: RGB (28, 28, 3) in [0, 1]."""
     paper = 1 - 0.75 * image[..., None] / 255
-    opacity = 0.85 * heat[..., None]
-    return paper * (1 - opacity) + HEAT * opacity
+    red = opacity * heat[..., None]
+    return paper * (1 - red) + HEAT * red
 
 
 def on_paper(image: np.ndarray) -> np.ndarray:

@@ -9,27 +9,29 @@ from digits.checkpoints import cards, recognizer
 from . import visitor
 
 HEAT = "img[alt*='where the evidence']"
+CAM = "img[alt^='Grad-CAM: where the evidence']"
 
 
 def test_why_shows_each_method_and_contrast_and_can_be_switched_off(page):
     visitor.use_source(page, "Samples")
     visitor.expect_answer(page, 4)
-    heat = visitor.until(page, HEAT)
+    heat = visitor.until(page, CAM)
     answer = heat.get_attribute("src")
     visitor.wait_until_idle(page)
     visitor.choose(page, "Rather than", "9")
     visitor.caption(page, "rather than 9")
     assert heat.get_attribute("src") != answer
-    visitor.choose(page, "Method", "Occlusion")
-    visitor.caption(page, "Occlusion: redder areas")
+    visitor.choose(page, "Method", "HiResCAM")
+    visitor.until(page, "img[alt^='HiResCAM: where the evidence']")
+    expect(page.locator(HEAT)).to_have_count(2)
     page.get_by_role("switch", name="Find the fewest pixels").press("Space")
     visitor.until(page, "img[alt='the digit changed into a 9']")
     visitor.keep(page, "why")
-    page.get_by_role("switch", name="Explain the answers").press("Space")
+    page.get_by_role("switch", name="Grad-CAM").press("Space")
     visitor.caption(page, "switched off")
     expect(page.locator(HEAT)).to_have_count(0)
     visitor.choose(page, "Model", "mnist_mlp")
-    page.get_by_role("switch", name="Explain the answers").press("Space")
+    page.get_by_role("switch", name="Grad-CAM").press("Space")
     visitor.expect_sentence(page, "mnist_mlp has no convolutional layer")
 
 
