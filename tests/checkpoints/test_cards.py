@@ -79,6 +79,7 @@ def test_what_readers_take_must_be_there(damaged, keys):
         ("parameters", "many", "parameters: input should be a valid integer, got 'many'"),
         ("parameters", True, "parameters: input should be a valid integer, got True"),
         ("parameters", -1, "parameters: input should be greater than or equal to 0, got -1"),
+        ("parameters", 10**400, "parameters: input should be less than 9223372036854775808"),
         ("recipe", [], "recipe: input should be a valid dictionary, got []"),
         ("recipe.augmentation_strengths", {"blur": "strong"}, "recipe.augmentation_strengths.blur: input should be"),
         ("training.seconds", float("nan"), "training.seconds: input should be a finite number, got nan"),

@@ -34,8 +34,9 @@ RECORDED_LIBRARIES = (
 )
 
 
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(gt=0)]
+# Larger numbers are no counts, and Python can't divide or print all of them.
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Positive = Annotated[int, Field(gt=0, lt=2**63)]
 Measure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[Measure, Field(le=1)]
 TenClasses = Field(min_length=10, max_length=10)
