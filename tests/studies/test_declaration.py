@@ -145,6 +145,8 @@ def test_spellings_of_one_option_count_as_one(declare):
         ("label_smoothing = 1.0", "expected label_smoothing from 0 to below 1"),
         ("patience = 0", "expected patience at least 1"),
         ("augmentation = 'heavy'", "augmentation: input should be 'none', 'light' or 'strong', got 'heavy'"),
+        ("calm_fraction = 0.5", "sets calm_fraction, without effect without --augmentation"),
+        ("leave_out = ['noise']", "expected leave_out only with --augmentation, got ('noise',)"),
         ("leave_out = 'noise'", "leave_out: input should be a valid array, got 'noise'"),
         ("leave_out = [3]", "leave_out.0: input should be 'flags'"),
         ("leave_out = ['--name', '../x']", "leave_out.0: input should be 'flags'"),
@@ -158,13 +160,15 @@ def test_options_are_those_of_the_trainer_and_of_their_types(declare, option, wo
 
 
 def test_whole_numbers_do_for_fractions_and_lists_may_be_empty(declare):
-    text = DECLARED.replace("[variants.plain]", "[variants.plain]\ncalm_fraction = 1\nleave_out = []")
-    assert declare(text).variants["plain"][1] == {"epochs": 3, "calm_fraction": 1, "leave_out": []}
+    text = DECLARED.replace("[variants.plain]", "[variants.plain]\nema_momentum = 0\nleave_out = []")
+    assert declare(text).variants["plain"][1] == {"epochs": 3, "ema_momentum": 0, "leave_out": []}
+    assert declare(text).runs()[0].arguments()[4:] == ["--epochs", "3", "--ema-momentum", "0"]
 
 
 def test_former_names_of_options_are_accepted(declare):
-    given = "hardest = 0.5\naveraging = 0.9\ncalm = 0.2"
+    given = "hardest = 0.5\naveraging = 0.9\ncalm = 0.2\naugmentation = 'light'"
     options = declare(DECLARED.replace("[variants.plain]", f"[variants.plain]\n{given}")).variants["plain"][1]
+    assert options.pop("augmentation") == "light"
     assert options == {"epochs": 3, "hard_example_fraction": 0.5, "ema_momentum": 0.9, "calm_fraction": 0.2}
     twice = f"{given}\nema_momentum = 0.9"
     with pytest.raises(ValueError, match="expected each option once"):

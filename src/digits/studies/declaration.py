@@ -25,7 +25,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from digits import errors, files, paths
-from digits.training.recipe import FORMER_NAMES
+from digits.training.recipe import FORMER_NAMES, without_effect
 
 TRAINERS = ("train_mlp", "train_cnn", "train_advanced")
 # Options that the study sets itself for each run.
@@ -64,7 +64,9 @@ class StudyRun:
         """The trainer's command line for this variant and seed, without its folders."""
         given = ["--name", self.variant, "--random-seed", str(self.seed)]
         for option, value in self.options.items():
-            given += [f"--{option.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value])]
+            # An empty list is the default of all that take one.
+            if value != []:
+                given += [f"--{option.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value])]
         return given
 
 
@@ -150,7 +152,10 @@ def _checked(given: dict) -> tuple[str, Options]:
         raise ValueError(f"sets {', '.join(map(repr, unknown))}, which {trainer} doesn't have")
     # As JSON, because pydantic's strict mode accepts no Python dictionary for a dataclass.
     written = json.dumps(asdict(recipe) | options, default=str)
-    TypeAdapter(type(recipe)).validate_json(written, strict=True)
+    recipe = TypeAdapter(type(recipe)).validate_json(written, strict=True)
+    for reason, names in without_effect(recipe).items():
+        if unused := [name for name in names if name in options]:
+            raise ValueError(f"sets {', '.join(unused)}, without effect {reason}")
     return trainer, options
 
 

@@ -82,6 +82,7 @@ class Recipe:
             ("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 to below 1"),
             ("ema_momentum", 0 <= self.ema_momentum < 1, "from 0 to below 1"),
             ("calm_fraction", 0 <= self.calm_fraction <= 1, "from 0 to 1"),
+            ("leave_out", not self.leave_out or self.augmentation != "none", "only with --augmentation"),
             ("patience", self.patience >= 1, "at least 1"),
             seed_range(self.random_seed),
             ("limit", self.limit is None or self.limit >= 1, "at least 1"),
@@ -99,7 +100,7 @@ class Run:
     name: str
     """Name of the checkpoint."""
     data_dir: Path = paths.DATA
-    """Folder that contains mnist.npz."""
+    """Digits to train, choose and test on: folder with mnist.npz, or your own, as folder of images, CSV, IDX, .npz …"""
     output_dir: Path = paths.MODELS
     """Folder for the checkpoint, its ONNX export and its card."""
     report_dir: Path = paths.REPORTS
