@@ -16,7 +16,7 @@ class Options:
     images: Annotated[Path | None, arg(metavar="PATH")] = None
     """Labelled digits: folder of images, or CSV, IDX, .npz or HDF5 file; MNIST's test digits by default."""
     data_dir: Path = paths.DATA
-    """Folder with mnist.npz."""
+    """Folder with mnist.npz, or digits whose test part is used in its place."""
     models_dir: Path = paths.MODELS
     """Folder with the models."""
     output_dir: Path = paths.REPORTS / "evaluation"

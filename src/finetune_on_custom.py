@@ -67,6 +67,8 @@ def finetune(options: Options) -> None:
     from digits.handwriting import finetuning, personal_model, plots
 
     splits = data.load_splits(options.data_dir)
+    if not splits.are_mnist:
+        raise ValueError(f"expected MNIST in {options.data_dir}: the digits to fine-tune on are given by --digits-dir")
     tuner = finetuning.FineTuner(base.path, splits, finetuning.Recipe(random_seed=options.random_seed))
     folds = min(options.folds, int(mine.counts.min()))
     more = len(personal_model.curve_sizes(mine.digits)) if options.learning_curve else 0

@@ -20,7 +20,7 @@ class Options:
     study: Positional[Path]
     """TOML file that declares the study, such as those in docs/studies."""
     images: Annotated[Path | None, arg(metavar="PATH")] = None
-    """Folder of labelled pictures, in subfolders 0 to 9, to score every model on, too."""
+    """Labelled digits to score every model on, too: folder of images, or CSV, IDX, .npz or HDF5 file."""
     keep: bool = False
     """Copy results and runs to a folder beside the TOML file, from which a later study reuses them."""
     ship: bool = False
@@ -34,7 +34,7 @@ class Options:
     restart: bool = False
     """Delete the study's earlier runs and don't reuse kept ones; otherwise an interrupted study resumes."""
     data_dir: Path = paths.DATA
-    """Folder with mnist.npz."""
+    """Digits to train, choose and test on: folder with mnist.npz, or your own, as folder of images, CSV, IDX, .npz …"""
     output_dir: Annotated[Path | None, arg(metavar="PATH")] = None
     """Folder for the runs and the report; by default reports/studies/NAME."""
 
@@ -58,9 +58,13 @@ def main(options: Options) -> None:
 
 
 def carry_out(study: "Study", options: Options, folder: Path) -> None:
+    from digits import data
     from digits.studies import release, report, runner, tables
     from digits.studies.results import Results
 
+    if options.images:
+        for line in data.read_labelled(options.images)[1]:
+            print(line)
     workspace = runner.Workspace(folder, options.data_dir, options.images, runner.threads_each(options.workers))
     kept = options.study.with_suffix("")
     if options.restart:

@@ -20,7 +20,7 @@ class Options:
     models: tuple[Name, ...] = get_args(Name)
     """Models to train."""
     data_dir: Path = paths.DATA
-    """Folder with mnist.npz."""
+    """Digits to train, choose and test on: folder with mnist.npz, or your own, as folder of images, CSV, IDX, .npz …"""
     output_dir: Path = paths.MODELS
     """Folder for the checkpoints, their exports and their cards."""
     report_dir: Path = paths.REPORTS
@@ -69,6 +69,8 @@ def main(options: Options) -> None:
     from digits import data
 
     splits = data.load_splits(options.data_dir)
+    for line in splits.how_read:
+        print(line)
     digits = splits.train.first(options.limit)
     if len(set(digits.labels.tolist())) < 10:
         raise ValueError(f"the first {len(digits)} digits aren't of all ten classes; raise --limit")

@@ -17,7 +17,7 @@ class Options:
     models: tuple[str, ...] = ("mnist_advanced", "mnist_cnn", "mnist_mlp", "mnist_logistic")
     """Names in the models folder, or paths of checkpoints."""
     images: tuple[str, ...] = ()
-    """Pictures, folders or globs to explain; by default ten typical validation digits."""
+    """Pictures, folders or globs to explain, or a CSV, IDX, .npz or HDF5 file; by default typical validation digits."""
     methods: tuple[str, ...] = ()
     """Attribution methods; by default all that work on a model."""
     target: Annotated[int | None, arg(metavar="CLASS")] = None
@@ -73,7 +73,11 @@ def explain(options: Options, folder: Path) -> None:
     if options.benchmark_digits and not networks:
         raise ValueError("--benchmark-digits needs a network saved as .keras; the models are none")
     splits = data.load_splits(options.data_dir)
-    digits = overview.pictures(options.images) if options.images else overview.typical_digits(splits.validation)
+    digits, how_read = overview.typical_digits(splits.validation), splits.how_read
+    if options.images:
+        digits, how_read = overview.pictures(options.images)
+    for line in how_read:
+        print(line)
     subject = overview.Subject(*digits, options.target, options.versus, options.layer)
     shifted, _ = data.evenly_spaced(splits.validation, options.shift_digits)
     test, _ = data.evenly_spaced(splits.test, options.tsne_digits)

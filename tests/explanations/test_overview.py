@@ -71,10 +71,20 @@ def folder(tmp_path, some_digits) -> Path:
     ],
 )
 def test_pictures_come_from_files_folders_and_globs(arguments, files, folder):
-    images, labels, names = overview.pictures([str(folder / argument) for argument in arguments])
+    (images, labels, names), _ = overview.pictures([str(folder / argument) for argument in arguments])
     assert labels is None
     assert names == [Path(file).stem for file in files]
     np.testing.assert_array_equal(images, [preprocess.prepare_file(folder / file).image for file in files])
+
+
+def test_digits_come_from_a_labelled_set_with_their_labels(tmp_path, some_digits):
+    np.savez(tmp_path / "mine.npz", images=some_digits.images, labels=some_digits.labels)
+    (images, labels, names), lines = overview.pictures([str(tmp_path / "mine.npz")])
+    indices = [int(name.removeprefix("mine ")) for name in names]
+    assert len(indices) == 10
+    np.testing.assert_array_equal(images, some_digits.images[indices])
+    np.testing.assert_array_equal(labels, some_digits.labels[indices])
+    assert lines == [f"{tmp_path / 'mine.npz'}: 1,000 digits, .npz"]
 
 
 @pytest.mark.parametrize(

@@ -130,8 +130,8 @@ def test_evaluate_explains_mistakes_in_one_line(run_script, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
     for arguments, words in (
-        (["--images", "nowhere"], ["no folder or .npz file nowhere"]),
-        (["--images", "empty"], ["subfolders 0 to 9"]),
+        (["--images", "nowhere"], ["no folder or file nowhere"]),
+        (["--images", "empty"], ["pictures in folders 0 to 9"]),
         (["--models", "mnist_cnn", "typo"], ["no model called typo"]),
         (["--models", "mnist_cnn", "mnist_cnn"], ["two of the models are called mnist_cnn"]),
         (["--output-dir", "file/out"], ["can't write to the output folder file/out"]),
@@ -179,6 +179,16 @@ def test_trainer_makes_a_model_that_can_be_used(trainer, run_script, few_digits,
     assert card["training"]["epochs"] == 1
     probabilities = recognizer.load("quick", tmp_path / "models").predict_proba(some_digits.images[:5])
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_network_is_trained_on_digits_of_ones_own_and_its_card_says_so(run_script, tmp_path, some_digits):
+    np.savez(tmp_path / "mine.npz", X=some_digits.images / 255, y=some_digits.labels)
+    process = run_script("train_mlp", *SMALL, "--data-dir", "mine.npz")
+    assert "mine.npz: 1,000 digits, .npz, pixels from 0 to 1" in process.stdout
+    card = json.loads((tmp_path / "models" / "quick.json").read_text())
+    assert card["data"]["name"] == "mine.npz"
+    assert card["data"]["idx_sha256"]["x"] == data.idx_sha256(some_digits.images)
+    assert card["scores"]["test"]["n"] == card["split"]["test"] == 101
 
 
 def test_resuming_what_never_began_is_one_line(run_script):

@@ -8,7 +8,7 @@ import numpy as np
 
 from digits import files, metrics
 from digits.checkpoints import cards, onnx_export, recognizer, scikit_learn
-from digits.data import OFFICIAL_SHA256, SPLIT_SEED, Digits, Splits
+from digits.data import SPLIT_SEED, Digits, Splits
 from digits.images import to_input
 from digits.metrics import intervals
 
@@ -70,7 +70,7 @@ def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = T
         }
         card |= {
             "input": cards.INPUT_CONTRACT,
-            "data": {"name": "MNIST", "idx_sha256": OFFICIAL_SHA256},
+            "data": {"name": splits.name, "idx_sha256": dict(splits.idx_sha256)},
             "split": {
                 "seed": SPLIT_SEED,
                 "train": len(splits.train),

@@ -84,11 +84,11 @@ def kind_of(path: Path) -> str:
     )
 
 
-def may_hold_images(path: Path) -> bool:
-    """Whether a file is of one of these kinds, and isn't named as the labels of another one."""
+def holds_arrays(path: Path) -> bool:
+    """Whether a path is that of a file that `read` reads, and that isn't named as the labels of another one."""
     try:
         kind = kind_of(path)
-    except ValueError:
+    except (ValueError, OSError):
         return False
     return kind not in ("IDX", "npy") or _described(path)[0] == "images"
 

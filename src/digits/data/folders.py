@@ -108,10 +108,10 @@ def scan_labelled(folder: Path, one_part: bool = True) -> LabelledScan:
     }
     numbering, indexed = _numbering(found.images, folder), _begin_with_indices(found.images)
     parents = {path: path.relative_to(folder).parent.parts for path in found.images}
-    in_folders = {path: {names.digit_of_folder(name) for name in parents[path]} - {None} for path in found.images}
+    in_folders = {path: _digits_of_folders(parents[path]) for path in found.images}
     has_classes = any(in_folders.values())
     for path in found.images:
-        digits = sorted(in_folders[path])
+        digits = in_folders[path]
         if not digits and re.fullmatch("[0-9]", own := folder.resolve().name):
             digits = [int(own)]
         # Beside folders of digits, another folder is rather something else than one of names with digits.
@@ -157,6 +157,10 @@ def refusal(folder: Path, passed_over: Mapping[str, str]) -> str:
 def said(passed_over: Mapping[str, str]) -> str:
     """The end of an error message: what was passed over, for the first few reasons."""
     return "".join(f"; passed over {line}" for line in summary(passed_over)[:SAID_REASONS])
+
+
+def _digits_of_folders(parents: Sequence[str]) -> list[int]:
+    return sorted({digit for name in parents if (digit := names.digit_of_folder(name)) is not None})
 
 
 def _numbering(images: Sequence[Path], folder: Path) -> str:

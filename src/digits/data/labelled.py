@@ -10,7 +10,6 @@ from digits.data import containers, folders, names
 from digits.data.containers import Raw
 from digits.data.digits import Digits
 from digits.data.folders import Picture
-from digits.data.mnist import load_test
 from digits.data.normalisation import normalise, normalise_images, normalise_labels
 from digits.data.numpy_files import read_npy
 
@@ -31,14 +30,6 @@ class Source:
     path: Path
     parts: dict[str, Raw | list[Picture]]
     passed_over: dict[str, str]
-
-
-def load_labelled_or_test(source: Path | None, data_dir: Path) -> tuple[Digits, str, list[str]]:
-    """`read_labelled`, or MNIST's test digits from `data_dir` if `source` is None; the second item names the source."""
-    if not source:
-        return load_test(data_dir), "MNIST's test digits", []
-    digits, lines = read_labelled(source)
-    return digits, str(source), lines
 
 
 def load_labelled(source: Path | str) -> Digits:
@@ -137,7 +128,7 @@ def _read_files(folder: Path, passed_over: dict[str, str]) -> tuple[dict[str, Ra
     parts: dict[str, tuple[Path, Raw]] = {}
     for path in sorted(folder.glob("[!.]*")):
         part = names.part_of(path.name)
-        if not part or not path.is_file() or not containers.may_hold_images(path):
+        if not part or not containers.holds_arrays(path):
             continue
         if part in parts:
             raise ValueError(f"{parts[part][0]} and {path} may each be the {part} digits: name one of them")

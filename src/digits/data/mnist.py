@@ -10,16 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from digits import files, paths
-from digits.data.digits import Digits, Splits
+from digits.data.digits import OFFICIAL_SHA256, Digits, Splits
 from digits.data.numpy_files import read_npy, read_npz
 
-# SHA-256 of the four uncompressed IDX files that LeCun, Cortes and Burges published.
-OFFICIAL_SHA256 = {
-    "x_train": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "y_train": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "x_test": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "y_test": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-}
 SPLIT = paths.DATA / "split.npy"
 VALIDATION_SIZE = 5_000
 SPLIT_SEED = 20_260_101
@@ -108,30 +101,18 @@ def split_mnist(arrays: dict[str, np.ndarray]) -> Splits:
     )
 
 
-def load_splits(data_dir: Path = paths.DATA) -> Splits:
-    """Load MNIST, verified and split, from the cache if there is one.
-
-    Raises:
-        FileNotFoundError: `mnist.npz` or the file of the split is missing.
-        ValueError: one of them is damaged or isn't the expected file.
-    """
-    return cached_splits(data_dir)[0]
-
-
-def load_test(data_dir: Path = paths.DATA) -> Digits:
-    """Load and verify only the 10,000 test digits."""
-    arrays = load_mnist(data_dir, ("x_test", "y_test"))
-    return Digits(arrays["x_test"], arrays["y_test"])
-
-
 def cached_splits(data_dir: Path = paths.DATA) -> tuple[Splits, Path, bool]:
-    """The splits, as `load_splits` gives them.
+    """MNIST, verified and split.
 
     The cache is an uncompressed `.npz` file in the user's cache folder, named by the SHA-256 of the files that it was
     made from, so that it is never used for others. A damaged cache is rebuilt; where none can be written, none is used.
 
     Returns:
         The splits, the path of their cache, and whether they came from it.
+
+    Raises:
+        FileNotFoundError: `mnist.npz` or the file of the split is missing.
+        ValueError: one of them is damaged or isn't the expected file.
     """
     sources = [files.sha256(path) if path.is_file() else "" for path in (data_dir / "mnist.npz", SPLIT)]
     key = hashlib.sha256(repr((CACHE_VERSION, VALIDATION_SIZE, sources)).encode()).hexdigest()
@@ -139,7 +120,8 @@ def cached_splits(data_dir: Path = paths.DATA) -> tuple[Splits, Path, bool]:
     parts = ("train", "validation", "test")
     try:
         stored = read_npz(cache, tuple(f"{kind}_{part}" for part in parts for kind in "xy"))
-        return Splits(*(Digits(stored[f"x_{part}"], stored[f"y_{part}"]) for part in parts)), cache, True
+        train, validation, test = (Digits(stored[f"x_{part}"], stored[f"y_{part}"]) for part in parts)
+        return Splits(train, validation, test), cache, True
     except (ValueError, OSError):
         splits = split_mnist(load_mnist(data_dir))
     arrays = {f"x_{part}": getattr(splits, part).images for part in parts}

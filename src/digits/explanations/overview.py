@@ -20,6 +20,7 @@ from digits.recognition import batch
 
 SHOWN_MAPS = 12
 SHOWN_FILTERS = 32
+SHOWN_OF_A_SET = 10
 # Under dataset shift many digits are explained, so a quick method is used: the first of these that works on a model.
 QUICK = ("hires_cam", "integrated_gradients", "occlusion")
 
@@ -72,20 +73,29 @@ def typical_digits(digits: Digits) -> tuple[np.ndarray, np.ndarray, list[str]]:
     )
 
 
-def pictures(arguments: Sequence[str]) -> tuple[np.ndarray, None, list[str]]:
-    """A user's pictures, preprocessed for the models: images, no labels, and the files' names.
+def pictures(arguments: Sequence[str]) -> tuple[tuple[np.ndarray, np.ndarray | None, list[str]], list[str]]:
+    """A user's pictures, preprocessed for the models, or digits of a labelled set.
 
     Args:
-        arguments: files, folders or globs.
+        arguments: image files, folders of them or globs; or one file of a labelled set, of which ten digits are taken,
+            evenly spaced.
+
+    Returns:
+        Images, labels if known, and names; and how a labelled set was read, in lines.
 
     Raises:
         FileNotFoundError: there is no such file, or no picture in a folder or glob.
-        ValueError: there are no arguments, or a picture can't be read.
+        ValueError: there are no arguments, or a picture or a set can't be read.
     """
     files = list(batch.find_images(arguments))
+    if len(files) == 1 and data.holds_arrays(files[0]):
+        digits, lines = data.read_labelled(files[0])
+        chosen, indices = data.evenly_spaced(digits, SHOWN_OF_A_SET)
+        return (chosen.images, chosen.labels, [f"{files[0].stem} {index}" for index in indices]), lines
     if not files:
         raise ValueError(f"no pictures in {', '.join(arguments)}")
-    return np.stack([preprocess.prepare_file(file).image for file in files]), None, [file.stem for file in files]
+    images = np.stack([preprocess.prepare_file(file).image for file in files])
+    return (images, None, [file.stem for file in files]), []
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,8 @@ def fit(
             loss of the history.
     """
     circumstances = cards.circumstances()
+    # Resumed on the same digits only; runs on MNIST needn't name it.
+    recorded = describe(recipe) | ({} if splits.are_mnist else {"data": dict(splits.idx_sha256)})
     augment_in = _augmentation_by_epoch(recipe)
     digits = splits.train.first(recipe.limit)
     batch_size = min(recipe.batch_size, len(digits))
@@ -220,10 +222,10 @@ def fit(
     }
     keras.utils.set_random_seed(recipe.random_seed)
     if resume:
-        network, history, best_weights = run_state.restore(folder, describe(recipe), steps)
+        network, history, best_weights = run_state.restore(folder, recorded, steps)
     else:
         if folder:
-            run_state.begin(folder, describe(recipe))
+            run_state.begin(folder, recorded)
         with layers_computing_in(precision(recipe)):
             network = build()
         history, best_weights = {}, []

@@ -19,7 +19,7 @@ def run(
     description: str,
     schedule: Callable[[Any, int], loop.Schedule] = loop.warmed_cosine,
 ) -> None:
-    """Load and split MNIST, train, draw the curves, publish the checkpoint and print its scores.
+    """Load the digits, train, draw the curves, publish the checkpoint and print its scores.
 
     Args:
         build: returns the untrained network.
@@ -27,13 +27,15 @@ def run(
         schedule: takes the recipe and the number of steps per epoch and returns the learning rate.
 
     Raises:
-        FileNotFoundError: there is no MNIST, or nothing to resume.
+        FileNotFoundError: there are no digits, or nothing to resume.
         ValueError: another training of that name is running, a folder can't be written to, or the data is wrong.
     """
     folder = run.report_dir / run.name
     # The checkpoint is locked, too: a folder in use or without permission is better noticed before the training.
     with files.locked(folder, "--name"), files.locked(run.output_dir, "--name", run.name):
         splits = data.load_splits(run.data_dir)
+        for line in splits.how_read:
+            print(line)
         trained = loop.fit(build, splits, recipe, schedule, folder, run.resume)
         save_figure(plots.training_curves(trained.history), folder / "curves.png")
         card = publishing.publish(
