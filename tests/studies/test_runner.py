@@ -105,6 +105,28 @@ def test_kept_runs_are_taken_over_and_not_trained_again(declare, trained, tmp_pa
         runner.run(declare(DECLARED.replace("epochs = 3", "epochs = 4")), elsewhere)
 
 
+def test_pictures_given_later_are_scored_and_no_others_are_shown(declare, trained, tmp_path, some_digits):
+    declared, alone = declare(DECLARED), Workspace(tmp_path / "out")
+    assert all(not len(run.handwriting) for run in runner.run(declared, alone))
+    for name, count in (("mine", 12), ("yours", 9)):
+        np.savez(tmp_path / f"{name}.npz", x_test=some_digits.images[:count], y_test=some_digits.labels[:count])
+        found = runner.run(declared, replace(alone, handwriting=tmp_path / f"{name}.npz"))
+        assert [len(run.handwriting) for run in found] == [count] * 4
+    more = replace(declared, seeds=(0, 1, 2))
+    assert all(not len(run.handwriting) for run in runner.run(more, alone))
+    assert len(trained) == 6
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", {"correct": np.ones(3), "ece": 1, "handwriting": []}])
+def test_damaged_answers_are_named(declare, trained, tmp_path, content):
+    declared, workspace = declare(DECLARED), Workspace(tmp_path / "out")
+    runner.run(declared, workspace)
+    path = workspace.folder / "runs" / "plain-1" / "answers.npz"
+    np.savez(path, **content) if isinstance(content, dict) else path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"plain-1/answers\.npz is damaged; delete it"):
+        runner.run(declared, workspace)
+
+
 def test_the_report_and_the_shipped_model(declare, trained, tmp_path):
     workspace = Workspace(tmp_path / "out")
     results = Results(declare(DECLARED), runner.run(declare(DECLARED), workspace))

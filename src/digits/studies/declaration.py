@@ -25,7 +25,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from digits import errors, files, paths
-from digits.training.recipe import FORMER_NAMES, without_effect
+from digits.training.recipe import FORMER_NAMES, Recipe, without_effect
 
 TRAINERS = ("train_mlp", "train_cnn", "train_advanced")
 # Options that the study sets itself for each run.
@@ -145,15 +145,15 @@ def _checked(given: dict) -> tuple[str, Options]:
     if trainer not in TRAINERS:
         raise ValueError(f"expected one of these as trainer: {', '.join(TRAINERS)}, got {trainer!r}")
     # The trainer is a script, not a module of the library.
-    recipe = runpy.run_path(str(paths.ROOT / "src" / f"{trainer}.py"))["RECIPE"]
+    recipe: Recipe = runpy.run_path(str(paths.ROOT / "src" / f"{trainer}.py"))["RECIPE"]
     if reserved := sorted(set(options) & set(RESERVED)):
         raise ValueError(f"sets {', '.join(reserved)}, which the study sets itself")
     if unknown := sorted(set(options) - {field.name for field in fields(recipe)}):
         raise ValueError(f"sets {', '.join(map(repr, unknown))}, which {trainer} doesn't have")
     # As JSON, because pydantic's strict mode accepts no Python dictionary for a dataclass.
     written = json.dumps(asdict(recipe) | options, default=str)
-    recipe = TypeAdapter(type(recipe)).validate_json(written, strict=True)
-    for reason, names in without_effect(recipe).items():
+    checked = TypeAdapter(type(recipe)).validate_json(written, strict=True)
+    for reason, names in without_effect(checked).items():
         if unused := [name for name in names if name in options]:
             raise ValueError(f"sets {', '.join(unused)}, without effect {reason}")
     return trainer, options

@@ -1,11 +1,14 @@
 """Running a study: its runs are trained by the trainers' scripts and scored, resumable, on a machine or a cluster."""
 
+import hashlib
 import json
 import os
 import shutil
 import tempfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -78,7 +81,8 @@ def run(study: Study, workspace: Workspace, workers: int = 1, scheduler: str | N
     output_folder(workspace.folder / "runs")
     for each in study.runs():
         _claim(workspace.run_folder(each), each, study)
-    left = [each for each in study.runs() if not (workspace.run_folder(each) / "answers.npz").is_file()]
+    own_sha256 = _sha256(_own_digits(workspace))
+    left = [each for each in study.runs() if not _is_scored(each, own_sha256, workspace)]
     bar = tqdm(total=len(study.runs()), initial=len(study.runs()) - len(left), unit="run", delay=0.1)
     with parallel.backend(workers, scheduler), bar:
         work = (delayed(_do)(each, study.scored_on, workspace) for each in left)
@@ -208,14 +212,49 @@ def _score(run: StudyRun, scored_on: str, workspace: Workspace) -> None:
         found = evaluation.evaluate(recogniser, Digits(corrupted, digits.labels))
         correct.append(found.correct)
         ece.append(metrics.expected_calibration_error(found.probabilities, digits.labels))
-    handwriting = np.zeros(0, bool)
-    if workspace.handwriting:
-        handwriting = evaluation.evaluate(recogniser, data.load_labelled(workspace.handwriting)).correct
+    own = _own_digits(workspace)
+    answers = {
+        "correct": np.stack(correct),
+        "ece": np.array(ece),
+        "handwriting": evaluation.evaluate(recogniser, own).correct if own else np.zeros(0, bool),
+        "handwriting_sha256": _sha256(own),
+    }
     with replacing(folder / "answers.npz") as temporary:
-        np.savez_compressed(temporary, correct=np.stack(correct), ece=np.array(ece), handwriting=handwriting)
+        np.savez_compressed(temporary, **answers)
+
+
+def _own_digits(workspace: Workspace) -> Digits | None:
+    return data.load_labelled(workspace.handwriting) if workspace.handwriting else None
+
+
+def _sha256(digits: Digits | None) -> str:
+    return hashlib.sha256(digits.images.tobytes() + digits.labels.tobytes()).hexdigest() if digits else ""
+
+
+def _is_scored(run: StudyRun, own_sha256: str, workspace: Workspace) -> bool:
+    """Whether a run has been scored, and if there is handwriting to score, on that, too."""
+    if not (workspace.run_folder(run) / "answers.npz").is_file():
+        return False
+    return not own_sha256 or str(_answers(run, workspace)["handwriting_sha256"]) == own_sha256
 
 
 def _read(run: StudyRun, workspace: Workspace) -> FinishedRun:
-    folder = workspace.run_folder(run)
-    with np.load(folder / "answers.npz", allow_pickle=False) as stored:
-        return FinishedRun(run, cards.read(folder / f"{run.variant}.json"), **stored)
+    answers = _answers(run, workspace)
+    # An earlier start of the study may have had some.
+    handwriting = answers["handwriting"] if workspace.handwriting else np.zeros(0, bool)
+    card = cards.read(workspace.run_folder(run) / f"{run.variant}.json")
+    return FinishedRun(run, card, answers["correct"], answers["ece"], handwriting)
+
+
+def _answers(run: StudyRun, workspace: Workspace) -> dict[str, np.ndarray]:
+    path = workspace.run_folder(run) / "answers.npz"
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            answers = {"handwriting_sha256": np.array("")} | {name: stored[name] for name in stored}
+        shapes = [answers[name].shape for name in ("correct", "ece", "handwriting")]
+    except (BadZipFile, EOFError, KeyError, TypeError, ValueError, zlib.error) as error:
+        raise ValueError(f"{path} is damaged; delete it and run the study again") from error
+    conditions = 1 + len(MNIST_C)
+    if [len(shape) for shape in shapes] != [2, 1, 1] or shapes[0][0] != conditions or shapes[1][0] != conditions:
+        raise ValueError(f"{path} is damaged; delete it and run the study again")
+    return answers
