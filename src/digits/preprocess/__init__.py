@@ -13,6 +13,7 @@ import numpy as np
 from digits.preprocess.decoding import FORMATS, SUFFIXES, WORKING_SIDE, at_working_size, read_grey
 from digits.preprocess.frame import set_in_frame
 from digits.preprocess.ink import ALL_STEPS, LEAST_CONTRAST, EnabledSteps, find_ink
+from digits.preprocess.page import find_page
 from digits.preprocess.parts import digit_parts
 
 
@@ -54,6 +55,9 @@ def prepare(grey: np.ndarray, enabled: EnabledSteps = ALL_STEPS) -> Prepared:
         ValueError: the picture is blank.
     """
     steps = []
+    if enabled.frame and (page := find_page(grey)):
+        grey = page.grey
+        steps.append(f"rectified the sheet of paper on the picture to {grey.shape[1]}×{grey.shape[0]} pixels")
     if (smaller := at_working_size(grey)) is not grey:
         grey = smaller
         steps.append(f"scaled the picture down to {grey.shape[1]}×{grey.shape[0]}")
