@@ -163,6 +163,17 @@ def test_csv_with_row_numbers_words_and_fractions(tmp_path, digits):
     np.testing.assert_array_equal(loaded.labels, digits.labels)
 
 
+@pytest.mark.parametrize(
+    "change", [lambda row: row + ",0", lambda row: row[:-2], lambda row: "a" + row, lambda row: ""]
+)
+def test_csv_with_a_row_of_another_kind_is_refused(tmp_path, digits, change):
+    path = write_csv(tmp_path / "a.csv", table(digits), f"label,{PIXELS}")
+    rows = path.read_text().splitlines()
+    path.write_text("\n".join([*rows[:5], change(rows[5]), *rows[6:]]))
+    with pytest.raises(ValueError, match=r"a\.csv"):
+        data.load_labelled(path)
+
+
 @pytest.mark.parametrize("suffix", ["-images-idx3-ubyte", "-images-idx3-ubyte.gz", "-images.idx3-ubyte"])
 def test_idx_file_is_read_with_the_labels_beside_it(tmp_path, digits, suffix):
     images = write_idx(tmp_path / f"t10k{suffix}", digits.images)
@@ -194,6 +205,21 @@ def test_folder_of_files_has_the_parts_that_their_names_say(tmp_path, digits):
     assert any("test.csv: no labels" in line for line in lines)
     with pytest.raises(ValueError, match=r"expected labels for the pixels in .*test\.csv as a column called label"):
         data.load_labelled(tmp_path / "test.csv")
+
+
+def test_a_folder_with_several_files_is_ambiguous_unless_their_names_say_the_parts(tmp_path, digits):
+    for name in ("train.npz", "test.npz"):
+        write_npz(tmp_path / name, images=digits.images, labels=np.roll(digits.labels, name == "test.npz"))
+    np.testing.assert_array_equal(data.load_labelled(tmp_path).labels, np.roll(digits.labels, 1))
+    (tmp_path / "test.npz").rename(tmp_path / "train.h5")
+    with pytest.raises(ValueError, match=r"several files in .* may be the train digits"):
+        data.load_labelled(tmp_path)
+    (tmp_path / "train.h5").rename(tmp_path / "a.npz")
+    (tmp_path / "train.npz").rename(tmp_path / "b.npz")
+    with pytest.raises(ValueError, match=r"found none.*name one of its files, such as .*a\.npz"):
+        data.load_labelled(tmp_path)
+    (tmp_path / "a.npz").unlink()
+    np.testing.assert_array_equal(data.load_labelled(tmp_path).labels, digits.labels)
 
 
 def test_how_a_set_was_read_is_said_in_a_line(tmp_path, digits):
@@ -253,11 +279,11 @@ def test_file_that_would_take_too_much_memory_is_refused_before_it_is_read(tmp_p
             member.write(bytes(10**5))
     monkeypatch.setattr("digits.data.numpy_files.LARGEST_BYTES", 50_000_000)
     assert path.stat().st_size < 100_000
-    with pytest.raises(ValueError, match=r"x_test in .* would need 0\.1 GB as uint8 \(100000, 28, 28\)"):
+    with pytest.raises(ValueError, match=r"large\.npz would need 0\.1 GB, with x_test as uint8 \(100000, 28, 28\)"):
         data.load_labelled(path)
     monkeypatch.setattr("digits.data.numpy_files.LARGEST_BYTES", 10_000)
     for write, name in ((write_npz, "a.npz"), (write_hdf5, "a.h5")):
-        with pytest.raises(ValueError, match=r"x in .* would need"):
+        with pytest.raises(ValueError, match=r"would need .* with x as uint8"):
             data.load_labelled(write(tmp_path / name, x=digits.images, y=digits.labels))
     with pytest.raises(ValueError, match="would need"):
         data.load_labelled(write_idx(tmp_path / "images.idx.gz", digits.images))

@@ -57,6 +57,7 @@ def test_what_cannot_be_split_is_refused(tmp_path, some_digits):
     np.savez(path, x_test=few.images, y_test=few.labels)
     with pytest.raises(ValueError, match="got only test digits"):
         data.load_splits(path)
+    path.unlink()
     with pytest.raises(FileNotFoundError, match=r"pictures in folders 0 to 9.*git checkout data/mnist\.npz"):
         data.load_splits(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"no .*nowhere/mnist\.npz"):

@@ -4,26 +4,35 @@ import csv
 import gzip
 import itertools
 import math
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from digits.data import folders, names
-from digits.data.numpy_files import LARGEST_BYTES, check_size, npz_contents, read_npy, read_npz, unreadable_as
+from digits.data.numpy_files import (
+    LARGEST_BYTES,
+    Contents,
+    check_sizes,
+    npz_contents,
+    read_npy,
+    read_npz,
+    unreadable_as,
+)
 
 PIXELS = 28 * 28
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 # Columns of a CSV that number its rows.
 NUMBERING = {"", "id", "index", "imageid", "unnamed: 0"}
-CSV_BLOCK = 2000
+# Rows that are parsed at once, and the longest one in bytes.
+CSV_BLOCK, LONGEST_ROW = 2000, 100_000
 # What no two images and labels files differ in.
 _FORMAT_TOKENS = {"idx1", "idx3", "ubyte", "idx", "gz", "npy"}
-
-Contents = Mapping[str, tuple[np.dtype, tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,9 @@ def read(path: Path) -> dict[str, Raw]:
     Raises:
         ValueError: the file is damaged, too large, of another kind, or holds no images.
     """
-    return _READERS[kind_of(path)](path)
+    found = _READERS[kind_of(path)](path)
+    # Where an array is named after that part, too, it is the one.
+    return {part or names.part_of(path.name): found[part] for part in sorted(found)}
 
 
 def kind_of(path: Path) -> str:
@@ -65,7 +76,7 @@ def kind_of(path: Path) -> str:
     """
     with unreadable_as(f"can't read {path}"), _opened(path) as file:
         head = file.read(8)
-    if head.startswith(b"PK\3\4"):
+    if head.startswith(b"PK\3\4") and path.suffix.lower() != ".zip":
         return "npz"
     if head.startswith(b"\x93NUMPY"):
         return "npy"
@@ -80,12 +91,13 @@ def kind_of(path: Path) -> str:
         raise ValueError(f"{path} is not a valid {suffix.lower()} file")
     raise ValueError(
         f"expected labelled digits as a folder of {folders.LAYOUT}, or as a CSV, IDX (MNIST's format), .npz, .npy or "
-        f"HDF5 file, got {path}; save others with numpy.savez('digits.npz', x_test=images, y_test=labels)"
+        f"HDF5 file, got {path}; unzip archives, and save digits in other formats with "
+        "numpy.savez('digits.npz', x_test=images, y_test=labels)"
     )
 
 
 def holds_arrays(path: Path) -> bool:
-    """Whether a path is that of a file that `read` reads, and that isn't named as the labels of another one."""
+    """Whether a path is that of a file that `read` reads; one of a pair has to be named as that of the images."""
     try:
         kind = kind_of(path)
     except (ValueError, OSError):
@@ -123,12 +135,15 @@ def _read_hdf5(path: Path) -> dict[str, Raw]:
             }
             contents = {name: (array.dtype, array.shape) for name, array in stored.items()}
         found = _find_arrays(contents, path)
-        arrays = {}
-        for name in (name for pair in found.values() for name in pair if name):
-            check_size(*contents[name], f"{name} in {path}")
-            with unreadable_as(invalid):
-                is_text = h5py.check_string_dtype(stored[name].dtype)
-                arrays[name] = np.array(stored[name].asstr()[()], str) if is_text else stored[name][()]
+        wanted = {name: contents[name] for pair in found.values() for name in pair if name}
+        check_sizes(wanted, path)
+        with unreadable_as(invalid):
+            arrays = {
+                name: np.array(stored[name].asstr()[()], str)
+                if h5py.check_string_dtype(stored[name].dtype)
+                else stored[name][()]
+                for name in wanted
+            }
     return {part: _raw("HDF5", arrays, *pair, path) for part, pair in found.items()}
 
 
@@ -172,12 +187,12 @@ def _read_pair(kind: str, read_array: Callable[[Path], np.ndarray]) -> Callable[
 
     def read_both(path: Path) -> dict[str, Raw]:
         files = _both_files(path)
-        if "images" not in files:
+        images = files.get("images", files.get(""))
+        if images is None:
             raise ValueError(f"{path} holds labels, and there is no file of images beside it: name that one")
         labels = read_array(files["labels"]) if "labels" in files else None
         expected = files.get("labels", f"a file beside {path.name} that is named labels instead of images")
-        images = files["images"]
-        return {names.part_of(path.name): Raw(kind, read_array(images), str(images), labels, str(expected))}
+        return {"": Raw(kind, read_array(images), str(images), labels, str(expected))}
 
     return read_both
 
@@ -194,10 +209,10 @@ def _both_files(path: Path) -> dict[str, Path]:
 
 
 def _described(path: Path) -> tuple[str, tuple[str, ...]]:
-    """Whether a file's name says `images` or `labels`, and its other words."""
+    """Whether a file's name says `images` or `labels`, or neither, and its other words."""
     words = [token for token in names.tokens(path.name) if token not in _FORMAT_TOKENS]
     kinds = [names.KINDS[word] for word in words if word in names.KINDS]
-    return (kinds or ["images"])[0], tuple(word for word in words if word not in names.KINDS)
+    return (kinds or [""])[0], tuple(word for word in words if word not in names.KINDS)
 
 
 def _read_idx(path: Path) -> np.ndarray:
@@ -205,7 +220,7 @@ def _read_idx(path: Path) -> np.ndarray:
         head = file.read(4)
         dtype = np.dtype(IDX_TYPES[head[2]])
         shape = tuple(int(length) for length in np.frombuffer(file.read(4 * head[3]), ">u4"))
-    check_size(dtype, shape, path)
+    check_sizes({"its array": (dtype, shape)}, path)
     size = math.prod(shape) * dtype.itemsize
     with unreadable_as(f"{path} is damaged: it can't be decompressed"), _opened(path) as file:
         file.read(4 + 4 * len(shape))
@@ -219,7 +234,7 @@ def _read_idx(path: Path) -> np.ndarray:
 def _read_csv(path: Path) -> dict[str, Raw]:
     invalid = f"{path} is not a valid CSV file: expected numbers in every column but that of the labels"
     with unreadable_as(invalid), _opened(path) as file:
-        first = file.readline(1_000_000).decode("utf-8-sig").rstrip("\r\n")
+        first = file.readline(LONGEST_ROW).decode("utf-8-sig").rstrip("\r\n")
         delimiter = max(",;\t", key=first.count)
         row = next(csv.reader([first], delimiter=delimiter))
     has_header = sum(map(_is_number, row)) < len(row) / 2
@@ -239,7 +254,7 @@ def _read_csv(path: Path) -> dict[str, Raw]:
     heading = f"column {row[label] if has_header else label + 1}" if label is not None else "a column called label"
     labels = None if label is None else np.array(table[label], str)
     images = table[pixels].to_numpy(np.float32)
-    return {names.part_of(path.name): Raw("CSV", images, f"the pixels in {path}", labels, f"{heading} in {path}")}
+    return {"": Raw("CSV", images, f"the pixels in {path}", labels, f"{heading} in {path}")}
 
 
 def _read_rows(file: gzip.GzipFile | IO[bytes], delimiter: str, has_header: bool, texts: Sequence[int], columns: int):
@@ -247,14 +262,23 @@ def _read_rows(file: gzip.GzipFile | IO[bytes], delimiter: str, has_header: bool
     import pandas as pd
 
     dtypes: Any = {index: str if index in texts else np.float32 for index in range(columns)}
-    options: Any = {"header": None, "skiprows": int(has_header), "sep": delimiter, "encoding": "utf-8-sig"}
+    options: Any = {"header": None, "names": range(columns), "index_col": False, "sep": delimiter}
+    rows = iter(lambda: file.readline(LONGEST_ROW + 1), b"")
     blocks, cells = [], 0
-    for block in pd.read_csv(file, dtype=dtypes, chunksize=CSV_BLOCK, names=range(columns), index_col=False, **options):
-        blocks.append(block)
-        cells += block.size
+    if has_header:
+        next(rows)
+    while block := list(itertools.islice(rows, CSV_BLOCK)):
+        if max(map(len, block)) > LONGEST_ROW:
+            raise ValueError("a row is too long")
+        with warnings.catch_warnings():
+            # It warns of rows with more columns than the first, which it would cut.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(BytesIO(b"".join(block)), dtype=dtypes, encoding="utf-8-sig", **options)
+        blocks.append(table)
+        cells += blocks[-1].size
         if cells * 4 > LARGEST_BYTES:
             return None
-    return pd.concat(blocks)
+    return pd.concat(blocks, ignore_index=True)
 
 
 def _label_column(table, candidates: Sequence[int], path: Path) -> int | None:

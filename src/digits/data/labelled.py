@@ -124,19 +124,23 @@ def load_mnist_c(folder: Path) -> dict[str, Digits]:
 
 
 def _read_files(folder: Path, passed_over: dict[str, str]) -> tuple[dict[str, Raw], dict[str, str]]:
-    """The files of arrays in a folder whose names say which part of a data set they hold."""
-    parts: dict[str, tuple[Path, Raw]] = {}
-    for path in sorted(folder.glob("[!.]*")):
-        part = names.part_of(path.name)
-        if not part or not containers.holds_arrays(path):
-            continue
-        if part in parts:
-            raise ValueError(f"{parts[part][0]} and {path} may each be the {part} digits: name one of them")
-        parts[part] = path, containers.read(path)[part]
+    """The files of arrays in a folder whose names say which part of a data set they hold; or the only one."""
+    files = [path for path in sorted(folder.glob("[!.]*")) if containers.holds_arrays(path)]
+    of_parts = [path for path in files if names.part_of(path.name)]
+    for path in of_parts or files:
         passed_over.pop(path.name, None)
-    if parts:
-        return {part: raw for part, (_, raw) in parts.items()}, passed_over
-    raise ValueError(folders.refusal(folder, passed_over))
+    if len(files) == 1:
+        return containers.read(files[0]), passed_over
+    parts: dict[str, Raw] = {}
+    for path in of_parts:
+        for part, raw in containers.read(path).items():
+            if part in parts:
+                raise ValueError(f"several files in {folder} may be the {part} digits: name one, such as {path}")
+            parts[part] = raw
+    if not parts:
+        which = f"; name one of its files, such as {files[0]}" if files else ""
+        raise ValueError(folders.refusal(folder, passed_over) + which)
+    return parts, passed_over
 
 
 def _read_pictures(pictures: list[Picture], found: Source) -> tuple[Digits, str]:

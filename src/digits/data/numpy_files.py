@@ -2,15 +2,19 @@
 
 import math
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-# An array may have this many bytes: 70,000 images of 28×28 in double precision have 440 million.
-LARGEST_BYTES = 1_000_000_000
+# The arrays that are read from a file may have this many bytes: 70,000 images of 28×28 in double precision have 440
+# million.
+LARGEST_BYTES = 800_000_000
+
+# By name, the dtypes and shapes of a file's arrays.
+Contents = Mapping[str, tuple[np.dtype, tuple[int, ...]]]
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -23,13 +27,13 @@ def read_npy(path: Path) -> np.ndarray:
     with path.open("rb") as file:
         with unreadable_as(f"{path} is not a valid .npy file"):
             dtype, shape = _header(file, path.stat().st_size)
-        check_size(dtype, shape, path)
+        check_sizes({"its array": (dtype, shape)}, path)
         file.seek(0)
         with unreadable_as(f"{path} is not a valid .npy file"):
             return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def npz_contents(path: Path) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
+def npz_contents(path: Path) -> Contents:
     """The dtype and shape of each array in an `.npz` file.
 
     Raises:
@@ -51,24 +55,26 @@ def read_npz(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
     with archive:
         if not set(names) <= set(_names(archive)):
             raise ValueError(f"expected the arrays {', '.join(names)} in {path}")
-        for name in names:
-            with unreadable_as(invalid):
-                dtype, shape = _member_header(archive, name)
-            check_size(dtype, shape, f"{name} in {path}")
+        with unreadable_as(invalid):
+            contents = {name: _member_header(archive, name) for name in names}
+        check_sizes(contents, path)
         with unreadable_as(invalid):
             return {name: _read_member(archive, name) for name in names}
 
 
-def check_size(dtype: np.dtype, shape: tuple[int, ...], what: object) -> None:
-    """Check that an array isn't too large to read.
+def check_sizes(contents: Contents, path: Path) -> None:
+    """Check that the arrays of a file, given by dtype and shape, aren't too large to read.
 
     Raises:
-        ValueError: it is.
+        ValueError: they are.
     """
-    if (size := math.prod(shape) * dtype.itemsize) > LARGEST_BYTES:
+    sizes = {name: math.prod(shape) * dtype.itemsize for name, (dtype, shape) in contents.items()}
+    if (size := sum(sizes.values())) > LARGEST_BYTES:
+        largest = max(sizes, key=lambda name: sizes[name])
+        dtype, shape = contents[largest]
         raise ValueError(
-            f"{what} would need {size / 1e9:.1f} GB as {dtype} {shape}; the limit is {LARGEST_BYTES / 1e9:.0f} GB: "
-            "save fewer images, or save them as uint8"
+            f"{path} would need {size / 1e9:.1f} GB, with {largest} as {dtype} {shape}; the limit is "
+            f"{LARGEST_BYTES / 1e9:.1f} GB: save fewer images, or save them as uint8"
         )
 
 

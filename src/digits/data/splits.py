@@ -14,7 +14,7 @@ HELD_OUT = 0.1
 LEAST_A_CLASS = 3
 
 
-def load_splits(source: Path = paths.DATA) -> Splits:
+def load_splits(source: Path | str = paths.DATA) -> Splits:
     """Load MNIST, verified and split, from the cache if there is one; or other labelled digits.
 
     Args:
@@ -26,6 +26,7 @@ def load_splits(source: Path = paths.DATA) -> Splits:
         FileNotFoundError: there are no labelled digits, or the file of the split is missing.
         ValueError: a file is damaged or isn't the expected one, or there are too few digits.
     """
+    source = Path(source)
     if not _holds_other_digits(source):
         return cached_splits(source)[0]
     try:
@@ -56,8 +57,9 @@ def load_splits(source: Path = paths.DATA) -> Splits:
     return Splits(train, validation, test, source.resolve().name, hashes, tuple(lines))
 
 
-def load_test(source: Path = paths.DATA) -> Digits:
+def load_test(source: Path | str = paths.DATA) -> Digits:
     """Load and verify only the 10,000 test digits of MNIST; or load those of other digits, as `load_splits` does."""
+    source = Path(source)
     if _holds_other_digits(source):
         return load_splits(source).test
     arrays = load_mnist(source, ("x_test", "y_test"))
