@@ -10,7 +10,7 @@ from panels import cache
 @pytest.fixture
 def few_test_digits(monkeypatch, splits) -> None:
     """What *Models* counts: all 10,000 test digits take the larger models seconds."""
-    monkeypatch.setattr(cache, "test_digits", lambda: splits.test.first(500))
+    monkeypatch.setattr(cache, "test_digits", lambda: splits.test.first(1000))
 
 
 @pytest.fixture(scope="session")
@@ -20,5 +20,5 @@ def advanced() -> recognizer.Recognizer:
 
 @pytest.fixture(scope="session")
 def said(advanced, splits) -> np.ndarray:
-    """What the default model says of the test digits."""
-    return advanced.predict_proba(splits.test.images)
+    """What the default model says of the first thousand test digits, some of which it misreads."""
+    return advanced.predict_proba(splits.test.images[:1000])

@@ -95,7 +95,7 @@ def test_what_looks_unlike_all_digits_is_not_sure(at, advanced, splits):
 
 
 def test_labels_of_samples_say_whether_the_answer_is_right(at, said, splits):
-    is_right = said.argmax(axis=1) == splits.test.labels
+    is_right = said.argmax(axis=1) == splits.test.labels[: len(said)]
     for places, word in ((np.flatnonzero(is_right), "right"), (np.flatnonzero(~is_right), "wrong")):
         for place in places[:3]:
             at.sample(int(place))
