@@ -2,6 +2,7 @@
 
 import json
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
@@ -148,19 +149,23 @@ def test_a_study_is_not_restarted_while_a_trainer_of_it_is_left(run_script, tmp_
 
 
 @pytest.mark.slow
-def test_two_trainings_of_one_name_never_mix(start, tmp_path):
-    arguments = ["--name", "twice", "--limit", "300", "--no-score-test", "--output-dir", "models"]
-    script = paths.ROOT / "src" / "train_mlp.py"
-    trainings = [
-        start(script, *arguments, "--epochs", epochs, "--report-dir", folder)
-        for epochs, folder in ((1, "reports"), (2, "elsewhere"))
-    ]
-    outcomes = [training.communicate() for training in trainings]
-    assert sorted(training.returncode for training in trainings) == [0, 2], outcomes
-    (winner,) = (place for place, training in enumerate(trainings) if not training.returncode)
-    (line,) = outcomes[1 - winner][1].splitlines()
-    assert line.startswith("error: another process is writing to models/twice; wait")
+@pytest.mark.parametrize("during", ["digits.training.loop.fit", "digits.checkpoints.publishing.publish"])
+def test_two_trainings_of_one_name_never_mix(during, run_script, few_digits, monkeypatch, tmp_path):
+    """The second begins while the first trains or publishes, in another thread, as another process might."""
+    arguments = ["train_mlp", "--name", "twice", "--limit", 300, "--no-score-test", "--output-dir", "models"]
+    original, others = pkgutil.resolve_name(during), []
+
+    def beside_another(*options, **named):
+        with ThreadPoolExecutor(1) as thread:
+            second = [*arguments, "--epochs", 2, "--report-dir", "elsewhere"]
+            others.append(thread.submit(run_script, *second, check=False).result())
+        return original(*options, **named)
+
+    monkeypatch.setattr(during, beside_another)
+    run_script(*arguments, "--epochs", 1, "--report-dir", "reports")
+    (refused,) = others
+    assert_one_line_error(refused, "another process is writing to models/twice; wait")
     card = recognizer.load("twice", tmp_path / "models").card
-    assert card["recipe"]["epochs"] == winner + 1
-    history = tmp_path / ("reports", "elsewhere")[winner] / "twice" / "history.json"
+    assert card["recipe"]["epochs"] == 1
+    history = tmp_path / "reports" / "twice" / "history.json"
     assert json.loads(history.read_text()) == card["training"]["history"]
