@@ -16,7 +16,7 @@ from digits.checkpoints import recognizer
 from digits.corruptions import SEVERITIES
 
 NOTEBOOK = paths.ROOT / "notebooks" / "classroom.ipynb"
-SWEEP_DIGITS = 100
+SWEEP_DIGITS = 40
 SHORT = f"EPOCHS = 4\nTRAINING_DIGITS = 10_000\nSWEEP_DIGITS = {SWEEP_DIGITS}"
 # The kernel's own: when it is shut down, and, from Python 3.12 on, when it starts.
 KERNEL_FILTERS = (

@@ -51,6 +51,8 @@ def test_drawing_and_looking_at_every_panel_imports_nothing_heavy():
         "import sys, pytest\n"
         "from tests.app.apptest import PANELS, Page\n"
         "from digits import data\n"
+        "from panels import cache\n"
+        "cache.test_digits = lambda: data.load_test().first(500)\n"
         "page = Page(pytest.MonkeyPatch()).run().draw(data.load_test().images[0])\n"
         "for panel in PANELS:\n"
         "    assert not page.show(panel).errors\n"
