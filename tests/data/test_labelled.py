@@ -163,9 +163,7 @@ def test_csv_with_row_numbers_words_and_fractions(tmp_path, digits):
     np.testing.assert_array_equal(loaded.labels, digits.labels)
 
 
-@pytest.mark.parametrize(
-    "change", [lambda row: row + ",0", lambda row: row[:-2], lambda row: "a" + row, lambda row: ""]
-)
+@pytest.mark.parametrize("change", [lambda row: row + ",0", lambda row: row[:-2], lambda row: "a" + row])
 def test_csv_with_a_row_of_another_kind_is_refused(tmp_path, digits, change):
     path = write_csv(tmp_path / "a.csv", table(digits), f"label,{PIXELS}")
     rows = path.read_text().splitlines()

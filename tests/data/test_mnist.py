@@ -108,6 +108,9 @@ def test_cache_is_reused_and_rebuilt_when_stale_or_damaged(tmp_path, splits, mon
     assert not from_cache
     np.testing.assert_array_equal(rebuilt.train.images, splits.train.images)
     assert data.cached_splits()[2] is True
+    with monkeypatch.context() as of_another_version:
+        of_another_version.setattr(mnist, "CACHE_VERSION", mnist.CACHE_VERSION + 1)
+        assert data.cached_splits()[2] is False
 
     # Another file of the same digits, then another split of them.
     np.savez(tmp_path / "mnist.npz", **data.load_mnist())
