@@ -1,7 +1,12 @@
 """Self-contained HTML pages from templates."""
 
 import base64
+import platform
+import shlex
+import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -41,7 +46,20 @@ def render(template: str, **content) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(**content)
+    return environment.get_template(template).render(**content, provenance=_provenance())
+
+
+def _provenance() -> dict[str, str]:
+    """When, by which command and with which versions a page was written."""
+    packages = ("digit-workbench", "numpy", "onnxruntime", "keras", "scikit-learn")
+    script, *arguments = sys.argv
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "command": shlex.join([Path(script).name, *arguments]),
+        "versions": ", ".join(
+            [f"Python {platform.python_version()}", *(f"{each} {version(each)}" for each in packages)]
+        ),
+    }
 
 
 def _printable(value: object) -> object:
