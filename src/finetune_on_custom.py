@@ -51,8 +51,8 @@ def finetune(options: Options) -> None:
 
     mine = dataset.load(options.digits_dir)
     base = recognizer.load(options.base, options.models_dir)
-    if base.path.suffix != ".keras":
-        raise ValueError(f"{base.name} can't be fine-tuned, only networks saved as .keras can; name another --base")
+    if not base.network:
+        raise ValueError(f"{base.name} can't be fine-tuned, only Keras networks can; name another --base")
     if "own_digits" in base.card:
         earlier = base.card["base"]["name"]
         raise ValueError(f"{base.name} is fine-tuned already; start from its base: --base {earlier}")
@@ -69,7 +69,7 @@ def finetune(options: Options) -> None:
     splits = data.load_splits(options.data_dir)
     if not splits.are_mnist:
         raise ValueError(f"expected MNIST in {options.data_dir}: the digits to fine-tune on are given by --digits-dir")
-    tuner = finetuning.FineTuner(base.path, splits, finetuning.Recipe(random_seed=options.random_seed))
+    tuner = finetuning.FineTuner(base.network, splits, finetuning.Recipe(random_seed=options.random_seed))
     folds = min(options.folds, int(mine.counts.min()))
     more = len(personal_model.curve_sizes(mine.digits)) if options.learning_curve else 0
     with tqdm(total=folds + 1 + more, unit="fine-tuning") as bar:

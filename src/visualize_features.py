@@ -69,7 +69,7 @@ def explain(options: Options, folder: Path) -> None:
     recognisers = [recognizer.load(model, options.models_dir) for model in options.models]
     recognizer.check_names([each.name for each in recognisers])
     overview.check_choice(recognisers, options.methods, options.layer)
-    networks = [each for each in recognisers if each.path.suffix == ".keras"]
+    networks = [each for each in recognisers if each.network]
     if options.benchmark_digits and not networks:
         raise ValueError("--benchmark-digits needs a network saved as .keras; the models are none")
     splits = data.load_splits(options.data_dir)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from digits import paths, untrusted
+from digits import paths
 from digits.checkpoints import recognizer
 from tests.app.apptest import Page, cells, paths_in, rows, words
 
@@ -22,8 +22,8 @@ def options(at: Page) -> list[str]:
 @pytest.fixture
 def admitted(monkeypatch) -> recognizer.Recognizer:
     """What every file is converted to here, without the wait."""
-    own = replace(recognizer.load("mnist_logistic"), name="mine", card={}, path=paths.ROOT / "mine.onnx")
-    monkeypatch.setattr(untrusted, "load", lambda content, name: own)
+    own = replace(recognizer.load("mnist_logistic"), name="mine", card={}, path=paths.ROOT / "mine.onnx", network=None)
+    monkeypatch.setattr(recognizer, "load_upload", lambda content, name: own)
     return own
 
 
@@ -48,7 +48,7 @@ def test_own_model_that_is_taken_away_while_it_answers_is_replaced(at, admitted)
 
 def test_another_own_model_takes_the_place_of_the_first(at, admitted, monkeypatch):
     at.sample(8).upload(b"a model", "mine.keras", key="own_upload").upload(None, key="own_upload")
-    monkeypatch.setattr(untrusted, "load", lambda content, name: replace(admitted, name="second"))
+    monkeypatch.setattr(recognizer, "load_upload", lambda content, name: replace(admitted, name="second"))
     at.upload(b"another", "second.keras", key="own_upload")
     assert [each for each in options(at) if each.endswith("(yours)")] == ["second (yours)"]
     assert not at.warnings
@@ -58,7 +58,7 @@ def test_mistake_of_ours_in_the_check_of_a_model_leaves_the_page(at, splits, mon
     def broken(content, name):
         raise RuntimeError("a secret of the server")
 
-    monkeypatch.setattr(untrusted, "load", broken)
+    monkeypatch.setattr(recognizer, "load_upload", broken)
     at.draw(splits.test.images[0]).upload(b"a model", "mine.keras", key="own_upload")
     for _ in range(2):
         assert "sure" in at.verdict
@@ -80,7 +80,7 @@ def test_reason_for_a_refusal_stays(at):
 
 
 def test_own_model_called_like_a_shipped_one_has_a_row_of_its_own(at, admitted, splits, monkeypatch):
-    monkeypatch.setattr(untrusted, "load", lambda content, name: replace(admitted, name="mnist_advanced"))
+    monkeypatch.setattr(recognizer, "load_upload", lambda content, name: replace(admitted, name="mnist_advanced"))
     at.sample(8).upload(b"a model", "mnist_advanced.keras", key="own_upload").show("Compare")
     answers = [cells(row)[1] for row in rows(at.find("table", "compare")) if "mnist_advanced" in words(row[0])]
     assert answers == ["5", "6"]

@@ -163,7 +163,7 @@ def test_hostile_arrays_are_refused(arrays, complaint, tmp_path):
     path = tmp_path / "hostile.npz"
     np.savez_compressed(path, **arrays)
     with pytest.raises(ValueError, match=rf"hostile.npz can't be opened as a forest: .*{complaint}"):
-        recognizer.load(path)
+        forest.load(path)
 
 
 def test_what_is_not_refused_answers_with_probabilities(rng):

@@ -185,8 +185,8 @@ def test_logits_lie_before_every_ending(ending, ink):
     model, logits = make("flatten", ending), answers(make("flatten", "logits"), ink)
     parts = layer_graph.analyse(model)
     np.testing.assert_allclose(values(parts, parts.logits, ink), logits, rtol=1e-5, atol=1e-5)
-    assert parts.answers_probabilities == (ending not in {"logits", "log_softmax"})
-    expected = answers(model, ink) if parts.answers_probabilities else softmax(logits, axis=1)
+    assert parts.answers == (ending if ending in {"logits", "log_softmax", "sigmoid"} else "softmax")
+    expected = answers(model, ink) if parts.answers == "softmax" else softmax(logits, axis=1)
     np.testing.assert_allclose(values(parts, parts.probabilities, ink), expected, atol=1e-6)
 
 
@@ -322,7 +322,7 @@ def with_frozen_layers(ink: np.ndarray) -> keras.Model:
 def test_models_are_taken_as_people_have_them(build, ink):
     model = build(ink)
     parts = layer_graph.analyse(model)
-    answer = parts.probabilities if parts.answers_probabilities else parts.logits
+    answer = parts.probabilities if parts.answers == "softmax" else parts.logits
     np.testing.assert_allclose(values(parts, answer, ink[:1]), answers(model, ink[:1]), rtol=1e-5, atol=1e-5)
 
 

@@ -60,7 +60,8 @@ CONFIGS = {
     "objects in each other": (b'{"config":' * 90_000 + b"1" + b"}" * 90_000, "isn't JSON"),
     "deep list": (deep(900), "isn't supported"),
     "models too deep": (nested_models(5), "more than 5 deep"),
-    "a subclass of Model": (layer("Model", "keras", layers=[]), "the model 'Model' isn't supported"),
+    "a subclass of Model": (layer("MyModel", "keras", layers=[]), "the model 'MyModel' isn't supported"),
+    "a model of nothing": (layer("Model", "keras", layers=[]), "one input layer"),
     "a custom model": (
         layer("Sequential", "keras", "evil>Sequential", layers=[]),
         "'evil>Sequential' isn't supported",
@@ -68,16 +69,42 @@ CONFIGS = {
     "no layers": (layer("Sequential", "keras", layers=[]), "one input layer"),
     "never built": (layer("Sequential", "keras", layers=[FLATTEN, ANSWER]), "one input layer"),
     "two inputs": (sequential(layer("InputLayer", batch_shape=[None, 28, 28, 1]), FLATTEN, ANSWER), "one input layer"),
-    "flat digits": (sequential(ANSWER, shape=(784,)), "expected an input of shape (784,), got (28, 28, 1)"),
-    "colour": (sequential(FLATTEN, ANSWER, shape=(28, 28, 3)), "expected an input of shape (28, 28, 3)"),
+    "a large input": (sequential(FLATTEN, ANSWER, shape=(224, 224, 3)), "got an input of shape (224, 224, 3)"),
+    "any size": (sequential(FLATTEN, ANSWER, shape=(None, None, 1)), "got an input of shape (None, None, 1)"),
     "letters": (
         sequential(FLATTEN, layer("Dense", units=26)),
         "expected a model of ten classes, got an output of shape (26,)",
     ),
     "an image as answer": (sequential(layer("Dense", units=10)), "got an output of shape (28, 28, 10)"),
-    "half precision": (
-        sequential(FLATTEN, ANSWER | {"config": ANSWER["config"] | {"dtype": "mixed_float16"}}),
-        "only float32",
+    "whole numbers": (
+        sequential(FLATTEN, ANSWER | {"config": ANSWER["config"] | {"dtype": "int8_from_float32"}}),
+        "only floating-point",
+    ),
+    "many means": (
+        sequential(layer("Normalization", axis=None, mean=[0] * 10_000, variance=1), FLATTEN, ANSWER),
+        "mean = [0, 0",
+    ),
+    "deep means": (
+        sequential(layer("Normalization", axis=None, mean=[[[["x"]]]], variance=1), FLATTEN, ANSWER),
+        "mean = [[[['x']]]] isn't supported",
+    ),
+    "attention to nothing": (sequential(layer("Attention"), FLATTEN, ANSWER), "isn't supported"),
+    "endless steps": (
+        sequential(layer("Reshape", target_shape=[784, 1]), layer("RepeatVector", n=10**6), ANSWER),
+        "n = 1000000 isn't",
+    ),
+    "a wrapped wrapper": (
+        sequential(layer("TimeDistributed", layer=layer("TimeDistributed", layer=ANSWER)), FLATTEN, ANSWER),
+        "wraps a TimeDistributed",
+    ),
+    "slow steps": (
+        sequential(
+            layer("Reshape", target_shape=[784, 1]),
+            *[layer("LSTM", units=128, return_sequences=True, activation="tanh")] * 2,
+            layer("GlobalAveragePooling1D"),
+            ANSWER,
+        ),
+        "too many multiplications",
     ),
     "a dense shape bomb": (sequential(FLATTEN, layer("Dense", units=50_000_000), ANSWER), "units = 50000000 isn't"),
     "a text as number": (sequential(FLATTEN, layer("Dense", units="10")), "isn't supported"),
@@ -157,8 +184,8 @@ GRAPHS = {
     "an odd reference": (history("flatten", "0", 0), "refers to a tensor as"),
     "a layer that isn't used": (lambda layers, _: layers["dropout"].update(inbound_nodes=[]), "isn't used"),
     "an older node": (
-        lambda layers, _: layers["dropout"].update(inbound_nodes=[[["x", 0, 0, {}]]]),
-        "isn't a Keras 3 model",
+        lambda layers, _: layers["dropout"].update(inbound_nodes=[[["x", 0, 0, {"training": True}]]]),
+        "more than tensors",
     ),
     "used very often": (
         lambda layers, _: layers["flatten"].update(inbound_nodes=layers["flatten"]["inbound_nodes"] * 1_000),

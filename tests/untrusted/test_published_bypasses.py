@@ -45,7 +45,7 @@ BYPASSES = {
     "a custom layer": layer("Evil", "evil", "package>Evil"),
     "a custom layer under a known name": layer("Dense", registered="package>Dense", units=10),
     "a custom layer without a module": layer("Dense", None, "Evil", units=10),
-    "an older format's layer": {"class_name": "Dense", "config": {"name": "dense", "units": 10}},
+    "an older format's layer": {"class_name": "Evil", "config": {"name": "dense", "units": 10}},
     "an operation": layer("Cast", "keras.src.ops.core", dtype="float32"),
     "a hub": layer("Backbone", "keras_hub.models"),
     "a typespec": {

@@ -4,6 +4,7 @@ Nodes are stored level by level: the roots of all trees, then the left and right
 second, and so on. The order implies the children, so they aren't stored, and a file can't hold a loop.
 """
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,16 +136,27 @@ def load(path: Path) -> Forest:
         FileNotFoundError: there is none at `path`.
         ValueError: the file is damaged or holds something else.
     """
-    with path.open("rb") as file:
-        try:
-            with np.load(file, allow_pickle=False) as archive:
-                size = sum(member.file_size for member in archive.zip.infolist())
-                if size > LARGEST_BYTES:
-                    raise ValueError(f"it unpacks to {size:,} bytes, more than {LARGEST_BYTES:,}")
-                return assemble({name: archive[name] for name in DTYPES})
-        # NumPy and zipfile raise many kinds of exceptions for a damaged archive, a missing member or a wrong header.
-        except Exception as error:
-            raise ValueError(f"{path} can't be opened as a forest: {error}") from error
+    try:
+        return read(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} can't be opened as a forest: {error}") from error
+
+
+def read(content: bytes) -> Forest:
+    """Load a forest from the bytes of an `.npz` file.
+
+    Raises:
+        ValueError: the file is damaged or holds something else.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            size = sum(member.file_size for member in archive.zip.infolist())
+            if size > LARGEST_BYTES:
+                raise ValueError(f"it unpacks to {size:,} bytes, more than {LARGEST_BYTES:,}")
+            return assemble({name: archive[name] for name in DTYPES})
+    # NumPy and zipfile raise many kinds of exceptions for a damaged archive, a missing member or a wrong header.
+    except Exception as error:
+        raise ValueError(str(error).strip() or type(error).__name__) from error
 
 
 def _rounded_down(thresholds: np.ndarray) -> np.ndarray:

@@ -75,8 +75,8 @@ class LayerGraph:
     Attributes:
         ink: the input, (N, 28, 28, 1).
         logits: (N, classes), before a softmax or sigmoid, whether that is a layer or a layer's activation.
-        probabilities: (N, classes): the model's output, or the softmax of it if that is logits.
-        answers_probabilities: whether the model's output is probabilities.
+        probabilities: (N, classes): the softmax of the logits.
+        answers: what the model's output is: "softmax", "sigmoid", "log_softmax" or "logits".
         features: input of the last dense layer, (N, d); None if the logits don't come from a dense layer.
         maps: outputs with a spatial extent, by layer name, in the order of computation.
         feature_layer: name of the last of them that depends on a convolution; None without convolutions.
@@ -90,7 +90,7 @@ class LayerGraph:
     ink: KerasTensor
     logits: KerasTensor
     probabilities: KerasTensor
-    answers_probabilities: bool
+    answers: str
     features: KerasTensor | None
     maps: dict[str, KerasTensor]
     feature_layer: str | None
@@ -116,10 +116,10 @@ def analyse(model: keras.Model) -> LayerGraph:
     if last and squashing:
         flat = _Flat(model, without=last.name)
     logits: Any = flat.logits
-    answers_probabilities = squashing in {"softmax", "sigmoid"}
+    answers = squashing or "logits"
     if not squashing and _are_probabilities(flat):
         # An ensemble's, say: its softmax is out of reach, but the logarithm is logits that give the same output.
-        logits, answers_probabilities = keras.ops.log(logits), True
+        logits, answers = keras.ops.log(logits), "softmax"
     dense = flat.behind_transparent(logits)
     if not (
         dense and isinstance(dense.layer, layers.Dense) and _is_linear(dense.layer) and len(dense.output.shape) == 2
@@ -132,10 +132,9 @@ def analyse(model: keras.Model) -> LayerGraph:
     return LayerGraph(
         ink=flat.ink,
         logits=logits,
-        probabilities=layers.Activation(
-            "sigmoid" if squashing == "sigmoid" else "softmax", name=flat.unique_name("probabilities")
-        )(logits),
-        answers_probabilities=answers_probabilities,
+        # Also behind sigmoids: if only one class can be true, its probability is proportional to its odds.
+        probabilities=layers.Activation("softmax", name=flat.unique_name("probabilities"))(logits),
+        answers=answers,
         features=dense.inputs[0] if dense else None,
         maps=maps,
         feature_layer=feature_layer,
@@ -146,6 +145,20 @@ def analyse(model: keras.Model) -> LayerGraph:
     )
 
 
+def standardised(model: keras.Model) -> keras.Model:
+    """A flat copy of a classifier that ends in layers called `logits` and `probabilities`, as our own models do.
+
+    Raises:
+        ValueError: as for `analyse`.
+    """
+    graph = analyse(model)
+    last: Any = graph.logits
+    operation = last._keras_history.operation
+    if "logits" not in graph.layers:
+        operation.name = "logits"
+    return keras.Model(graph.ink, graph.probabilities, name=model.name)
+
+
 class _Flat:
     """A copy of a model, called layer by layer on a new input, with nested models inlined."""
 
@@ -153,6 +166,11 @@ class _Flat:
         """Copy and inline `model`, without the softmax or sigmoid of the layer called `without`."""
         copy = type(model).from_config(model.get_config())
         copy.set_weights(model.get_weights())
+        for layer in copy._flatten_layers():
+            if isinstance(layer, layers.Normalization):
+                layer.finalize_state()
+                # As constants: tensors would become inputs of an export.
+                layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
         self.ink = cast(KerasTensor, keras.Input((28, 28, 1), dtype=model.inputs[0].dtype, name="ink"))
         self.calls: list[Call] = []
         self._without = without

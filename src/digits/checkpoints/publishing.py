@@ -56,7 +56,7 @@ def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = T
             difference = scikit_learn.save_forest(model, path, probe)
         card["checkpoint"] = cards.file_entry(path)
         card["export"] = cards.file_entry(export) | {"largest_difference": difference}
-        recogniser = recognizer.load(export)
+        recogniser = recognizer.from_checkpoint(name, path, {})
         probabilities, labels = recogniser.predict_proba(splits.validation.images), splits.validation.labels
         scores = {"validation": _score(probabilities, labels)}
         if score_test:

@@ -1,21 +1,23 @@
 """Recognising digits without TensorFlow: a `Recognizer` is the same interface to every kind of checkpoint."""
 
+import logging
+import re
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Protocol, cast
 
 import numpy as np
 
 from digits import files, paths
-from digits.checkpoints import cards, forest
+from digits.checkpoints import cards, forest, onnx_session, strangers
 from digits.images import check_images, to_input
-from digits.jobs import subprocesses
 
 # Bounds the memory of one call; larger blocks are hardly faster.
 BLOCK = 100
-# Raised whenever exports gain something, so that one cached by an earlier release isn't used.
-EXPORT_VERSION = 2
+# How far the sum of ten probabilities may be from 1.
+ROUNDING = 0.01
 
 
 class Classifier(Protocol):
@@ -48,7 +50,9 @@ class Recognizer:
         function: from ink, float32 (N, 28, 28, 1) in [0, 1], and names of outputs to those outputs.
         outputs: the names of all outputs, which `onnx_export.export` describes.
         metadata: of an ONNX export: the names of its `layers`, and its `feature_layer` if it has one.
-        sha256: of the checkpoint's file; empty if it was never a file here.
+        sha256: of the checkpoint's file, or of what was made of a stranger's; empty if it was never a file here.
+        network: the `.keras` file that Keras may open: the checkpoint, or a checked copy of it; None for other models.
+        note: what the user should know about a model without a card; empty if there is nothing to say.
     """
 
     name: str
@@ -58,6 +62,8 @@ class Recognizer:
     outputs: tuple[str, ...] = ("probabilities",)
     metadata: dict[str, str] = field(default_factory=dict)
     sha256: str = ""
+    network: Path | None = None
+    note: str = ""
 
     def predict_proba(self, images: np.ndarray) -> np.ndarray:
         """Probabilities of the ten digits, float32 (N, 10), of `images`, uint8 (N, 28, 28), ink 255 on paper 0.
@@ -77,7 +83,12 @@ class Recognizer:
         """
         if missing := set(outputs) - set(self.outputs):
             raise ValueError(f"{self.name} has no {', '.join(sorted(missing))}; it has {', '.join(self.outputs)}")
-        return self.function(ink, outputs)
+        found = self.function(ink, outputs)
+        for name, values in zip(outputs, found, strict=True):
+            # Written so that NaN fails.
+            if name == "probabilities" and not np.all(np.abs(values.sum(axis=1) - 1) < ROUNDING):
+                raise ValueError(f"{self.name} answers with numbers that aren't probabilities of ten digits")
+        return found
 
 
 def blocks_of(images: np.ndarray) -> Iterator[np.ndarray]:
@@ -90,38 +101,104 @@ def find(model: str | Path, models_dir: Path = paths.MODELS) -> Path:
 
     Raises:
         FileNotFoundError: there is no such name or file.
+        ValueError: the file is of a kind that isn't read; the message says how to convert it.
     """
-    path = Path(model)
-    if path.suffix not in files.CHECKPOINT_SUFFIXES:
-        names = cards.available(models_dir)
-        if str(model) not in names:
-            known = ", ".join(names) or "none yet: train one"
-            raise FileNotFoundError(f"no model called {model} in {models_dir}; there are: {known}")
+    path, names = Path(model), cards.available(models_dir)
+    if str(model) in names:
         return models_dir / cards.read(models_dir / f"{model}.json")["checkpoint"]["file"]
-    if not path.is_file():
+    if path.is_file() or (path / "saved_model.pb").is_file():
+        strangers.kind(path)
+        return path
+    if path.suffix.lower() in (*strangers.KINDS, *strangers.CONVERSIONS):
         raise FileNotFoundError(f"no checkpoint {path}")
-    return path
+    known = ", ".join(names) or "none yet: train one"
+    raise FileNotFoundError(f"no model called {model} in {models_dir}; there are: {known}")
 
 
 def load(model: str | Path, models_dir: Path = paths.MODELS) -> Recognizer:
-    """Load a checkpoint by its name in `models_dir`, or by the path of a `.keras`, `.onnx`, `.skops` or `.npz` file.
+    """Open a checkpoint by its name in `models_dir`, or any model by the path of its file.
+
+    A file that its card describes, with the same hash, is opened as it is. Any other is a stranger's: it is checked and
+    tried in a confined process (`strangers`), and what the user should know about it is logged as a warning.
 
     Raises:
         FileNotFoundError: there is no such name or file.
-        ValueError: the file is damaged, isn't a digit classifier, or isn't the one that its card describes.
+        ValueError: the file is refused, damaged, no digit classifier, or isn't the one that its card describes.
     """
     path = find(model, models_dir)
-    card_path = path.with_suffix(".json")
-    card = {}
-    if card_path.is_file():
-        card = cards.read(card_path)
-        cards.verify(card, path.parent)
-    digest = card["checkpoint"]["sha256"] if card else files.sha256(path)
+    card = _confirming_card(path)
+    if not card:
+        recogniser = _stranger(path, path.stem, paths.cache_folder())
+        if recogniser.note:
+            logging.getLogger(__name__).warning("%s: %s", path.name, recogniser.note)
+        return recogniser
+    return replace(from_checkpoint(path.stem, path, card), sha256=card["checkpoint"]["sha256"])
+
+
+def from_checkpoint(name: str, path: Path, card: dict) -> Recognizer:
+    """A recogniser of a trusted checkpoint, which runs the export beside it.
+
+    Raises:
+        ValueError: the export is damaged or isn't a digit classifier.
+    """
     if path.suffix in (".skops", ".npz"):
-        function = _forest_function(path.with_suffix(".npz") if "export" in card else path)
-        return Recognizer(path.stem, path, card, function, sha256=digest)
-    export = path if path.suffix == ".onnx" else path.with_suffix(".onnx") if "export" in card else _cached_export(path)
-    return replace(from_export(path.stem, path, card, export), sha256=digest)
+        trees = forest.load(path.with_suffix(".npz"))
+        return Recognizer(name, path, card, lambda ink, _: [trees.predict_proba(ink.reshape(len(ink), -1))])
+    network = path if path.suffix == ".keras" else None
+    return replace(from_export(name, path, card, path.with_suffix(".onnx")), network=network)
+
+
+def load_upload(content: bytes, name: str) -> Recognizer:
+    """Open the bytes of a stranger's file; nothing of it stays on the disk.
+
+    Args:
+        name: the file's name, which is shown but never used as a path.
+
+    Raises:
+        ValueError: the file is refused; the message says why.
+    """
+    title = clean_name(name)
+    with tempfile.TemporaryDirectory(prefix="digits-") as folder:
+        path = Path(folder, title + PureWindowsPath(name).suffix.lower())
+        path.write_bytes(content)
+        try:
+            opened = _stranger(path, title, Path(folder, "cache"))
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(path), "the file")) from error
+    # Its key in caches is the session's; the copy is gone.
+    return replace(opened, path=Path(path.name), sha256="", network=None)
+
+
+def clean_name(name: str) -> str:
+    """A file's name without folders and suffix, reduced to characters that are safe to show."""
+    stem = PureWindowsPath(name).name
+    stem = stem[: -len(suffix)] if (suffix := PureWindowsPath(stem).suffix).lower() in strangers.KINDS else stem
+    return re.sub(r"[^\w.-]+", "_", stem).strip("._-")[:40] or "model"
+
+
+def _confirming_card(path: Path) -> dict:
+    """The card that describes this very file; empty if none does.
+
+    Raises:
+        FileNotFoundError, ValueError: there is such a card, but it or one of its files is damaged or missing.
+    """
+    card_path = path.with_suffix(".json")
+    if path.suffix not in files.CHECKPOINT_SUFFIXES or not card_path.is_file():
+        return {}
+    card = cards.read(card_path)
+    if path.name not in (card["checkpoint"]["file"], card["export"]["file"]):
+        return {}
+    cards.verify(card, path.parent)
+    return card
+
+
+def _stranger(path: Path, name: str, cache: Path) -> Recognizer:
+    opened = strangers.open_file(path, cache)
+    more = {"sha256": opened.sha256, "network": opened.network, "note": opened.note}
+    if opened.export:
+        return replace(from_export(name, path, {}, opened.export), **more)
+    assert opened.function
+    return Recognizer(name, path, {}, opened.function, opened.outputs, **more)
 
 
 def from_export(name: str, path: Path, card: dict, export: Path | bytes) -> Recognizer:
@@ -149,15 +226,8 @@ def check_names(names: list[str]) -> None:
 
 
 def _open_export(export: Path | bytes, path: Path):
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    # The arena never gives memory back; without it nothing is measurably slower.
-    options.enable_cpu_mem_arena = False
-    # Threads that spin while they wait take cores from other users of the app.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = onnxruntime.InferenceSession(export, options, providers=["CPUExecutionProvider"])
+        session = onnx_session.open_session(export)
         input_name = session.get_inputs()[0].name
         blank = np.zeros((1, 28, 28, 1), np.float32)
         shape = cast("np.ndarray", session.run(["probabilities"], {input_name: blank})[0]).shape
@@ -167,26 +237,3 @@ def _open_export(export: Path | bytes, path: Path):
     if shape != (1, 10):
         raise ValueError(f"expected ten probabilities from {path}, got {shape}")
     return session
-
-
-def _forest_function(path: Path) -> Callable[[np.ndarray, tuple[str, ...]], list[np.ndarray]]:
-    if path.suffix == ".npz":
-        trees = forest.load(path)
-    else:
-        from digits.checkpoints import scikit_learn
-
-        trees = forest.assemble(forest.flatten(scikit_learn.load_forest(path)))
-    return lambda ink, names: [trees.predict_proba(ink.reshape(len(ink), -1))]
-
-
-def _cached_export(source: Path) -> Path:
-    """The ONNX export of a `.keras` file without one, made once in a child process and cached by the file's hash."""
-    cache = paths.cache_folder()
-    export = cache / f"{files.sha256(source)}-{EXPORT_VERSION}.onnx"
-    if not export.is_file():
-        files.output_folder(cache)
-        result = subprocesses.run_python(["-m", "digits.checkpoints.convert", source, export])
-        if result.outcome != "done":
-            # Status 2 comes with a sentence that names the file.
-            raise ValueError(result.reason if result.status == 2 else f"can't convert {source}: {result.reason}")
-    return export

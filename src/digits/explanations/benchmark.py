@@ -73,8 +73,12 @@ def measure_model(recogniser: Recognizer, digits: Digits, seed: int, progress: C
         figures[name]["shapley"] = values
 
     found: dict[str, dict] = {name: _estimates(values, seed) for name, values in figures.items()}
+    assert recogniser.network
     cascade = randomisation.cascading_randomisation(
-        open_keras(recogniser.path), digits.images[:RANDOMISATION_DIGITS], methods, parameters=RANDOMISATION_PARAMETERS
+        open_keras(recogniser.network),
+        digits.images[:RANDOMISATION_DIGITS],
+        methods,
+        parameters=RANDOMISATION_PARAMETERS,
     )
     for name, similarity in cascade.similarity.items():
         # The bootstrap resamples digits, so the seeds are averaged first.

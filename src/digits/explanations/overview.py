@@ -198,7 +198,7 @@ def explain_model(
         return _explain(recogniser, quick_method, subject, shifted, classes, None, seed)
 
     has_last_layer = "features" in recogniser.outputs
-    differentiable = attribution.open_keras(recogniser.path) if quick.has_gradient else None
+    differentiable = attribution.open_keras(recogniser.network) if recogniser.network else None
     return Explanations(
         name=recogniser.name,
         labels=labels,

@@ -1,94 +1,47 @@
-"""Models from strangers: an untrusted `.keras` file is checked as data and exported to ONNX in a confined process.
+"""Models from strangers: files are checked as data, and whatever opens them runs in a confined process.
 
-A `.keras` file can name code to run and sizes that fit no machine. So its zip archive, config and weights are checked
-before Keras sees them. Keras gets a copy without anything unknown, in a process with limited memory and time.
+A model file can name code to run, other files to read, and sizes that fit no machine. So a Keras model's archive,
+config and weights are checked before Keras sees them; Keras gets a copy that is made of known layers alone. An ONNX
+graph may consist of known operations whose outputs have sizes that don't depend on the image. `checkpoints.strangers`
+decides which files have to come here.
 
-In: the bytes of a file. Out: a `Recognizer` that runs its ONNX export, or a sentence that says why there is none.
+In: the bytes of a file. Out: what is safe to open, or a `ValueError` that says why nothing is.
 """
 
-import json
-import os
-import re
-import tempfile
-from pathlib import Path, PureWindowsPath
-from threading import Lock
+from typing import NamedTuple
 
-from digits.checkpoints.recognizer import Recognizer, from_export
-from digits.jobs import subprocesses
-from digits.untrusted import archive, config_copy, size_limits
-
-# A normal conversion takes 4 to 20 seconds and 1.0 GB, nearly all of it for TensorFlow.
-SECONDS = 90
-MEMORY_BYTES = 2_000_000_000
-REASON_LENGTH = 300
-INHERITED = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG")
-ENVIRONMENT = {
-    "KERAS_BACKEND": "tensorflow",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "CUDA_VISIBLE_DEVICES": "-1",
-    # On a machine with many cores, each thread's own arena would count.
-    "MALLOC_ARENA_MAX": "2",
-    "OMP_NUM_THREADS": "2",
-    "TF_NUM_INTRAOP_THREADS": "2",
-    "TF_NUM_INTEROP_THREADS": "2",
-}
-
-# Two conversions at once would need twice the memory.
-_turn = Lock()
+from digits.untrusted import archive, config_copy, hdf5, size_limits
 
 
-def load(content: bytes, name: str) -> Recognizer:
-    """Load the bytes of an untrusted `.keras` file; nothing of it stays on disk.
+class KerasFile(NamedTuple):
+    """A Keras model as data.
 
-    Args:
-        name: the file's name, which is shown but never used as a path.
+    Attributes:
+        config: a copy of the model's config that is safe to give to Keras.
+        weights: the content of an HDF5 file whose arrays are checked.
+        shape: of the input, without the batch axis.
+        is_hdf5: whether the weights are in the layout of an `.h5` file.
+    """
+
+    config: dict
+    weights: bytes
+    shape: tuple[int, ...]
+    is_hdf5: bool
+
+
+def check_keras(content: bytes) -> KerasFile:
+    """Check the bytes of a `.keras` or `.h5` file, without Keras.
 
     Raises:
-        ValueError: the file is refused; the message says why.
+        ValueError: the file is damaged, too large, not a digit classifier, or holds anything unknown.
     """
-    members = archive.unpack(content)
-    model = config_copy.copy(members[archive.CONFIG])
-    weights = size_limits.measure(model)
-    copy = {archive.CONFIG: json.dumps(model).encode(), archive.WEIGHTS: members[archive.WEIGHTS]}
-    if not _turn.acquire(timeout=SECONDS):
-        raise ValueError("other models are being converted; try again in a minute")
-    try:
-        export = _convert(copy, weights)
-    finally:
-        _turn.release()
-    title = clean(name)
-    return from_export(title, Path(f"{title}.onnx"), {}, export)
-
-
-def clean(name: str) -> str:
-    """A file's name without folders and suffix, reduced to characters that are safe to show."""
-    stem = PureWindowsPath(name).name.removesuffix(".keras")
-    return re.sub(r"[^\w.-]+", "_", stem).strip("._-")[:40] or "model"
-
-
-def _convert(members: dict[str, bytes], weights: int) -> bytes:
-    """The ONNX export of a `.keras` file, made in a child process in a temporary folder."""
-    with tempfile.TemporaryDirectory(prefix="digits-") as folder:
-        archive.pack(members, Path(folder, "model.keras"))
-        result = subprocesses.run_python(
-            ["-m", "digits.untrusted.worker", "model.keras", "model.onnx", MEMORY_BYTES, weights],
-            environment=_environment(folder),
-            folder=Path(folder),
-            time_limit=SECONDS,
-            low_priority=True,
-        )
-        export = Path(folder, "model.onnx")
-        if result.outcome == "done" and export.is_file() and export.stat().st_size <= archive.FILE_BYTES:
-            return export.read_bytes()
-    if result.status is None:
-        raise ValueError(f"the model's conversion took longer than {SECONDS} seconds and was ended")
-    if result.status != 2:
-        raise ValueError("the model needs too much memory, or crashed the conversion")
-    reason = result.reason.replace("model.keras ", "it ").replace(folder, "")
-    raise ValueError(f"the model can't be used: {reason[:REASON_LENGTH]}")
-
-
-def _environment(folder: str) -> dict[str, str]:
-    """The part of this process's environment that a conversion needs, and its own settings."""
-    inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
-    return inherited | ENVIRONMENT | dict.fromkeys(("TMPDIR", "TEMP", "TMP", "KERAS_HOME"), folder)
+    is_hdf5 = content.startswith(b"\x89HDF")
+    if is_hdf5:
+        config, weights = hdf5.model_config(content), content
+    else:
+        members = archive.unpack(content)
+        config, weights = members[archive.CONFIG], members[archive.WEIGHTS]
+    model = config_copy.copy(config)
+    shape, count = size_limits.measure(model)
+    hdf5.check_weights(weights, count)
+    return KerasFile(model, weights, shape, is_hdf5)

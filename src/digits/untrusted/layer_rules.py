@@ -6,13 +6,9 @@ A rule takes the layer's config and its input shape without the batch axis. It r
 import math
 from collections.abc import Callable, Sequence
 
-Shape = tuple[int, ...]
-Result = tuple[Shape, int]
+from digits.untrusted import sequence_rules as sequences
+from digits.untrusted.shapes import WINDOW, Result, Shape, bias, count
 
-# Limit for the rows or columns of a dilated kernel, a window, a stride or a margin: over twice those of a digit.
-WINDOW = 64
-# Limit for the units or filters of a layer.
-CHANNELS = 4096
 # Depthwise outputs per channel. No shape shows those inside a separable convolution, so they are limited here.
 DEPTH_MULTIPLIER = 8
 # All of Keras's, except those that take arguments, change the shape or can't be exported to ONNX.
@@ -20,7 +16,7 @@ ACTIVATIONS = (
     {"linear", "relu", "relu6", "leaky_relu", "elu", "selu", "silu", "swish", "hard_silu", "hard_swish"}
     | {"mish", "tanh", "hard_tanh", "tanh_shrink", "sigmoid", "hard_sigmoid", "log_sigmoid", "softmax"}
     | {"log_softmax", "softplus", "softsign", "exponential", "squareplus", "hard_shrink", "soft_shrink"}
-    | {"sparse_plus", "sparse_sigmoid", "sparsemax"}
+    | {"sparse_plus", "sparse_sigmoid", "sparsemax", "gelu"}
 )
 # Layers that may be the activation of another layer.
 ACTIVATION_LAYERS = {"ReLU", "LeakyReLU", "ELU", "Softmax"}
@@ -37,27 +33,27 @@ def _unchanged(config: dict, shape: Shape) -> Result:
 
 
 def _dense(config: dict, shape: Shape) -> Result:
-    units = _count(config, "units")
-    return (*shape[:-1], units), (shape[-1] + _bias(config)) * units
+    units = count(config, "units")
+    return (*shape[:-1], units), (shape[-1] + bias(config)) * units
 
 
 def _convolution(config: dict, shape: Shape) -> Result:
     extents, channels, kernel = _slide(config, shape, "kernel_size")
-    filters = _count(config, "filters")
-    return (*extents, filters), (kernel * channels + _bias(config)) * filters
+    filters = count(config, "filters")
+    return (*extents, filters), (kernel * channels + bias(config)) * filters
 
 
 def _depthwise(config: dict, shape: Shape) -> Result:
     extents, channels, kernel = _slide(config, shape, "kernel_size")
-    channels *= _count(config, "depth_multiplier", DEPTH_MULTIPLIER)
-    return (*extents, channels), (kernel + _bias(config)) * channels
+    channels *= count(config, "depth_multiplier", DEPTH_MULTIPLIER)
+    return (*extents, channels), (kernel + bias(config)) * channels
 
 
 def _separable(config: dict, shape: Shape) -> Result:
     extents, channels, kernel = _slide(config, shape, "kernel_size")
-    channels *= _count(config, "depth_multiplier", DEPTH_MULTIPLIER)
-    filters = _count(config, "filters")
-    return (*extents, filters), kernel * channels + (channels + _bias(config)) * filters
+    channels *= count(config, "depth_multiplier", DEPTH_MULTIPLIER)
+    filters = count(config, "filters")
+    return (*extents, filters), kernel * channels + (channels + bias(config)) * filters
 
 
 def _transposed(config: dict, shape: Shape) -> Result:
@@ -65,8 +61,8 @@ def _transposed(config: dict, shape: Shape) -> Result:
     windows, steps = _window(config, "kernel_size"), _pair(config, "strides")
     for axis, (window, step) in enumerate(zip(windows, steps, strict=True)):
         extents[axis] = extents[axis] * step + (max(window - step, 0) if config.get("padding") == "valid" else 0)
-    filters = _count(config, "filters")
-    return (*extents, filters), (math.prod(_pair(config, "kernel_size")) * channels + _bias(config)) * filters
+    filters = count(config, "filters")
+    return (*extents, filters), (math.prod(_pair(config, "kernel_size")) * channels + bias(config)) * filters
 
 
 def _pooling(config: dict, shape: Shape) -> Result:
@@ -87,6 +83,14 @@ def _normalisation(statistics: int) -> Callable[[dict, Shape], Result]:
         return shape, (statistics + bool(config.get("center", True)) + bool(config.get("scale", True))) * shape[-1]
 
     return rule
+
+
+def _standardisation(config: dict, shape: Shape) -> Result:
+    axes = config.get("axis", -1)
+    chosen = [] if axes is None else axes if isinstance(axes, list) else [axes]
+    kept = [shape[axis if axis < 0 else axis - 1] for axis in chosen if axis != 0]
+    # Mean, variance and a counter, unless they are in the config.
+    return shape, 2 * math.prod(kept) + 1 if config.get("mean") is None else 0
 
 
 def _prelu(config: dict, shape: Shape) -> Result:
@@ -151,15 +155,27 @@ def _concatenation(config: dict, shapes: Sequence[Shape]) -> Result:
     return (*shapes[0][:axis], sum(shape[axis] for shape in shapes), *shapes[0][axis + 1 :]), 0
 
 
-def _count(config: dict, key: str, most: int = CHANNELS) -> int:
-    value = config[key]
-    if type(value) is not int or not 1 <= value <= most:
-        raise ValueError(f"its {key} must be a whole number from 1 to {most:,}, not {value!r:.20}")
-    return value
+def _bidirectional(config: dict, shape: Shape) -> Result:
+    layers = [config["layer"], config.get("backward_layer") or config["layer"]]
+    (output, weights, work), other = (_inner(layer, {"LSTM", "GRU", "SimpleRNN"}, shape) for layer in layers)
+    if (output, weights, work) != other:
+        raise ValueError("its two layers differ")
+    if config.get("merge_mode", "concat") == "concat":
+        output = (*output[:-1], 2 * output[-1])
+    return output, 2 * weights, 2 * work
 
 
-def _bias(config: dict) -> bool:
-    return bool(config.get("use_bias", True))
+def _time_distributed(config: dict, shape: Shape) -> Result:
+    steps, *each = shape
+    output, weights, _ = _inner(config["layer"], {"Dense", "Conv2D", "Flatten", "MaxPooling2D"}, tuple(each))
+    return (steps, *output), weights, weights * steps * math.prod(output[:-1])
+
+
+def _inner(layer: dict, known: set[str], shape: Shape) -> tuple[Shape, int, int]:
+    if layer["class_name"] not in known:
+        raise ValueError(f"it wraps a {layer['class_name']}, which isn't supported")
+    output, weights, *work = LAYERS[layer["class_name"]][0](layer["config"], shape)
+    return output, weights, work[0] if work else 0
 
 
 def _image(shape: Shape) -> Shape:
@@ -195,6 +211,7 @@ def _slide(config: dict, shape: Shape, key: str) -> tuple[Shape, int, int]:
     return tuple(extents), channels, math.prod(_pair(config, key))
 
 
+RECURRENT = "units activation use_bias return_sequences go_backwards"
 # Each layer with its rule and the keys of its config that matter for inference.
 LAYERS: dict[str, tuple[Callable[[dict, Shape], Result], str]] = {
     "InputLayer": (_input, "batch_shape"),
@@ -227,13 +244,28 @@ LAYERS: dict[str, tuple[Callable[[dict, Shape], Result], str]] = {
     "Cropping2D": (_margins("cropping", -1), "cropping"),
     "UpSampling2D": (_enlargement, "size interpolation"),
     "Rescaling": (_unchanged, "scale offset"),
+    "Normalization": (_standardisation, "axis mean variance invert"),
+    "Conv1D": (sequences.convolution, "filters kernel_size strides padding dilation_rate use_bias activation"),
+    "MaxPooling1D": (sequences.pooling, "pool_size strides padding"),
+    "AveragePooling1D": (sequences.pooling, "pool_size strides padding"),
+    "GlobalMaxPooling1D": (sequences.global_pooling, "keepdims"),
+    "GlobalAveragePooling1D": (sequences.global_pooling, "keepdims"),
+    "SimpleRNN": (sequences.recurrent(1), RECURRENT),
+    "LSTM": (sequences.recurrent(4), f"{RECURRENT} recurrent_activation"),
+    "GRU": (sequences.recurrent(3), f"{RECURRENT} recurrent_activation reset_after"),
+    "Bidirectional": (_bidirectional, "layer backward_layer merge_mode"),
+    "TimeDistributed": (_time_distributed, "layer"),
+    "RepeatVector": (sequences.repetition, "n"),
     "Identity": (_unchanged, ""),
 }
 # Layers that do nothing outside training.
 IDENTITIES = (
-    {"Dropout", "SpatialDropout2D", "AlphaDropout", "GaussianDropout", "GaussianNoise"}
-    | {"ActivityRegularization", "RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom"}
-    | {"RandomContrast"}
+    {"Dropout", "SpatialDropout1D", "SpatialDropout2D", "AlphaDropout", "GaussianDropout", "GaussianNoise"}
+    | {"ActivityRegularization", "AugMix", "RandAugment", "RandomBrightness", "RandomColorDegeneration"}
+    | {"RandomColorJitter", "RandomContrast", "RandomElasticTransform", "RandomErasing", "RandomFlip"}
+    | {"RandomGaussianBlur", "RandomGrayscale", "RandomHue", "RandomInvert", "RandomPerspective"}
+    | {"RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear"}
+    | {"RandomTranslation", "RandomZoom"}
 )
 MERGING: dict[str, tuple[Callable[[dict, Sequence[Shape]], Result], str]] = {
     "Add": (_elementwise, ""),
@@ -243,4 +275,10 @@ MERGING: dict[str, tuple[Callable[[dict, Sequence[Shape]], Result], str]] = {
     "Maximum": (_elementwise, ""),
     "Minimum": (_elementwise, ""),
     "Concatenate": (_concatenation, "axis"),
+    "Attention": (sequences.attention, "use_scale score_mode"),
+    "AdditiveAttention": (sequences.attention, "use_scale"),
+    "MultiHeadAttention": (
+        sequences.multi_head_attention,
+        "num_heads key_dim value_dim use_bias output_shape attention_axes",
+    ),
 }

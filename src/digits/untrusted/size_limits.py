@@ -11,8 +11,10 @@ WEIGHTS = 2_500_000
 # Outputs per digit, of one layer and of all. A recogniser runs a block of digits at once.
 LAYER_VALUES = 28 * 28 * 128
 VALUES = 1_000_000
-# Multiplications per digit: seconds for the 100 digits on which an export is checked.
-WORK = 500_000_000
+# Pixels of the largest input: 32×32 in three channels.
+INPUT_VALUES = 32 * 32 * 3
+# Multiplications per digit: seconds for the known digits, which each way of giving them is tried on.
+WORK = 150_000_000
 
 
 @dataclass
@@ -23,10 +25,10 @@ class _Tally:
     # By the layer's entry, because a layer that is called twice has its weights once.
     weights: dict[int, int] = field(default_factory=dict)
 
-    def add(self, layer: dict, shape: Shape, weights: int) -> None:
+    def add(self, layer: dict, shape: Shape, weights: int, work: int = 0) -> None:
         self.calls += 1
         self.values += math.prod(shape)
-        self.work += weights * math.prod(shape[:-1])
+        self.work += work or weights * math.prod(shape[:-1])
         self.weights[id(layer)] = weights
         if not shape or min(shape) < 1:
             raise ValueError(f"its output is empty: {shape}")
@@ -38,22 +40,33 @@ class _Tally:
             raise ValueError("the model has too many layers, or needs too many multiplications for a digit")
 
 
-def measure(model: dict) -> int:
-    """The number of weights of a model, given as `config_copy.copy` returns it.
+def measure(model: dict) -> tuple[Shape, int]:
+    """The input shape of a model, without the batch axis, and its number of weights.
+
+    Args:
+        model: as `config_copy.copy` returns it.
 
     Raises:
-        ValueError: it isn't a classifier of 28×28 digits, its layers don't fit together, or it is too large.
+        ValueError: it isn't a classifier of ten classes, its layers don't fit together, or it is too large.
     """
     tally = _Tally()
-    shape = _trace(model, (28, 28, 1), tally)
+    (declared,) = (each["config"]["batch_shape"] for each in _layers(model) if each["class_name"] == "InputLayer")
+    given = tuple(declared[1:])
+    if not given or any(type(extent) is not int or extent < 1 for extent in given) or math.prod(given) > INPUT_VALUES:
+        raise ValueError(f"expected a model of 28×28 pixels, got an input of shape {given}")
+    shape = _trace(model, given, tally)
     if shape != (10,):
         raise ValueError(f"expected a model of ten classes, got an output of shape {shape}")
-    return sum(tally.weights.values())
+    return given, sum(tally.weights.values())
+
+
+def _layers(model: dict) -> list[dict]:
+    return model["config"]["layers"]
 
 
 def _trace(model: dict, shape: Shape, tally: _Tally) -> Shape:
     """The output shape of a model, found layer by layer."""
-    layers = model["config"]["layers"]
+    layers = _layers(model)
     if model["class_name"] == "Sequential":
         for layer in layers:
             shape = _call(layer, [shape], tally)
@@ -86,8 +99,8 @@ def _trace(model: dict, shape: Shape, tally: _Tally) -> Shape:
 
 def _sources(node: dict) -> list[tuple[str, int]]:
     """The layers whose outputs a call takes, each with the index of its own call."""
-    (tensors,) = node["args"]
-    histories = [each["config"]["keras_history"] for each in (tensors if isinstance(tensors, list) else [tensors])]
+    tensors = [each for given in node["args"] for each in (given if isinstance(given, list) else [given])]
+    histories = [each["config"]["keras_history"] for each in tensors]
     return [(name, use) for name, use, _ in histories]
 
 
@@ -99,8 +112,8 @@ def _call(layer: dict, shapes: list[Shape], tally: _Tally) -> Shape:
     if "layers" in config:
         return _trace(layer, shapes[0], tally)
     try:
-        shape, weights = MERGING[kind][0](config, shapes) if kind in MERGING else LAYERS[kind][0](config, shapes[0])
-        tally.add(layer, shape, weights)
+        shape, *costs = MERGING[kind][0](config, shapes) if kind in MERGING else LAYERS[kind][0](config, shapes[0])
+        tally.add(layer, shape, *costs)
     except ValueError as error:
         raise ValueError(f"layer {config['name']} isn't supported: {error}") from error
     except (KeyError, TypeError, IndexError) as error:

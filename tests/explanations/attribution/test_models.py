@@ -123,14 +123,14 @@ def test_every_model_has_a_default_method(name, images):
 
 
 def test_checkpoint_that_was_trained_on_is_opened_anew(images, tmp_path):
-    recogniser = replace(recognizer.load("mnist_cnn"), path=tmp_path / "mine.keras")
+    recogniser = replace(recognizer.load("mnist_cnn"), network=tmp_path / "mine.keras")
     model = keras.models.clone_model(model_called("mnist_cnn"))
     maps = []
     for seconds, scale in enumerate((1, 2)):
         model.set_weights([scale * weight for weight in model_called("mnist_cnn").get_weights()])
-        model.save(recogniser.path)
+        model.save(recogniser.network)
         # A clock too coarse to tell the two files apart would make this test fail by chance.
-        os.utime(recogniser.path, (seconds, seconds))
+        os.utime(recogniser.network, (seconds, seconds))
         maps.append(explain(open_model(recogniser, "saliency"), images, "saliency").raw)
     assert not np.allclose(*maps)
 

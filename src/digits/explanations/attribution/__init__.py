@@ -167,16 +167,16 @@ def open_model(recogniser: Recognizer, method: str | None = None, layer: str | N
     check_method(method)
     if layer is None:
         choose_layer(quick, method, None)
-    if layer is not None and recogniser.path.suffix != ".keras":
+    if layer is not None and not recogniser.network:
         choose_layer(quick, method, layer)
     if layer in (None, quick.feature_layer) and is_quick(quick, method):
         return quick
-    if recogniser.path.suffix != ".keras":
+    if not recogniser.network:
         raise ValueError(
             f"{METHODS[method].title} needs a gradient, which {recogniser.path.name} doesn't have; "
             f"these methods work on it: {', '.join(working_methods(quick))}"
         )
-    return open_keras(recogniser.path)
+    return open_keras(recogniser.network)
 
 
 def is_quick(model: ExportedModel, method: str) -> bool:
@@ -186,7 +186,7 @@ def is_quick(model: ExportedModel, method: str) -> bool:
 
 
 def open_keras(path: Path) -> KerasModel:
-    """Open a `.keras` file with TensorFlow; the last few stay open."""
+    """Open a recogniser's `network` with TensorFlow; the last few stay open."""
     return _open_keras(path, path.stat().st_mtime_ns)
 
 

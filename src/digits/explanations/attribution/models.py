@@ -61,7 +61,7 @@ class ExportedModel:
         self.feature_layer = recogniser.metadata.get("feature_layer")
         self.layers = (self.feature_layer,) if self.feature_layer else ()
         self.has_linear_head = "head" in recogniser.outputs
-        self.has_gradient = recogniser.path.suffix == ".keras"
+        self.has_gradient = recogniser.network is not None
         self._run = recogniser.run
         self._score = "logits" if "logits" in recogniser.outputs else "probabilities"
 

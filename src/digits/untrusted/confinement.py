@@ -1,0 +1,94 @@
+"""A child process with limited memory and time that opens an untrusted file, in a temporary folder of its own."""
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+
+from digits.jobs import subprocesses
+
+# 2.5 million weights and, as in the file of a compiled model, two moments of Adam for each.
+FILE_BYTES = 30_000_000
+# Seconds in all, also on a busy machine.
+SECONDS = 90
+# Seconds of computing and bytes of memory. A Keras model normally takes 5 to 20 and 1.0 GB, nearly all of it for
+# TensorFlow; others take up to 5 and 0.3 GB.
+LIMITS = {True: (50, 1_400_000_000), False: (25, 800_000_000)}
+REASON_LENGTH = 300
+INHERITED = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG")
+ENVIRONMENT = {
+    "KERAS_BACKEND": "tensorflow",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "CUDA_VISIBLE_DEVICES": "-1",
+    # On a machine with many cores, each thread's own arena would count.
+    "MALLOC_ARENA_MAX": "2",
+    "OMP_NUM_THREADS": "2",
+    "OPENBLAS_NUM_THREADS": "2",
+    "TF_NUM_INTRAOP_THREADS": "2",
+    "TF_NUM_INTEROP_THREADS": "2",
+}
+
+# Two at once would need twice the memory.
+_turn = Lock()
+
+
+def run(module: str, file: str, folder: Path, with_tensorflow: bool) -> None:
+    """Run a Python module on a file in `folder`, confined.
+
+    Args:
+        module: it is given the file's name and the arguments of `confine`, which it calls.
+
+    Raises:
+        ValueError: the module refused the file, or came to a limit.
+    """
+    if not _turn.acquire(timeout=SECONDS):
+        raise TimeoutError("other models are being opened; try again in a minute")
+    try:
+        result = subprocesses.run_python(
+            ["-m", module, file, *LIMITS[with_tensorflow]],
+            environment=_environment(folder),
+            folder=folder,
+            time_limit=SECONDS,
+            low_priority=True,
+        )
+    finally:
+        _turn.release()
+    if result.outcome == "done":
+        return
+    if result.status is None or result.status == -getattr(signal, "SIGXCPU", 0):
+        raise ValueError("the model took too long to open and was given up")
+    if result.status != 2:
+        raise ValueError("the model needs too much memory, or crashed while it was opened")
+    raise ValueError(result.reason.replace(str(folder), "")[:REASON_LENGTH])
+
+
+def confine(seconds: int, memory: int) -> None:
+    """Limit this process to seconds of computing, bytes of memory, and small files.
+
+    Windows has no such limits, and macOS enforces only some of them.
+    """
+    try:
+        import resource
+    except ImportError:
+        return
+    # Data, not addresses: TensorFlow reserves far more of those than it uses, and more with more cores.
+    limits = {
+        resource.RLIMIT_DATA: memory,
+        resource.RLIMIT_FSIZE: 2 * FILE_BYTES,
+        resource.RLIMIT_CORE: 0,
+    }
+    for kind, limit in limits.items():
+        # The host may have set a lower limit already, which stays.
+        with suppress(ValueError, OSError):
+            resource.setrlimit(kind, (limit, limit))
+    with suppress(ValueError, OSError):
+        # The first limit ends the process with a signal of its own.
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """The part of this process's environment that the child needs, and its own settings."""
+    inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
+    folders = dict.fromkeys(("TMPDIR", "TEMP", "TMP", "HOME", "XDG_CACHE_HOME", "KERAS_HOME"), str(folder))
+    return inherited | ENVIRONMENT | {"ORT_DISABLE_TELEMETRY": "1"} | folders
