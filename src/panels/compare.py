@@ -1,16 +1,18 @@
 """Compare: the verdicts of all models on the same drawing, one row each, with those that disagree marked."""
 
 from collections import Counter
-from html import escape
 
 import streamlit as st
 
+from digits import paths
+from digits.checkpoints import cards
 from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
 from digits.reporting.words import listing, percent
 from panels import cache, page
 from panels.cache import Model
 from panels.draw import Drawing
+from panels.page import escape
 
 # It needs nothing but answers, so it works on every model and its maps can be compared.
 METHOD = "occlusion"
@@ -35,18 +37,22 @@ def show(drawing: Drawing, with_heat: bool) -> None:
 
 def _ask_all(drawing: Drawing) -> tuple[list[tuple[Model, Verdict]], list[str]]:
     models, problems = [], []
-    for name in cache.model_names():
+    # A file that came without a card is run only for those who choose it.
+    carded, chosen = cards.available(paths.MODELS), st.session_state.get("model")
+    for name in (each for each in cache.model_names() if each in carded or each == chosen):
         try:
             models.append(cache.open_model(name))
         except (ValueError, OSError) as error:
-            problems.append(f"{name} is left out: {page.sentence(error)}")
+            problems.append(f"{page.literal(name)} is left out: {page.sentence(error)}")
     if own := st.session_state.get("own_model"):
         models.append(own)
     return [(model, cache.verdicts(model, drawing.image[None])[0]) for model in models], problems
 
 
 def _headline(answered: list[tuple[Model, Verdict]], most: int) -> str:
-    others = [f"{model.name} says {verdict.answer}" for model, verdict in answered if verdict.answer != most]
+    others = [
+        f"{page.literal(model.name)} says {verdict.answer}" for model, verdict in answered if verdict.answer != most
+    ]
     if not others:
         return f"**All {len(answered)} models answer {most}.**"
     return f"**{len(answered) - len(others)} of {len(answered)} models answer {most}**; {listing(others)}."

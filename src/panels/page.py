@@ -1,10 +1,10 @@
 """What all panels share on the page: its style, small pieces of HTML, and errors as sentences where they occur."""
 
+import html
 import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import streamlit as st
 
 from digits import paths
 from digits.reporting import thumbnails
-from digits.reporting.words import percent
+from digits.reporting.words import percent, printable
 
 ICON = Path(__file__).with_name("icon.png")
 STYLE = Path(__file__).with_name("style.css")
@@ -38,17 +38,29 @@ def guarded(panel: str) -> Iterator[None]:
 
 
 def sentence(error: Exception | str) -> str:
-    """An error's message without the server's folders."""
+    """An error's message without the server's folders, for Markdown."""
     text = " ".join(str(error).split()).replace(f"{paths.ROOT}/", "")
-    return re.sub(r"(?<![\w<])/(?:[^\s/'\"]+/)+", "", text)
+    return literal(re.sub(r"(?<![\w<])/(?:[^\s/'\"]+/)+", "", text))
+
+
+def literal(text: str) -> str:
+    """Text in a form that Markdown shows as it is; a name, a description or an error may contain anything."""
+    escaped = re.sub(r"[\\`*\[\]$<>~|#&!]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", printable(text))
+    # At the beginning, what would make it an item of a list.
+    escaped = re.sub(r"^(\d*)([-+.)])", r"\1\\\2", escaped)
+    # A word joiner, which isn't seen, within what would become a link, an icon, a colour, an arrow or a dash.
+    signs = r":(?=[\w/+-])|(?i:www)(?=\.)|@(?=\w)|-(?=-|\\>)|<(?=[-=])|>(?==)"
+    return re.sub(signs, "\\g<0>\u2060", escaped)
+
+
+def escape(text: str) -> str:
+    """Text in a form that HTML shows as it is."""
+    return html.escape(printable(text))
 
 
 def picture(image: np.ndarray, alternative: str, side: int) -> str:
     """A picture, `side` CSS pixels wide and high, with a text alternative."""
-    return (
-        f'<img class="pixels" src="{thumbnails.data_uri(image)}" alt="{escape(alternative)}" '
-        f'style="width:{side}px">'
-    )
+    return f'<img class="pixels" src="{thumbnails.data_uri(image)}" alt="{escape(alternative)}" style="width:{side}px">'
 
 
 def probability_bars(probabilities: np.ndarray) -> str:

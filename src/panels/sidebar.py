@@ -51,7 +51,7 @@ def choose_model() -> Model | None:
     gone = st.session_state.get("model")
     if gone is not None and gone not in options:
         name = "Your model" if gone.startswith(OWN) else gone
-        st.session_state.gone = f"{name} has been removed, so {options[0]} answers now."
+        st.session_state.gone = f"{page.literal(name)} has been removed, so {page.literal(options[0])} answers now."
         st.session_state.model = options[0]
     if "gone" in st.session_state:
         st.warning(st.session_state.gone)
@@ -66,7 +66,7 @@ def choose_model() -> Model | None:
         return own
     with page.guarded("Opening the model"):
         model = cache.open_model(chosen)
-        st.caption(model.recogniser.card.get("description", "A checkpoint without a card."))
+        st.caption(page.literal(model.recogniser.card.get("description", "A checkpoint without a card.")))
         _show_note(model)
         return model
     return None
@@ -93,7 +93,7 @@ def load_own_model() -> None:
                 st.session_state.own_model, st.session_state.own_problem = _admit(file)
             st.session_state.own_file = file.file_id
         if own := st.session_state.own_model:
-            st.success(f"{own.name} is among the models above.")
+            st.success(f"{page.literal(own.name)} is among the models above.")
             _show_note(own)
         else:
             st.error(st.session_state.own_problem)
@@ -101,7 +101,7 @@ def load_own_model() -> None:
 
 def _show_note(model: Model) -> None:
     if note := model.recogniser.note:
-        st.warning(f"{model.name}: {note}.")
+        st.warning(page.literal(f"{model.name}: {note}."))
 
 
 def _admit(file: UploadedFile) -> tuple[Model | None, str]:

@@ -36,7 +36,7 @@ def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
             )
         else:
             st.warning(
-                f"{model.name} has no convolutional layer, so Grad-CAM doesn't apply. "
+                f"{page.literal(model.name)} has no convolutional layer, so Grad-CAM doesn't apply. "
                 f"Methods that do: {listing([METHODS[name].title for name in methods])}."
             )
     with maps[0], page.guarded("The heat map"):
@@ -81,15 +81,15 @@ def _show_heat(drawing: Drawing, model: Model, method: str, target: int, versus:
         f"<p class='heading'>{title}</p>{page.picture(overlay, f'{title}: where the evidence for {target} lies', SIDE)}"
     )
     if why.has_evidence[0]:
-        st.caption(f"Redder areas support {target}{rather} more strongly, as {model.name} sees it.")
+        st.caption(f"Redder areas support {target}{rather} more strongly, as {page.literal(model.name)} sees it.")
     else:
-        st.caption(f"{title} finds nothing that supports {target}{rather}, as {model.name} sees it.")
+        st.caption(f"{title} finds nothing that supports {target}{rather}, as {page.literal(model.name)} sees it.")
 
 
 def _show_similar_digits(drawing: Drawing, model: Model) -> None:
     st.html("<p class='heading'>Similar training digits</p>")
     if "features" not in model.recogniser.outputs:
-        st.caption(f"{model.name} has no layer in which to compare digits.")
+        st.caption(f"{page.literal(model.name)} has no layer in which to compare digits.")
         return
     alike = cache.nearest(model, drawing.image, SIMILAR_DIGITS)
     figures = "".join(
@@ -107,8 +107,9 @@ def _show_fewest_pixels(drawing: Drawing, verdict: Verdict, model: Model, versus
     if not st.toggle(f"Find the fewest pixels that turn it into a {other}", key="fewest", persist_state="page"):
         return
     found = cache.fewest_pixels(model, drawing.image, other)
+    name = page.literal(model.name)
     if not found.found:
-        st.caption(f"Not even {int(found.changed.sum())} changed pixels make {model.name} answer {other}.")
+        st.caption(f"Not even {int(found.changed.sum())} changed pixels make {name} answer {other}.")
         return
     before, after = st.columns([0.3, 0.7])
     before.html(
@@ -116,6 +117,6 @@ def _show_fewest_pixels(drawing: Drawing, verdict: Verdict, model: Model, versus
     )
     count = int(found.changed.sum())
     after.caption(
-        f"{count} of 784 pixels changed, and {model.name} answers {other}. Red marks added ink, blue removed "
+        f"{count} of 784 pixels changed, and {name} answers {other}. Red marks added ink, blue removed "
         "ink, often specks that a person would hardly notice."
     )

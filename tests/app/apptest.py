@@ -167,15 +167,15 @@ class Page:
 
     @property
     def errors(self) -> list[str]:
-        return [each.value for each in self.app.error]
+        return [shown(each.value) for each in self.app.error]
 
     @property
     def warnings(self) -> list[str]:
-        return [each.value for each in self.app.warning]
+        return [shown(each.value) for each in self.app.warning]
 
     @property
     def captions(self) -> list[str]:
-        return [each.value for each in self.app.caption]
+        return [shown(each.value) for each in self.app.caption]
 
     @property
     def verdict(self) -> str:
@@ -202,10 +202,16 @@ class Page:
 
     def everything(self) -> str:
         """All that a person could read, and what stands behind it."""
-        texts = [self.app.html, self.app.caption, self.app.markdown, self.app.info, self.app.success]
-        values = [re.sub('src="[^"]*"', "", each.value) for elements in texts for each in elements]
+        texts = [self.app.caption, self.app.markdown, self.app.info, self.app.success, self.app.toast]
+        values = [re.sub('src="[^"]*"', "", each.value) for each in self.app.html]
+        values += [shown(each.value) for elements in texts for each in elements]
         labels = [each.label for each in (*self.app.button, *self.app.toggle, *self.app.expander)]
-        return "\n".join([*values, *labels, *self.errors, *self.warnings, *(each.value for each in self.app.toast)])
+        return "\n".join([*values, *labels, *self.errors, *self.warnings])
+
+
+def shown(markdown: str) -> str:
+    """Markdown as it is shown where it is text with escapes."""
+    return re.sub(r"\\([!-/:-@[-`{-~])", r"\1", markdown).replace("\u2060", "")
 
 
 def parse(html: str) -> Element:

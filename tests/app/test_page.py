@@ -7,12 +7,12 @@ import pytest
 
 from digits import paths
 from panels import page
-from tests.app.apptest import cells, in_percent, parse, pixels, rows, words
+from tests.app.apptest import cells, in_percent, parse, pixels, rows, shown, words
 
 
 def test_sentences_are_one_line_without_the_servers_folders():
     error = OSError(2, "No such file", str(paths.MODELS / "mnist_cnn.keras"))
-    assert page.sentence(error) == "[Errno 2] No such file: 'models/mnist_cnn.keras'"
+    assert shown(page.sentence(error)) == "[Errno 2] No such file: 'models/mnist_cnn.keras'"
     assert page.sentence(ValueError(f"a\n  b {paths.ROOT}/x and {paths.ROOT}/y")) == "a b x and y"
 
 

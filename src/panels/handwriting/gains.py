@@ -1,12 +1,11 @@
 """Before and after: what fine-tuning gained on the user's digits, and what it cost on MNIST's."""
 
-from html import escape
-
 import streamlit as st
 
 from digits.handwriting import dataset
 from digits.handwriting.dataset import Handwriting
 from panels import cache, page
+from panels.page import escape
 
 NAME = "mnist_finetuned"
 

@@ -1,7 +1,5 @@
 """My handwriting: digits kept with their true label, how well each model reads them, and a model that learns them."""
 
-from html import escape
-
 import numpy as np
 import streamlit as st
 
@@ -16,6 +14,7 @@ from panels import cache, page
 from panels.cache import Model
 from panels.draw import Drawing
 from panels.handwriting import finetuning, sheets
+from panels.page import escape
 
 SHOWN = 20
 GOOD_START = 10
@@ -54,7 +53,7 @@ def _offer_to_save(drawing: Drawing | None, verdict: Verdict | None) -> None:
     )
     if st.button(f"Save it as a {digit}", icon=":material/save:", type="primary"):
         path = collection.save(drawing.picture, digit, paths.MY_DIGITS)
-        st.toast(f"Saved as my_digits/{digit}/{path.name}")
+        st.toast(page.literal(f"Saved as my_digits/{digit}/{path.name}"))
 
 
 def _show_collection(entries: list[Entry]) -> None:
@@ -73,7 +72,8 @@ def _show_collection(entries: list[Entry]) -> None:
     st.caption(_what_is_missing([len(mine) for mine in readable.values()]))
     for entry in entries:
         if entry.problem:
-            st.warning(f"my_digits/{entry.digit}/{entry.path.name} is left out: {page.sentence(entry.problem)}")
+            name = page.literal(entry.path.name)
+            st.warning(f"my_digits/{entry.digit}/{name} is left out: {page.sentence(entry.problem)}")
     with st.expander("Remove one"):
         names = {f"{entry.digit}/{entry.path.name}": entry for entry in entries}
         name = st.selectbox("Picture", names, key="removed")

@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Sequence
 from functools import partial
-from html import escape
 from pathlib import Path
 
 import streamlit as st
@@ -15,6 +14,7 @@ from digits.reporting import thumbnails
 from panels import page
 from panels.cache import Model
 from panels.draw import LARGEST_UPLOAD_MB, SUFFIXES
+from panels.page import escape
 
 # Errors call the uploaded file this; its own name is never used as a path.
 PHOTO = "the picture"

@@ -1,7 +1,5 @@
 """Models: cards side by side, accuracy under corruptions, calibration, training curves and errors."""
 
-from html import escape
-
 import altair as alt
 import numpy as np
 import streamlit as st
@@ -14,6 +12,7 @@ from digits.reporting.words import percent
 from panels import cache, page
 from panels.cache import Model
 from panels.models import sweeps
+from panels.page import escape
 
 LARGEST_CHOICE = 4
 SHOWN_ERRORS = 24
@@ -103,7 +102,7 @@ def _show_robustness(models: list[Model]) -> None:
         sweep = known[model.name]
         if sweep is None or sweep.images <= sweeps.QUICK_IMAGES:
             has = "no corruption sweep yet" if sweep is None else f"only a quick sweep, on {sweep.images:,} digits"
-            st.caption(f"{model.name} has {has}.")
+            st.caption(f"{page.literal(model.name)} has {has}.")
             if not cache.IS_PUBLIC:
                 _offer_sweep(model, again=sweep is not None)
 
@@ -118,7 +117,7 @@ def _offer_sweep(model: Model, again: bool) -> None:
         st.error(page.sentence(f"The sweep failed: {job.error}"))
     if job and job.state == "done" and not again:
         st.error("The sweep has finished, but its report is missing.")
-    words = f"Run a quick sweep of {model.name}{' again' if again else ''}"
+    words = f"Run a quick sweep of {page.literal(model.name)}{' again' if again else ''}"
     if st.button(words, icon=":material/play_arrow:", key=f"sweep {model.key}"):
         with page.guarded("The queue"):
             jobs[model.key] = sweeps.start_quick(model)
@@ -130,7 +129,9 @@ def _watch(key: str) -> None:
     job = st.session_state.sweeps[key]
     if job.state not in ("waiting", "running"):
         st.rerun()
-    text = f"{job.title}: " + (f"{job.position} ahead of it" if job.state == "waiting" else f"{job.progress:.0%}")
+    text = f"{page.literal(job.title)}: " + (
+        f"{job.position} ahead of it" if job.state == "waiting" else f"{job.progress:.0%}"
+    )
     st.progress(job.progress, text)
     st.button("Cancel", on_click=job.cancel, key=f"cancel {key}")
 

@@ -64,7 +64,7 @@ def start_quick(model: Model) -> Job:
 
 
 def _folder(model: Model) -> Path:
-    return paths.REPORTS / "app" / "sweeps" / model.name
+    return paths.REPORTS / "app" / "sweeps" / files.safe_name(model.name)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=cache.BY_KEY)

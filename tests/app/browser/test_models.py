@@ -31,6 +31,17 @@ def spare(server):
         copy.unlink(missing_ok=True)
 
 
+def test_what_a_card_says_is_text(spare, page):
+    """As Streamlit shows it, which adds colours, icons, formulas and arrows to Markdown."""
+    card = json.loads(spare.read_text())
+    card["description"] = "1. *a* _b_ [c](http://d.e) $f$ <i>g</i> :red[h] :smile: :material/home: -> `i` www.j.k"
+    spare.write_text(json.dumps(card))
+    visitor.choose(page, "Model", "spare")
+    caption = page.locator("[data-testid=stCaptionContainer]", has_text="*a*")
+    assert caption.first.inner_text().replace("\u2060", "") == card["description"]
+    expect(caption.locator("a, em, i, code, span, svg, .katex, ol")).to_have_count(0)
+
+
 def test_models_come_break_and_go(page, spare):
     visitor.use_source(page, "Samples")
     visitor.expect_answer(page, 4)
