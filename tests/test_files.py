@@ -1,6 +1,7 @@
 """Files are whole or as they were, whatever happens while they are written."""
 
 import hashlib
+import os
 import signal
 import subprocess
 import sys
@@ -15,9 +16,9 @@ from digits import files, paths
 WRITE_FOR_EVER = """
 import sys
 from pathlib import Path
-from digits import paths
+from digits import files
 for turn in range(10**6):
-    paths.write_text(Path(sys.argv[1]), f"{turn % 10}" * 20_000_000)
+    files.write_text(Path(sys.argv[1]), f"{turn % 10}" * 20_000_000)
 """
 
 
@@ -27,11 +28,26 @@ def test_a_kill_during_a_save_leaves_a_whole_file(tmp_path):
     for delay in (0.4, 0.5, 0.6):
         child = subprocess.Popen([sys.executable, "-c", WRITE_FOR_EVER, path], cwd=paths.ROOT / "src")
         time.sleep(delay)
+        assert child.poll() is None
         child.send_signal(signal.SIGKILL)
         child.wait()
         content = path.read_text(encoding="utf-8")
         assert len(content) == 20_000_000
         assert content == content[0] * 20_000_000
+
+
+def test_what_a_killed_process_left_is_deleted_later(tmp_path):
+    old, new, folder = (tmp_path / f"{files.UNFINISHED}{name}" for name in ("1-a.txt", "2-b.txt", "publishing-3"))
+    (folder / "inner").mkdir(parents=True)
+    for each in (old, new, tmp_path / ".a.0a1b2c3d.txt"):
+        each.write_text("half")
+    for each in (old, folder, tmp_path / ".a.0a1b2c3d.txt"):
+        os.utime(each, (0, 0))
+    link = tmp_path / f"{files.UNFINISHED}link"
+    link.symlink_to(tmp_path.parent)
+    files.output_folder(tmp_path)
+    # Somebody may still be writing what is new, and what has another name isn't ours.
+    assert {each.name for each in tmp_path.iterdir()} == {new.name, link.name, ".a.0a1b2c3d.txt"}
 
 
 def test_a_block_that_fails_leaves_the_earlier_file_and_nothing_else(tmp_path):

@@ -4,9 +4,11 @@ import hashlib
 import re
 import reprlib
 import secrets
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+# What a name begins with until the file is whole, or the folder moved into place.
+UNFINISHED = ".unfinished-"
+# Seconds after which such a file or folder is one that a killed process left.
+ABANDONED = 3600
 CHECKPOINT_SUFFIXES = (".keras", ".onnx", ".skops", ".npz")
 
 
@@ -40,7 +46,7 @@ def safe_name(name: str) -> str:
 
 
 def output_folder(folder: Path) -> Path:
-    """Create `folder` if needed, check that files can be created in it, and return it.
+    """Create `folder` if needed, check that files can be created in it, delete unfinished old ones, and return it.
 
     Raises:
         ValueError: the folder can't be created or written to.
@@ -48,9 +54,15 @@ def output_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
-            return folder
+            pass
     except OSError as error:
         raise ValueError(f"can't write to the output folder {folder}: {error.strerror}") from error
+    for leftover in folder.glob(f"{UNFINISHED}*"):
+        # Another process may delete it at the same time.
+        with suppress(OSError):
+            if time.time() - leftover.stat().st_mtime > ABANDONED:
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+    return folder
 
 
 @contextmanager
@@ -89,7 +101,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     The temporary name keeps the suffix, from which Keras and Pillow infer the format.
     """
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    temporary = path.with_name(f"{UNFINISHED}{secrets.token_hex(4)}-{path.name}")
     try:
         yield temporary
         temporary.replace(path)

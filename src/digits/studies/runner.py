@@ -16,7 +16,7 @@ from digits import corruptions, data, evaluation, metrics, paths
 from digits.checkpoints import cards, recognizer
 from digits.corruptions import CORRUPTIONS
 from digits.data import Digits
-from digits.files import locked, output_folder, replacing, write_text
+from digits.files import UNFINISHED, locked, output_folder, replacing, write_text
 from digits.jobs import parallel, subprocesses
 from digits.studies.declaration import Study, StudyRun
 
@@ -140,7 +140,7 @@ def adopt(study: Study, workspace: Workspace, kept: Path) -> None:
     runs = output_folder(workspace.folder / "runs")
     for each in study.runs():
         if not _is_run(workspace.run_folder(each)) and (kept / each.name / "run.json").is_file():
-            with tempfile.TemporaryDirectory(prefix=".adopting-", dir=runs) as staging:
+            with tempfile.TemporaryDirectory(prefix=f"{UNFINISHED}adopting-", dir=runs) as staging:
                 shutil.copytree(kept / each.name, Path(staging) / each.name).rename(workspace.run_folder(each))
 
 
