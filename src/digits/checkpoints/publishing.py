@@ -44,7 +44,7 @@ def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = T
     probe = probe_of(splits)
     with (
         files.locked(folder, "name", name),
-        tempfile.TemporaryDirectory(prefix=".publishing-", dir=folder) as staging,
+        tempfile.TemporaryDirectory(prefix=f"{files.UNFINISHED}publishing-", dir=folder) as staging,
     ):
         stage = Path(staging)
         if hasattr(model, "export"):
