@@ -1,0 +1,1 @@
+"""Kill, fill and lock whatever writes files: `python -m tools.chaos`."""

@@ -1,0 +1,1 @@
+"""Give damaged files to everything that reads a user's: `python -m tools.fuzz`."""
