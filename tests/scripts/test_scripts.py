@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digits import corruptions, data, paths
+from digits import corruptions, data, paths, preprocess
 from digits.checkpoints import recognizer
 from digits.corruptions import CORRUPTIONS
+from digits.recognition.verdict import judge
 from tests.support import assert_one_line_error, folder_bytes
 
 
@@ -79,6 +80,41 @@ def test_predict_writes_what_it_saw_and_how_sure_it_is(run_script, pictures, tmp
     (plot,) = (tmp_path / "plots").iterdir()
     assert np.asarray(Image.open(plot)).std() > 10
     assert process.stdout.splitlines()[0].count("%") == 2
+
+
+def test_predict_names_the_pictures_that_it_writes_without_a_path(run_script, pictures, tmp_path):
+    one = run_script("predict", pictures / "2.png", "--show-input", "--save-plot", "--output-dir", "out").stdout
+    found = run_script("predict", "--many", "--save-plot", "--json", pictures / "2.png", "--output_dir", "all")
+    assert json.loads(found.stdout)["number"]
+    for line in [*one.splitlines()[2:], found.stderr]:
+        kind, path = line.split(": ")
+        height, width = cv2.imread(str(tmp_path / path.strip())).shape[:2]
+        assert (height, width) == (28, 28) if kind.strip() == "input" else width > 100
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 2
+
+
+def test_predict_writes_a_picture_each_and_overwrites_none(run_script, pictures, tmp_path):
+    (pictures / "sub").mkdir()
+    names = ["a.png", "a.bmp", "a.webp", "sub/a.png", "sub-a.png", "A.png", "../pictures/a.png", "é" * 120 + ".png"]
+    for name in names:
+        Image.open(pictures / "0.png").save(pictures / name)
+    given = [f"pictures/{name}" for name in names]
+    run_script("predict", *given, given[0], "--show-input", "seen")
+    assert len(list((tmp_path / "seen").iterdir())) == len(names)
+    before = folder_bytes(pictures)
+    (tmp_path / "a.png").write_bytes((pictures / "a.png").read_bytes())
+    for target in ("a.png", ".", "pictures/..", "pictures/../a.png", str(tmp_path)):
+        process = run_script("predict", "a.png", "--save-plot", target, check=False)
+        assert_one_line_error(process, "a.png is one of the pictures to read; choose another path")
+    assert folder_bytes(pictures) == before
+    assert_one_line_error(run_script("predict", *given[:2], "--save-plot", "one.png", check=False), "name a folder")
+
+
+def test_the_shell_calibrates_a_forest_as_the_verdict_does(run_script, pictures):
+    line = json.loads(run_script("predict", "--json", pictures / "0.png", "--model", "mnist_random_forest").stdout)
+    recogniser = recognizer.load("mnist_random_forest")
+    image = preprocess.prepare_file(pictures / "0.png").image[None]
+    assert line["confidence"] == judge(recogniser, image)[0].confidence > recogniser.predict_proba(image).max()
 
 
 def test_predict_reads_samples_with_any_model(run_script, tmp_path):
