@@ -72,7 +72,7 @@ def _convert_keras(source: Path) -> dict:
         weights.write_bytes(checked.weights)
         given.load_weights(weights)
         found = _try(lambda pixels: np.asarray(given(pixels, training=False)), checked.shape)
-        adapted = _with_input(given, InputFormat(**found["input"] | {"shape": checked.shape}))
+        adapted = with_input(given, InputFormat(**found["input"] | {"shape": checked.shape}))
         model = layer_graph.standardised(adapted)
         model.save(MODEL.with_suffix(".keras"))
         onnx_export.export(
@@ -86,7 +86,7 @@ def _convert_keras(source: Path) -> dict:
     return found | {"input": asdict(InputFormat()), "answers": "probabilities"}
 
 
-def _with_input(model, given: InputFormat):
+def with_input(model, given: InputFormat):
     """A model that takes ink, before a model that takes it in another format."""
     import keras
     from keras import layers

@@ -6,6 +6,7 @@ Our own models take ink, float32 (N, 28, 28, 1) in [0, 1]. Others were trained o
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -138,6 +139,7 @@ def choose(run: Run, shape: tuple[int, ...]) -> tuple[InputFormat, str]:
     return chosen, f"it gets digits as {chosen.describe()}: {reads} {scores[chosen][0]} so, {right} as 0 to 1"
 
 
+@cache
 def known_digits() -> tuple[np.ndarray, np.ndarray]:
     """Ten training digits of each class: ink, float32 (100, 28, 28, 1) in [0, 1], and labels."""
     from digits import data

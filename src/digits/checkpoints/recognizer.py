@@ -53,6 +53,7 @@ class Recognizer:
         sha256: of the checkpoint's file, or of what was made of a stranger's; empty if it was never a file here.
         network: the `.keras` file that Keras may open: the checkpoint, or a checked copy of it; None for other models.
         note: what the user should know about a model without a card; empty if there is nothing to say.
+        export: the ONNX export that it runs, or its file; None for a forest.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Recognizer:
     sha256: str = ""
     network: Path | None = None
     note: str = ""
+    export: Path | bytes | None = None
 
     def predict_proba(self, images: np.ndarray) -> np.ndarray:
         """Probabilities of the ten digits, float32 (N, 10), of `images`, uint8 (N, 28, 28), ink 255 on paper 0.
@@ -165,14 +167,15 @@ def load_upload(content: bytes, name: str) -> Recognizer:
             opened = _stranger(path, title, Path(folder, "cache"))
         except ValueError as error:
             raise ValueError(str(error).replace(str(path), "the file")) from error
+        export = opened.export.read_bytes() if isinstance(opened.export, Path) else opened.export
     # Its key in caches is the session's; the copy is gone.
-    return replace(opened, path=Path(path.name), sha256="", network=None)
+    return replace(opened, path=Path(path.name), sha256="", network=None, export=export)
 
 
 def clean_name(name: str) -> str:
     """A file's name without folders and suffix, reduced to characters that are safe to show."""
     stem = PureWindowsPath(name).name
-    stem = stem[: -len(suffix)] if (suffix := PureWindowsPath(stem).suffix).lower() in strangers.KINDS else stem
+    stem = next((stem[: -len(suffix)] for suffix in strangers.KINDS if stem.lower().endswith(suffix)), stem)
     return re.sub(r"[^\w.-]+", "_", stem).strip("._-")[:40] or "model"
 
 
@@ -216,6 +219,7 @@ def from_export(name: str, path: Path, card: dict, export: Path | bytes) -> Reco
         function=lambda ink, names: cast("list[np.ndarray]", session.run(names, {input_.name: ink})),
         outputs=tuple(output.name for output in session.get_outputs()),
         metadata=session.get_modelmeta().custom_metadata_map,
+        export=export,
     )
 
 
