@@ -60,10 +60,22 @@ def test_a_link_in_a_runs_place_is_neither_followed_nor_removed(command, workspa
     link = workspace.folder / "runs" / "other-1"
     link.symlink_to(precious, target_is_directory=True)
     before = folder_bytes(workspace.folder / "runs"), folder_bytes(precious)
-    with pytest.raises(ValueError, match="other-1, got a link"):
+    with pytest.raises(ValueError, match="other-1 is a link"):
         command(Study("s", "s", "validation", (1,), {"other": ("train_mlp", {})}, {}), workspace)
     assert link.is_symlink()
     assert (folder_bytes(workspace.folder / "runs"), folder_bytes(precious)) == before
+
+
+@pytest.mark.parametrize("command", [runner.clear, runner.run])
+def test_a_link_in_place_of_all_runs_is_neither_followed_nor_removed(command, workspace, tmp_path):
+    elsewhere = Workspace(tmp_path / "elsewhere")
+    before = folder_bytes(make_run(elsewhere))
+    workspace.folder.mkdir()
+    (workspace.folder / "runs").symlink_to(elsewhere.folder / "runs", target_is_directory=True)
+    with pytest.raises(ValueError, match="runs is a link"):
+        command(STUDY, workspace)
+    assert folder_bytes(elsewhere.folder / "runs" / "plain-0") == before
+    assert [each.name for each in (elsewhere.folder / "runs").iterdir()] == ["plain-0"]
 
 
 def test_restarting_deletes_nothing_where_one_folder_is_not_a_runs(workspace, precious):
@@ -94,7 +106,7 @@ def test_kept_runs_are_written_through_no_link(workspace, precious, tmp_path):
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "plain-0").symlink_to(precious, target_is_directory=True)
     before = folder_bytes(precious)
-    with pytest.raises(ValueError, match="plain-0, got a link"):
+    with pytest.raises(ValueError, match="plain-0 is a link"):
         runner.keep(STUDY, workspace, tmp_path / "kept")
     assert folder_bytes(precious) == before
 

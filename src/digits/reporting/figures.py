@@ -6,12 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from digits.files import replacing
+
+# A matplotlibrc in the current folder may have come with whatever else is there, and one of the settings in it makes
+# matplotlib run LaTeX.
+if Path(mpl.matplotlib_fname()).resolve().parent == Path.cwd():
+    mpl.rcdefaults()
 
 INK = "#1b1f24"
 BLUE = "#2563a8"

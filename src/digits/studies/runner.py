@@ -150,8 +150,9 @@ def _is_run(folder: Path) -> bool:
     Raises:
         ValueError: it is something else, which must neither be deleted nor written to.
     """
-    if folder.is_symlink():
-        raise ValueError(f"expected the folder of a run at {folder}, got a link; remove the link")
+    for link in (folder, folder.parent):
+        if link.is_symlink():
+            raise ValueError(f"expected the folder of a run at {folder}, but {link} is a link; remove the link")
     if (folder / "run.json").is_file():
         return True
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
