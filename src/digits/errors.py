@@ -3,8 +3,32 @@
 import os
 import reprlib
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+# A message may quote what a file contains.
+LONGEST_MESSAGE = 1000
+
+
+def in_one_line(error: Exception | str) -> str:
+    """The message of an error as it is shown: printable, and with its middle left out if it is very long."""
+    line = printable(str(error))
+    half = LONGEST_MESSAGE // 2
+    return line if len(line) <= LONGEST_MESSAGE else f"{line[: half - 3]} … {line[-half:]}"
+
+
+def printable(text: str) -> str:
+    """Text on one line, with Python's escapes for what changes how other characters are shown: marks of direction."""
+    line = " ".join(text.split())
+    if line.isprintable():
+        return line
+    return "".join(repr(each)[1:-1] if _changes_others(each) else each for each in line)
+
+
+def _changes_others(character: str) -> bool:
+    # Joiners are part of the spelling of Persian and of emoji.
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs") and character not in "\u200c\u200d"
 
 
 def sentence(error: ValueError) -> str:
@@ -55,7 +79,7 @@ def one_line_errors() -> Iterator[None]:
     except (ValueError, OSError) as error:
         if os.environ.get("DIGITS_TRACEBACK"):
             raise
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -11,8 +11,9 @@ import numpy as np
 import streamlit as st
 
 from digits import paths
+from digits.errors import in_one_line, printable
 from digits.reporting import thumbnails
-from digits.reporting.words import percent, printable
+from digits.reporting.words import percent
 
 ICON = Path(__file__).with_name("icon.png")
 STYLE = Path(__file__).with_name("style.css")
@@ -39,7 +40,7 @@ def guarded(panel: str) -> Iterator[None]:
 
 def sentence(error: Exception | str) -> str:
     """An error's message without the server's folders, for Markdown."""
-    text = " ".join(str(error).split()).replace(f"{paths.ROOT}/", "")
+    text = in_one_line(error).replace(f"{paths.ROOT}/", "")
     return literal(re.sub(r"(?<![\w<])/(?:[^\s/'\"]+/)+", "", text))
 
 

@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 
 from digits import paths
 from digits.checkpoints import recognizer
-from digits.reporting.words import printable
+from digits.errors import printable
 from panels import cache, page
 from panels.cache import Model
 from tests.app.apptest import PANELS, Page, borrow_models, shown

@@ -8,9 +8,9 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from digits import evaluation, paths
+from digits import errors, evaluation, paths
 from digits.evaluation import report as evaluation_report
-from digits.reporting import html, words
+from digits.reporting import html
 from digits.robustness import analysis
 from digits.robustness import report as robustness_report
 from digits.studies import tables
@@ -87,16 +87,16 @@ def test_names_are_text(write, tmp_path, monkeypatch):
     usual = Page(write("plain", tmp_path))
     for name in NASTY:
         page = Page(write(name, tmp_path))
-        assert words.printable(name) in page.words.replace("  ", " ")
+        assert errors.printable(name) in page.words.replace("  ", " ")
         assert page.elements == usual.elements
         assert page.attributes == usual.attributes
 
 
 @pytest.mark.parametrize("name", NASTY)
 def test_printable_text_is_one_line_that_can_be_written(name):
-    shown = words.printable(name)
+    shown = errors.printable(name)
     assert shown == SHOWN_AS.get(name, name)
     assert shown.isprintable()
     assert shown.encode()
-    assert words.printable("no such byte: \udcff") == r"no such byte: \udcff"
-    assert words.printable("نمی\u200cخواهم 数字 é") == "نمی\u200cخواهم 数字 é"
+    assert errors.printable("no such byte: \udcff") == r"no such byte: \udcff"
+    assert errors.printable("نمی\u200cخواهم 数字 é") == "نمی\u200cخواهم 数字 é"

@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 
 from digits import cli, files, paths
-from digits.errors import check_ranges, seed_range
+from digits.errors import LONGEST_MESSAGE, check_ranges, in_one_line, seed_range
 from tools.fuzz.mutations import mutate
 from tools.fuzz.targets import TARGETS, Seed
 
@@ -36,7 +36,6 @@ PEAK_BYTES = 1_500_000_000
 MOST_BYTES = 6_000_000_000
 # Files that a process reads before the next one takes over.
 SHARE = 500
-LONGEST_MESSAGE = 1000
 LIBRARY = str(paths.ROOT / "src" / "digits")
 Kind = Literal["pictures", "models", "cards", "studies", "datasets"]
 HEADINGS = ("files", "read", "refused", "failed", "slowest", "memory", "rate")
@@ -194,7 +193,7 @@ def attempt_to_read(kind: str, path: Path) -> Attempt:
 
 
 def why_not_a_refusal(error: Exception) -> str:
-    """Why an exception isn't a refusal by the project in one printable line; empty if it is."""
+    """Why an exception isn't a refusal by the project in a sentence on one line; empty if it is."""
     if not isinstance(error, ValueError | OSError):
         return traceback.format_exc()
     last = error.__traceback__
@@ -204,11 +203,11 @@ def why_not_a_refusal(error: Exception) -> str:
     code = last.tb_frame.f_code
     is_ours = code.co_filename.startswith(LIBRARY) and dis.opname[code.co_code[last.tb_lasti]] == "RAISE_VARARGS"
     by_the_system = isinstance(error, OSError) and error.errno is not None
-    message = " ".join(str(error).split())
+    message = in_one_line(error)
     if not is_ours and not by_the_system:
         return traceback.format_exc()
-    if not message or len(message) > LONGEST_MESSAGE or not message.isprintable():
-        return f"not a sentence on one printable line: {message!r}"
+    if not message or len(message) > LONGEST_MESSAGE or "\n" in message or "\x1b" in message:
+        return f"not a sentence on one line: {message!r}"
     return ""
 
 

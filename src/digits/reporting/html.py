@@ -12,8 +12,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from digits import files
+from digits.errors import printable
 from digits.reporting.figures import save_figure
-from digits.reporting.words import printable
 
 TEMPLATES = Path(__file__).with_name("templates")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from digits import files
+from digits import errors, files
 from digits.checkpoints import cards, recognizer
 from digits.corruptions import SEVERITIES, Corruption
 from digits.data import Digits
@@ -131,7 +131,7 @@ def find_models(names: Sequence[str], models_dir: Path) -> tuple[list[Model], li
             open_model(model)
             models.append(model)
         except (ValueError, OSError) as error:
-            problems.append(f"skipped {name}: {' '.join(str(error).split())}")
+            problems.append(f"skipped {name}: {errors.in_one_line(error)}")
     if not models:
         raise ValueError("; ".join(problems) or f"no models in {models_dir}; train one")
     recognizer.check_names([model.name for model in models])
