@@ -74,6 +74,16 @@ def test_a_declaration_becomes_command_lines(declare):
         ("[shared]", "[shared", "is not TOML"),
         ("[1, 0]", "[" * 2000, "is not TOML"),
         ("[variants.plain]", "[variants]\nplain = 3", "variants.plain: input should be a valid dictionary, got 3"),
+        (
+            "[variants.plain]",
+            "[variants.Other]\n[variants.plain]",
+            "names that differ in more than case, got Other, plain",
+        ),
+        (
+            "[shared]",
+            '[ensembles]\nPLAIN = "plain"\n[shared]',
+            "names that differ in more than case, got plain, other, PL",
+        ),
         ("[variants.plain]", "[variants.run]", "expected a variant's name other than run"),
         ("[variants.plain]", '[variants."Run"]', "expected a variant's name other than run"),
         ('"train_mlp"', '"train_baseline"', "expected one of these as trainer: train_mlp, train_cnn, train_advanced"),

@@ -198,4 +198,8 @@ class _Declaration(BaseModel):
         for ensemble, of in self.ensembles.items():
             if of not in self.variants or ensemble in self.variants:
                 raise ValueError(f"expected ensemble {ensemble} to be of a variant and named unlike any, got {of!r}")
+        names = [*self.variants, *self.ensembles]
+        if len({name.lower() for name in names}) < len(names):
+            # On many file systems they would share their files.
+            raise ValueError(f"expected names that differ in more than case, got {', '.join(names)}")
         return self
