@@ -56,6 +56,10 @@ def finetune(options: Options) -> None:
     if "own_digits" in base.card:
         earlier = base.card["base"]["name"]
         raise ValueError(f"{base.name} is fine-tuned already; start from its base: --base {earlier}")
+    if base.path.resolve() == (options.output_dir / f"{options.name}.keras").resolve():
+        raise ValueError(f"expected another --name than that of the base, {base.name}, whose files it would replace")
+    if options.folds > (fewest := int(mine.counts.min())):
+        raise ValueError(f"expected --folds of at most {fewest}, the pictures of the rarest digit, got {options.folds}")
     print(*dataset.describe(mine), sep="\n  ")
     for file, reason in dataset.suspects(mine, base).items():
         print(f"  please look at {file}: {reason}", flush=True)
@@ -70,11 +74,10 @@ def finetune(options: Options) -> None:
     if not splits.are_mnist:
         raise ValueError(f"expected MNIST in {options.data_dir}: the digits to fine-tune on are given by --digits-dir")
     tuner = finetuning.FineTuner(base.network, splits, finetuning.Recipe(random_seed=options.random_seed))
-    folds = min(options.folds, int(mine.counts.min()))
     more = len(personal_model.curve_sizes(mine.digits)) if options.learning_curve else 0
-    with tqdm(total=folds + 1 + more, unit="fine-tuning") as bar:
+    with tqdm(total=options.folds + 1 + more, unit="fine-tuning") as bar:
         done = partial(advance, bar, options.report_dir)
-        made = personal_model.make(base, tuner, mine, folds, options.name, options.output_dir, done)
+        made = personal_model.make(base, tuner, mine, options.folds, options.name, options.output_dir, done)
         curve = personal_model.learning_curve(tuner, mine.digits, done) if options.learning_curve else []
     print(personal_model.describe(made, mine, options.name))
     before, after = made.assessment.before, made.assessment.after

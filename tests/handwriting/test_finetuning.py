@@ -168,7 +168,8 @@ def test_where_nothing_is_gained_nothing_is_published(tuner, mine, tmp_path, mon
         (["--base", "mnist_random_forest"], ["mnist_random_forest can't be fine-tuned", "--base"]),
         (["--base", "nobody"], ["no model called nobody"]),
         (["--digits-dir", "none"], ["no folder none"]),
-        (["--folds", 1], ["expected folds at least 2, got 1"]),
+        (["--folds", 99], ["expected --folds of at most ", ", the pictures of the rarest digit, got 99"]),
+        (["--base", "mnist_mlp", "--name", "mnist_mlp"], ["expected another --name than that of the base, mnist_mlp"]),
         (["--name", "../mine"], ["expected a --name of", "../mine"]),
     ],
 )

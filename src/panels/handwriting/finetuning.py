@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import streamlit as st
@@ -16,6 +15,7 @@ from panels import cache, page
 from panels.cache import Model
 from panels.handwriting import gains
 from panels.handwriting.gains import NAME
+from panels.page import escape
 
 SHOWN_REMARKS = 8
 
@@ -90,8 +90,9 @@ def _offer(model: Model | None, mine: Handwriting | None, problem: str) -> None:
         st.caption("In the sidebar, choose a model that can be opened.")
         return
     base = _base_of(model)
-    if base.recogniser.path.suffix != ".keras":
-        st.info(f"{base.name} can't be fine-tuned, only a network in models/ can: choose another model in the sidebar.")
+    name = page.literal(base.name)
+    if not base.recogniser.network:
+        st.info(f"{name} can't be fine-tuned, only a network in models/ can: choose another model in the sidebar.")
         return
     label = "Fine-tune on my digits"
     if mine is None:
@@ -101,9 +102,11 @@ def _offer(model: Model | None, mine: Handwriting | None, problem: str) -> None:
         st.caption("Until you save digits of your own, you can try it with a simulated writer's.")
     if mine:
         _show_remarks(mine, base)
-        again = "" if base is model else f" {model.name} is fine-tuned already, so this starts from its base."
+        again = (
+            "" if base is model else f" {page.literal(model.name)} is fine-tuned already, so this starts from its base."
+        )
         st.caption(
-            f"Fine-tuning on {len(mine.digits)} digits takes a minute or two. {base.name} stays as it is: the result "
+            f"Fine-tuning on {len(mine.digits)} digits takes a minute or two. {name} stays as it is: the result "
             f"is another model, {NAME}.{again}"
         )
     if st.button(label, icon=":material/school:", disabled=mine is None):
@@ -151,7 +154,7 @@ def _watch() -> None:
     told = (
         f"{job.position} ahead of it" if job.state == "waiting" else f"{job.progress:.0%}, {job.seconds:.0f} s so far"
     )
-    st.progress(job.progress, f"{job.title}: {told}")
+    st.progress(job.progress, f"{page.literal(job.title)}: {told}")
     st.button("Cancel", on_click=job.cancel, key="cancel fine-tuning")
 
 
@@ -166,4 +169,5 @@ def _say_how_it_ended(run: Run) -> None:
             st.success(f"{NAME} is ready: this is what it gains and what it costs.")
         else:
             earlier = f" The earlier {NAME} stays as it was." if NAME in cache.model_names() else ""
-            st.info(f"Fine-tuning {result['base']} gains nothing on these digits, so no new model was kept.{earlier}")
+            base = page.literal(result["base"])
+            st.info(f"Fine-tuning {base} gains nothing on these digits, so no new model was kept.{earlier}")
