@@ -246,7 +246,7 @@ def _read_csv(path: Path) -> dict[str, Raw]:
     with unreadable_as(invalid), _opened(path) as file:
         table = _read_rows(file, delimiter, has_header, texts, len(row))
     if table is None:
-        raise ValueError(f"{path} holds more than {LARGEST_BYTES / 1e9:.0f} GB of numbers; split it")
+        raise ValueError(f"{path} holds more than {LARGEST_BYTES / 1e9:.1f} GB of numbers; split it")
     label = next(iter(texts), None) if has_header else _label_column(table, texts, path)
     if len(texts) > 1 and has_header:
         raise ValueError(f"expected one column of labels in {path}, got {' and '.join(row[index] for index in texts)}")
