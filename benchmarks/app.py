@@ -19,7 +19,7 @@ from digits.recognition.verdict import judge
 from panels import canvas, page
 
 STARTS, DRAWINGS, SESSIONS = 5, 60, 10
-PANELS = ("Compare", "Stress", "Models", "My handwriting", "Why")
+PANELS = ("Inside", "Compare", "Stress", "Models", "My handwriting", "Why")
 # Strokes of a few digits, in canvas pixels.
 STROKES = (
     [(60, 60), (220, 60), (120, 240)],

@@ -8,13 +8,13 @@ from streamlit import runtime
 
 from digits import paths
 from digits.recognition.verdict import Verdict
-from panels import cache, compare, draw, number, page, sidebar, stress, verdict, why
+from panels import cache, compare, draw, inside, number, page, sidebar, stress, verdict, why
 from panels.cache import Model
 from panels.canvas import Pen
 from panels.draw import Drawing
 from panels.handwriting import panel as handwriting_panel
 
-PANELS = ("Why", "Compare", "Stress", "Models", "My handwriting")
+PANELS = ("Why", "Inside", "Compare", "Stress", "Models", "My handwriting")
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def _recognise(pen: Pen, model: Model | None) -> tuple[Drawing | None, Verdict |
             if drawing.digits:
                 drawing, given = number.show(drawing, model)
             else:
-                (given,) = cache.verdicts(model, drawing.image[None])
+                drawing, given = draw.judge(drawing, model)
                 sidebar.remember(drawing, f"{given.answer}", f"{given.answer}, {given.certainty}, {model.name}")
             verdict.show(given, drawing.label)
         elif drawing is None:
@@ -83,6 +83,8 @@ def _show_panel(name: str, drawing: Drawing | None, given: Verdict | None, model
         handwriting_panel.show(drawing, given, model)
     elif not (drawing and given and model):
         st.caption("Draw a digit first.")
+    elif name == "Inside":
+        inside.show(drawing, model)
     elif name == "Compare":
         compare.show(drawing, is_explained)
     elif name == "Stress":

@@ -21,6 +21,7 @@ from digits.checkpoints import recognizer
 from digits.checkpoints.recognizer import Recognizer
 from digits.data import Digits
 from digits.explanations import attribution, counterfactual
+from digits.explanations.activations import Network
 from digits.explanations.attribution import Attribution, ExportedModel
 from digits.jobs.queue import Queue
 from digits.recognition import familiarity
@@ -144,6 +145,16 @@ def explain(model: Model, image: np.ndarray, method: str, target: int, versus: i
     """Why a model gives `target` its score, rather than `versus`; of one image, uint8 (28, 28)."""
     opened = attribution.open_model(model.recogniser, method)
     return attribution.explain(opened, image[None], method, target, versus)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Opening the layers", hash_funcs=BY_KEY)
+def network(model: Model) -> Network:
+    """A model with all its layers in view.
+
+    Raises:
+        ValueError: it has none.
+    """
+    return Network(model.recogniser)
 
 
 @st.cache_resource(max_entries=64, show_spinner="Trying one pixel after another", hash_funcs=BY_KEY)

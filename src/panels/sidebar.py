@@ -1,17 +1,15 @@
 """The sidebar: which model answers, with which pen, what has been drawn so far, and help."""
 
 import json
-from pathlib import Path
 
 import streamlit as st
-from streamlit.components import v2
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from digits import preprocess
 from digits.checkpoints import recognizer, strangers
 from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
-from panels import cache, draw, page
+from panels import cache, draw, gallery, page
 from panels.cache import Model
 from panels.canvas import Pen
 from panels.draw import Drawing
@@ -20,16 +18,11 @@ LONGEST_HISTORY = 12
 HISTORY_SIDE = 88
 # What the key of a visitor's own model begins with: no file's name has a slash.
 OWN = "own/"
-history_buttons = v2.component(
-    "digits.history",
-    html='<div class="history"></div>',
-    js=Path(__file__).with_name("history.js").read_text(encoding="utf-8"),
-    isolate_styles=False,
-)
 HELP = """
 **Draw** a digit, or upload a picture of one. The answer follows every stroke.
 
 - **Why** shows by Grad-CAM which parts of the digit support an answer, and what would change it.
+- **Inside** follows the digit through the layers of the network.
 - **Compare** asks every model.
 - **Stress** corrupts the digit in 28 ways, and shows where the answer changes.
 - **Models** shows how good each model is, and where it errs.
@@ -159,12 +152,7 @@ def show_history() -> None:
     if history := st.session_state.get("history"):
         st.html('<p class="heading">Recent drawings</p>')
         shown = [{name: value for name, value in each.items() if name != "drawing"} for each in history.values()]
-        history_buttons(data=shown[::-1], key="history_chosen", on_chosen_change=_recall)
-
-
-def _recall() -> None:
-    if entry := st.session_state.history.get(st.session_state.history_chosen.chosen):
-        draw.recall(entry["drawing"])
+        gallery.show(shown[::-1], "recent", lambda key: draw.recall(history[key]["drawing"]))
 
 
 def show_downloads(drawing: Drawing, verdict: Verdict, model: Model) -> None:

@@ -23,11 +23,11 @@ from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.testing.v1 import AppTest
 
 from digits import paths, preprocess
-from digits.checkpoints import cards, recognizer
+from digits.checkpoints import cards, recognizer, strangers
 from digits.recognition.verdict import judge
-from panels import canvas, draw, sidebar
+from panels import canvas, draw, gallery
 
-PANELS = ("Why", "Compare", "Stress", "Models", "My handwriting")
+PANELS = ("Why", "Inside", "Compare", "Stress", "Models", "My handwriting")
 RECORDS = [cards.read(path) for path in paths.MODELS.glob("*.json")]
 SHIPPED = sorted(card["name"] for card in RECORDS if "base" not in card)
 WITHOUT_ENDING = {"img", "br"}
@@ -91,8 +91,8 @@ class Page:
         self.canvas = Canvas()
         for name in ("show", "picture", "load"):
             monkeypatch.setattr(canvas, name, getattr(self.canvas, name))
-        self.history: list[dict] = []
-        monkeypatch.setattr(sidebar, "history_buttons", lambda data, **_: setattr(self, "history", data))
+        self.galleries: dict[str, list[dict]] = {}
+        monkeypatch.setattr(gallery, "buttons", lambda data, key, **_: self.galleries.update({key: data}))
         # The app becomes the main module, and processes that Python spawns later would begin by importing it.
         monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
         # Nothing is read from the collection of whoever runs the tests, and nothing saved there.
@@ -322,6 +322,15 @@ def borrow_models(monkeypatch: pytest.MonkeyPatch, root: Path, *names: str) -> P
     monkeypatch.setattr(paths, "ROOT", root)
     monkeypatch.setattr(paths, "MODELS", folder)
     return folder
+
+
+def open_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let models without a card be opened by the exports beside them: converting one takes seconds."""
+
+    def open_file(path: Path, _cache: Path) -> strangers.Opened:
+        return strangers.Opened("", path.with_suffix(".onnx").read_bytes(), None, (), None, "")
+
+    monkeypatch.setattr(strangers, "open_file", open_file)
 
 
 def paths_in(text: str) -> list[str]:

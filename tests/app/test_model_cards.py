@@ -9,7 +9,18 @@ from digits import metrics, paths
 from digits.checkpoints import recognizer
 from panels import cache
 from panels.models import panel as models_panel
-from tests.app.apptest import SHIPPED, Page, borrow_models, cells, chart, in_percent, paths_in, rows, words
+from tests.app.apptest import (
+    SHIPPED,
+    Page,
+    borrow_models,
+    cells,
+    chart,
+    in_percent,
+    open_at_once,
+    paths_in,
+    rows,
+    words,
+)
 
 
 @pytest.fixture
@@ -52,7 +63,7 @@ def test_without_a_choice_it_asks_for_one(at):
 def test_checkpoint_without_a_card_has_dashes(at, tmp_path, monkeypatch):
     folder = borrow_models(monkeypatch, tmp_path, "mnist_logistic")
     (folder / "mnist_logistic.json").unlink()
-    monkeypatch.setattr(recognizer, "_cached_export", lambda path: path.with_suffix(".onnx"))
+    open_at_once(monkeypatch)
     at.set(compared_models=["mnist_logistic"])
     assert [cells(row) for row in rows(at.find("table", "cards"))] == [["mnist_logistic No card", *"–––––"]]
     assert not at.errors

@@ -13,10 +13,20 @@ from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 
 from digits import files, paths, preprocess
-from digits.checkpoints import recognizer
 from digits.reporting import thumbnails
 from panels import cache, sidebar
-from tests.app.apptest import SHIPPED, Page, borrow_models, enlarged, in_percent, paths_in, pixels, prepared, words
+from tests.app.apptest import (
+    SHIPPED,
+    Page,
+    borrow_models,
+    enlarged,
+    in_percent,
+    open_at_once,
+    paths_in,
+    pixels,
+    prepared,
+    words,
+)
 
 
 @pytest.fixture
@@ -44,7 +54,7 @@ def test_new_files_appear(models, at, monkeypatch):
     assert options(at) == ["mnist_logistic", "mnist_mlp"]
     for suffix in ("keras", "onnx"):
         shutil.copy(models / f"mnist_mlp.{suffix}", models / f"tuned.{suffix}")
-    monkeypatch.setattr(recognizer, "_cached_export", lambda path: path.with_suffix(".onnx"))
+    open_at_once(monkeypatch)
     assert options(at.run()) == ["mnist_logistic", "mnist_mlp", "tuned"]
     at.set(model="tuned")
     assert "A checkpoint without a card." in at.captions
@@ -116,7 +126,7 @@ def test_file_names_are_never_html(models, at, splits, monkeypatch):
     name = "<img src=x onerror=alert(1)>"
     for suffix in ("keras", "onnx"):
         shutil.copy(models / f"mnist_mlp.{suffix}", models / f"{name}.{suffix}")
-    monkeypatch.setattr(recognizer, "_cached_export", lambda path: path.with_suffix(".onnx"))
+    open_at_once(monkeypatch)
     at.run().set(model=name).draw(splits.test.images[0])
     for panel in ("Why", "Compare", "Stress", "Models"):
         at.show(panel)
@@ -130,7 +140,7 @@ def test_file_names_are_never_html_in_my_handwriting(models, at, splits, monkeyp
     name = "<img src=x onerror=alert(1)>"
     for suffix in ("keras", "onnx"):
         shutil.copy(models / f"mnist_mlp.{suffix}", models / f"{name}.{suffix}")
-    monkeypatch.setattr(recognizer, "_cached_export", lambda path: path.with_suffix(".onnx"))
+    open_at_once(monkeypatch)
     monkeypatch.setattr(paths, "MY_DIGITS", tmp_path / "mine")
     collection.save(255 - enlarged(splits.test.images[0]), 7, tmp_path / "mine")
     at.show("My handwriting")
@@ -209,7 +219,7 @@ def test_nothing_to_download_without_a_drawing(at, downloads):
 
 
 def history(at: Page) -> list[tuple[str, np.ndarray]]:
-    return [(each["caption"], pixels(Element("img", src=each["uri"]))) for each in at.history]
+    return [(each["caption"], pixels(Element("img", src=each["uri"]))) for each in at.galleries["recent"]]
 
 
 def test_history_keeps_the_last_twelve_drawings_the_newest_first(at, splits):

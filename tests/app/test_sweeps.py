@@ -7,11 +7,10 @@ import pandas as pd
 import pytest
 
 from digits import paths
-from digits.checkpoints import recognizer
 from digits.corruptions import CORRUPTIONS
 from panels import cache
 from panels.models import sweeps
-from tests.app.apptest import FakeQueue, Page, borrow_models, chart, paths_in
+from tests.app.apptest import FakeQueue, Page, borrow_models, chart, open_at_once, paths_in
 
 SWEPT = pd.read_csv(paths.ROOT / "docs" / "robustness" / "results.csv")
 
@@ -58,7 +57,7 @@ def test_sweep_of_another_file_of_that_name_does_not_count(tmp_path, monkeypatch
     folder = borrow_models(monkeypatch, tmp_path, "mnist_logistic")
     (folder / "mnist_logistic.json").unlink()
     (folder / "mnist_logistic.keras").write_bytes(b"trained anew")
-    monkeypatch.setattr(recognizer, "_cached_export", lambda path: path.with_suffix(".onnx"))
+    open_at_once(monkeypatch)
     assert sweeps.known(cache.open_model("mnist_logistic")) is None
 
 

@@ -36,6 +36,16 @@ def mark_changes(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return picture
 
 
+def signed(values: np.ndarray) -> np.ndarray:
+    """Numbers of either sign, (height, width), as colours: white for 0, red above, blue below, each at its strongest.
+
+    Returns:
+        RGB, float (height, width, 3) in [0, 1].
+    """
+    strength = values[..., None] / max(float(np.abs(values).max()), np.finfo(np.float32).tiny)
+    return 1 + np.clip(strength, 0, 1) * (HEAT - 1) + np.clip(-strength, 0, 1) * (REMOVED - 1)
+
+
 def png(picture: np.ndarray) -> bytes:
     """Encode as PNG: greyscale, uint8 (height, width), or RGB (height, width, 3), uint8 or float in [0, 1]."""
     if picture.dtype != np.uint8:

@@ -14,10 +14,11 @@ from digits import paths
 from panels.canvas import SIDE
 
 SCREENSHOTS = paths.REPORTS / "screenshots"
-PANELS = ("Why", "Compare", "Stress", "Models", "My handwriting")
+PANELS = ("Why", "Inside", "Compare", "Stress", "Models", "My handwriting")
 # What shows that a panel is there.
 SIGNS = {
     "Why": "img[alt*='where the evidence']",
+    "Inside": "table.products",
     "Compare": "table.compare",
     "Stress": "table.stress",
     "Models": "table.cards",
@@ -80,7 +81,7 @@ def canvas_button(page: Page, name: str) -> Locator:
 
 def history(page: Page) -> Locator:
     """The recent drawings, the newest first."""
-    return sidebar(page).locator(".history button")
+    return sidebar(page).locator(".gallery button")
 
 
 def until(page: Page, selector: str, text: str = "") -> Locator:

@@ -1,4 +1,4 @@
-// Recent drawings as buttons; a click tells the server which one to show again.
+// Small pictures as buttons; a click tells the server which one it was.
 export default function ({ data, parentElement, setTriggerValue }) {
   const entries = data.map(({ key, uri, reading, caption }) => {
     const entry = document.createElement("button");
@@ -8,5 +8,5 @@ export default function ({ data, parentElement, setTriggerValue }) {
     entry.append(picture, reading);
     return entry;
   });
-  parentElement.querySelector(".history").replaceChildren(...entries);
+  parentElement.querySelector(".gallery").replaceChildren(...entries);
 }
