@@ -163,9 +163,20 @@ def test_csv_with_row_numbers_words_and_fractions(tmp_path, digits):
     np.testing.assert_array_equal(loaded.labels, digits.labels)
 
 
-@pytest.mark.parametrize("change", [lambda row: row + ",0", lambda row: row[:-2], lambda row: "a" + row])
-def test_csv_with_a_row_of_another_kind_is_refused(tmp_path, digits, change):
-    path = write_csv(tmp_path / "a.csv", table(digits), f"label,{PIXELS}")
+@pytest.mark.parametrize("header", ["", f"label,{PIXELS}"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda row: row + ",0",
+        lambda row: row[:-2],
+        lambda row: "a" + row,
+        lambda row: row[1:],
+        lambda row: row[:-1] + "true",
+        lambda row: row.replace(",0,", ",,", 1),
+    ],
+)
+def test_csv_with_a_row_of_another_kind_is_refused(tmp_path, digits, header, change):
+    path = write_csv(tmp_path / "a.csv", table(digits), header)
     rows = path.read_text().splitlines()
     path.write_text("\n".join([*rows[:5], change(rows[5]), *rows[6:]]))
     with pytest.raises(ValueError, match=r"a\.csv"):
@@ -258,6 +269,10 @@ def test_how_a_set_was_read_is_said_in_a_line(tmp_path, digits):
         (
             lambda x, y: {"x_test": x, "y_test": np.char.add("n", y.astype(str))},
             r"y_test .* got <U4 \(60,\), such as 'n",
+        ),
+        (
+            lambda x, y: {"x_test": x, "y_test": np.full(60, 2**31 - 1, "<u4").view("<U1")},
+            r"y_test .* got <U1 \(60,\)",
         ),
         (lambda x, y: {"images": x, "answers": y}, "expected labels for images in .* as y or labels in"),
         (lambda x, y: {"arr_0": x, "arr_1": y}, r"x_test and y_test, .* holds arr_0 \(uint8 \(60, 28, 28\)\), arr_1"),

@@ -57,12 +57,20 @@ def without(name: str) -> bytes:
     return zipped({key: value for key, value in members_of().items() if key != name})
 
 
+def config_of_bytes() -> bytes:
+    buffer = io.BytesIO(members_of()["model.weights.h5"])
+    with h5py.File(buffer, "a") as file:
+        file.attrs.create("model_config", b'{"class_name": "\xff"}', dtype=h5py.string_dtype())
+    return buffer.getvalue()
+
+
 ZIPS = {
     "empty": (lambda: b"", "which is a zip"),
     "PNG": (lambda: b"\x89PNG\r\n\x1a\n" + bytes(100), "isn't a `.keras` file, which is a zip"),
     "pickle": (lambda: b"\x80\x04cos\nsystem\n(S'true'\ntR.", "which is a zip"),
     "weights alone": (lambda: members_of()["model.weights.h5"], "weights without their model"),
     "damaged HDF5": (lambda: b"\x89HDF\r\n\x1a\n" + bytes(1000), "can't be read as HDF5"),
+    "config that isn't UTF-8": (config_of_bytes, "can't be read as HDF5"),
     "truncated": (lambda: CNN[: len(CNN) // 2], "incomplete"),
     "end alone": (lambda: b"PK\3\4" + CNN[-22:], "can't be unzipped"),
     "damaged": (lambda: CNN[:1000] + b"damage" + CNN[1006:], "can't be unzipped"),
@@ -200,8 +208,18 @@ def test_odd_weights_are_refused_in_a_sentence(case):
     assert peak < 10_000_000
 
 
+# Float32 as HDF5 describes it, from the place of its exponent on.
+FLOAT32 = b"\x17\x08\x00\x17\x7f\x00\x00\x00"
+
+
 @pytest.mark.parametrize(
-    "content", [b"", b"\x89HDF\r\n\x1a\n" + bytes(1000), members_of()["model.weights.h5"][:50_000]]
+    "content",
+    [
+        b"",
+        b"\x89HDF\r\n\x1a\n" + bytes(1000),
+        members_of()["model.weights.h5"][:50_000],
+        members_of()["model.weights.h5"].replace(FLOAT32, FLOAT32[:-4] + b"\xff\xff\xff\0"),
+    ],
 )
 def test_damaged_weights_are_refused_in_a_sentence(content):
     with pytest.raises(ValueError, match="weights are damaged"):

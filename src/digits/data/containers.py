@@ -253,7 +253,9 @@ def _read_csv(path: Path) -> dict[str, Raw]:
     pixels = [index for index in range(len(row)) if index != label and index not in dropped]
     heading = f"column {row[label] if has_header else label + 1}" if label is not None else "a column called label"
     labels = None if label is None else np.array(table[label], str)
-    images = table[pixels].to_numpy(np.float32)
+    with unreadable_as(invalid):
+        # A first or last column that isn't the labels has been read as text.
+        images = table[pixels].to_numpy(np.float32)
     return {"": Raw("CSV", images, f"the pixels in {path}", labels, f"{heading} in {path}")}
 
 
@@ -262,7 +264,8 @@ def _read_rows(file: gzip.GzipFile | IO[bytes], delimiter: str, has_header: bool
     import pandas as pd
 
     dtypes: Any = {index: str if index in texts else np.float32 for index in range(columns)}
-    options: Any = {"header": None, "names": range(columns), "index_col": False, "sep": delimiter}
+    # An empty cell is neither a number nor a label.
+    options: Any = {"header": None, "names": range(columns), "index_col": False, "sep": delimiter, "na_filter": False}
     rows = iter(lambda: file.readline(LONGEST_ROW + 1), b"")
     blocks, cells = [], 0
     if has_header:

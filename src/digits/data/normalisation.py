@@ -5,6 +5,7 @@ import numpy as np
 from digits.data import names
 from digits.data.containers import Raw
 from digits.data.digits import Digits
+from digits.data.numpy_files import unreadable_as
 from digits.images import SIDE
 
 # What pixels usually range over. A set that uses less than this share of its range may have another one.
@@ -104,8 +105,10 @@ def normalise_labels(labels: np.ndarray, count: int, name: str) -> tuple[np.ndar
     if labels.shape != (count,) or labels.dtype.kind not in "uifSU":
         raise ValueError(problem)
     if labels.dtype.kind in "SU":
-        found, places = np.unique(labels, return_inverse=True)
-        texts = [text.decode(errors="replace") if isinstance(text, bytes) else str(text) for text in found]
+        # In a damaged file, text may consist of numbers that aren't characters.
+        with unreadable_as(problem):
+            found, places = np.unique(labels, return_inverse=True)
+            texts = [text.decode(errors="replace") if isinstance(text, bytes) else str(text) for text in found]
         digits = [names.digit_of_label(text) for text in texts]
         if None in digits:
             raise ValueError(f"{problem}, such as {texts[digits.index(None)][:20]!r}")
