@@ -80,7 +80,7 @@ def open_file(path: Path, cache: Path) -> Opened:
 
     Raises:
         ValueError: the file is refused; the message says why.
-        OSError: it can't be read.
+        OSError: it can't be read, or the machine is too busy to open it.
     """
     suffix = kind(path)
     size = path.stat().st_size

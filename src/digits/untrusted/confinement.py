@@ -10,11 +10,11 @@ from digits.jobs import subprocesses
 
 # 2.5 million weights and, as in the file of a compiled model, two moments of Adam for each.
 FILE_BYTES = 30_000_000
-# Seconds in all, also on a busy machine.
-SECONDS = 90
+# Seconds in all: a busy machine may not give the process what `LIMITS` allow.
+SECONDS = 55
 # Seconds of computing and bytes of memory. A Keras model normally takes 5 to 20 and 1.0 GB, nearly all of it for
 # TensorFlow; others take up to 5 and 0.3 GB.
-LIMITS = {True: (50, 1_400_000_000), False: (25, 800_000_000)}
+LIMITS = {True: (50, 1_400_000_000), False: (15, 800_000_000)}
 REASON_LENGTH = 300
 INHERITED = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG")
 ENVIRONMENT = {
@@ -40,7 +40,8 @@ def run(module: str, file: str, folder: Path, with_tensorflow: bool) -> None:
         module: it is given the file's name and the arguments of `confine`, which it calls.
 
     Raises:
-        ValueError: the module refused the file, or came to a limit.
+        ValueError: the module refused the file, or came to one of its own limits.
+        TimeoutError: other files are being opened, or it took more than `SECONDS`.
     """
     if not _turn.acquire(timeout=SECONDS):
         raise TimeoutError("other models are being opened; try again in a minute")
@@ -56,7 +57,9 @@ def run(module: str, file: str, folder: Path, with_tensorflow: bool) -> None:
         _turn.release()
     if result.outcome == "done":
         return
-    if result.status is None or result.status == -getattr(signal, "SIGXCPU", 0):
+    if result.status is None:
+        raise TimeoutError(f"the model wasn't opened within {SECONDS} seconds; try again when the machine is less busy")
+    if result.status == -getattr(signal, "SIGXCPU", 0):
         raise ValueError("the model took too long to open and was given up")
     if result.status != 2:
         raise ValueError("the model needs too much memory, or crashed while it was opened")
