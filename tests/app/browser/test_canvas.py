@@ -12,12 +12,13 @@ from . import visitor
 WIDTHS = (360, 390, 700, 820, 1024, 1280, 1400)
 EDGE = SIDE - 3
 STARTS = [(3, 3), (140, 3), (EDGE, 3), (EDGE, 140), (EDGE, EDGE), (140, EDGE), (3, EDGE), (3, 140)]
-# What sticks out of the window, or of the column that it stands in; the page scrolls wide tables in their own frames.
+# What sticks out of the window, or of its column. Wide tables and the tabs scroll in their own frames;
+# a slider's input is there for screen readers only.
 STICKING_OUT = """() => [...document.querySelectorAll("[data-testid=stMain] *")].filter(element => {
   const box = element.getBoundingClientRect();
   const column = element.closest("[data-testid=stColumn]")?.getBoundingClientRect();
   const isHidden = !box.width || !element.checkVisibility({visibilityProperty: true, opacityProperty: true});
-  if (isHidden || element.closest(".scroll, [inert]")) return false;
+  if (isHidden || element.closest(".scroll, [role=tablist], [inert], input[type=range]")) return false;
   const [left, right] = column ? [column.left, column.right] : [0, innerWidth];
   return box.left < left - 1 || box.right > right + 1;
 }).map(element => element.outerHTML.slice(0, 120))"""

@@ -104,7 +104,7 @@ def test_keyboard_alone_reaches_everything(page):
     visitor.tab_to(page, page.get_by_role("tab", name="Why"))
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    expect(page.locator(visitor.SIGNS["Compare"])).to_be_visible()
+    expect(page.locator(visitor.SIGNS["Inside"])).to_be_visible()
     visitor.tab_to(page, page.get_by_role("combobox", name="Model", exact=True))
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
