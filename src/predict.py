@@ -74,6 +74,8 @@ def main(options: Options) -> None:
     if options.samples:
         write_samples(options, recogniser)
     files = list(batch.find_images(options.images))
+    for line in batch.passed_over(options.images):
+        print(line, file=sys.stderr)
     plots = picture_paths(options.save_plot, options.output_dir / "plots", files)
     inputs = picture_paths(options.show_input, options.output_dir / "inputs", files)
     failed = False

@@ -1,6 +1,9 @@
 """The functions of the library that most programs need; `digits` itself exposes them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 
@@ -13,6 +16,7 @@ from digits.explanations import attribution
 from digits.explanations.attribution import METHODS, Attribution
 from digits.images import SIDE
 from digits.preprocess import Prepared
+from digits.recognition.picture import judge_looks, look_at
 from digits.recognition.verdict import Verdict, judge
 
 __all__ = [
@@ -36,8 +40,8 @@ def prepare(picture: Picture) -> Prepared:
     """Find the digit on a picture and turn it into an image as MNIST has them.
 
     Args:
-        picture: the path of a PNG, JPEG, BMP or WebP file, the bytes of one, or grey levels, uint8 (height, width). The
-            digit may be dark on a light background or light on a dark one.
+        picture: the path of an image file, the bytes of one, or grey levels, uint8 (height, width). The digit may be
+            dark on a light background or light on a dark one, and its sheet of paper may lie on a desk.
 
     Returns:
         The image, uint8 (28, 28), ink 255 on paper 0, and the steps that led to it, in words.
@@ -46,15 +50,8 @@ def prepare(picture: Picture) -> Prepared:
         FileNotFoundError: there is no such file.
         ValueError: it isn't a picture, is too large to decode safely, or is blank.
     """
-    if isinstance(picture, np.ndarray):
-        if picture.dtype != np.uint8 or picture.ndim != 2 or not picture.size:
-            raise ValueError(f"expected grey levels as uint8 (height, width), got {picture.dtype} {picture.shape}")
-        return preprocess.prepare(picture)
-    if isinstance(picture, str):
-        picture = Path(picture)
-    if not isinstance(picture, Path | bytes):
-        raise ValueError(f"expected a path, the bytes of an image file or a NumPy array, got {type(picture).__name__}")
-    return preprocess.prepare_file(picture)
+    with _named(picture):
+        return preprocess.prepare(_grey(picture))
 
 
 def predict(model: Recognizer, picture: Picture) -> Verdict:
@@ -67,13 +64,18 @@ def predict(model: Recognizer, picture: Picture) -> Verdict:
 
     Returns:
         The verdict: `answer`, `confidence`, calibrated `probabilities`, float64 (10,), and `state`, which is "sure",
-        "not sure" or "looks like no digit".
+        "not sure", "looks like no digit" or "several digits". A picture that lies on its side is turned first.
 
     Raises:
         FileNotFoundError: there is no such file, or no MNIST to compare the first image with.
         ValueError: it isn't a picture, is too large to decode safely, or is blank.
     """
-    return judge(model, _image(picture)[None])[0]
+    if _is_image(picture):
+        return judge(model, picture[None])[0]
+    with _named(picture):
+        look = look_at(_grey(picture))
+    ((_, verdict),) = judge_looks(model, [look])
+    return verdict
 
 
 def explain(
@@ -112,6 +114,30 @@ def explain(
 
 
 def _image(picture: Picture) -> np.ndarray:
-    if isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.shape == (SIDE, SIDE):
+    return picture if _is_image(picture) else prepare(picture).image
+
+
+def _is_image(picture: Picture) -> TypeGuard[np.ndarray]:
+    return isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.shape == (SIDE, SIDE)
+
+
+def _grey(picture: Picture) -> np.ndarray:
+    """A picture's grey levels, uint8 (height, width)."""
+    if isinstance(picture, np.ndarray):
+        if picture.dtype != np.uint8 or picture.ndim != 2 or not picture.size:
+            raise ValueError(f"expected grey levels as uint8 (height, width), got {picture.dtype} {picture.shape}")
         return picture
-    return prepare(picture).image
+    if not isinstance(picture, str | Path | bytes):
+        raise ValueError(f"expected a path, the bytes of an image file or a NumPy array, got {type(picture).__name__}")
+    return preprocess.read_grey(Path(picture) if isinstance(picture, str) else picture)
+
+
+@contextmanager
+def _named(picture: Picture) -> Iterator[None]:
+    """Name the file in what is said about it."""
+    try:
+        yield
+    except ValueError as error:
+        if not isinstance(picture, str | Path | bytes):
+            raise
+        raise ValueError(f"{'the image' if isinstance(picture, bytes) else picture}: {error}") from error

@@ -9,6 +9,8 @@ import streamlit as st
 
 from digits import preprocess
 from digits.preprocess import segmentation
+from digits.recognition.picture import Look, digits_of, judge_looks, look_at
+from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
 from panels import cache, canvas, page
 from panels.canvas import Sketch
@@ -31,6 +33,7 @@ class Drawing:
         label: the true digit where it is known.
         digits: those on the picture in the order of reading, if there are several.
         sketch: the strokes, if it was drawn on the canvas.
+        look: what is on a picture that isn't known to be upright.
     """
 
     key: str
@@ -41,6 +44,16 @@ class Drawing:
     label: int | None = None
     digits: Sequence[segmentation.FoundDigit] = ()
     sketch: Sketch | None = None
+    look: Look | None = None
+
+
+def judge(drawing: Drawing, model: cache.Model) -> tuple[Drawing, Verdict]:
+    """A model's verdict on a drawing of one digit, and the drawing, turned upright if it lay on its side."""
+    if drawing.look is None:
+        return drawing, cache.verdicts(model, drawing.image[None])[0]
+    cache.get_ready(model)
+    ((prepared, verdict),) = judge_looks(model.recogniser, [drawing.look])
+    return replace(drawing, image=prepared.image, steps=prepared.steps), verdict
 
 
 def show(pen: canvas.Pen) -> Drawing | None:
@@ -92,22 +105,17 @@ def _from_canvas(pen: canvas.Pen) -> Drawing | None:
     # A stroke can lie outside the canvas, and many can fill it.
     if int(grey.max()) - int(grey.min()) < preprocess.LEAST_CONTRAST:
         return None
-    return replace(_drawing(f"canvas {sketch.number}", "drawn on the canvas", grey), sketch=sketch)
+    return replace(_drawing(f"canvas {sketch.number}", "drawn on the canvas", grey), sketch=sketch, look=None)
 
 
 def _drawing(key: str, source: str, grey: np.ndarray) -> Drawing:
     """What is drawn on a grey picture, uint8 (height, width)."""
-    prepared = preprocess.prepare(grey)
-    large = preprocess.at_working_size(grey, segmentation.SIDE)
-    try:
-        digits = () if segmentation.is_one_piece(large) else segmentation.find_digits(large)
-    except ValueError:
-        # It isn't blank, or there would be no digit either; what it is gets a single answer.
-        digits = ()
-    if len(digits) > 1:
-        return Drawing(key, source, large, prepared.image, prepared.steps, digits=digits)
+    look = look_at(grey)
+    if look.pieces and len(digits_of(look)) > 1:
+        large = preprocess.at_working_size(grey, segmentation.SIDE)
+        return Drawing(key, source, large, look.prepared.image, look.prepared.steps, digits=look.pieces)
     # Of a photo's millions of pixels nobody needs more than are looked at.
-    return Drawing(key, source, preprocess.at_working_size(grey), prepared.image, prepared.steps)
+    return Drawing(key, source, look.grey, look.prepared.image, look.prepared.steps, look=look)
 
 
 def _from_file() -> Drawing | None:

@@ -23,7 +23,7 @@ def show(drawing: Drawing, model: Model) -> tuple[Drawing, Verdict]:
         The chosen digit, as if it had been drawn alone, and the verdict on it.
     """
     images = np.stack([digit.prepared.image for digit in drawing.digits])
-    given = cache.verdicts(model, images)
+    given = batch.without_marks(drawing.digits, cache.verdicts(model, images))
     marked = batch.mark_digits(drawing.picture, drawing.digits, given)
     rows = batch.as_text(drawing.digits, given).split()
     # Long numbers have to fit beside the canvas, and many rows above the verdict.
@@ -43,7 +43,7 @@ def show(drawing: Drawing, model: Model) -> tuple[Drawing, Verdict]:
         default=0,
         required=True,
         # Streamlit tells them apart by their labels.
-        format_func=lambda index: f"{index + 1}: {given[index].answer}",
+        format_func=lambda index: f"{index + 1}: {given[index].symbol}",
         # Another number of digits is another choice.
         key=f"digit_of_{len(given)}",
         wrap=True,
@@ -56,10 +56,10 @@ def show(drawing: Drawing, model: Model) -> tuple[Drawing, Verdict]:
 
 def _figure(digit: FoundDigit, verdict: Verdict) -> str:
     """A digit as the model sees it, with the verdict."""
-    mark = "" if verdict.is_sure and not digit.doubt else "?"
+    mark = "?" if verdict.is_familiar and (digit.doubt or not verdict.is_sure) else ""
     picture = page.picture(thumbnails.on_paper(digit.prepared.image), f"read as {verdict.answer}", 44)
     return (
-        f'<figure title="{escape(digit.doubt)}">{picture}<figcaption><b>{verdict.answer}{mark}</b><br>'
+        f'<figure title="{escape(digit.doubt)}">{picture}<figcaption><b>{verdict.symbol}{mark}</b><br>'
         f"{escape(verdict.certainty)}</figcaption></figure>"
     )
 

@@ -132,6 +132,7 @@ PROBABILITIES = np.array([0, 0.302, 0, 0, 0.04, 0.0004, 0, 0.61, 0, 0.0476])
         (Verdict(PROBABILITIES, 0.6), 1, "7, 61.0 % sure"),
         (Verdict(PROBABILITIES, 0.6, False), 2, "looks like no digit; if it is one: 7 (61.0 %), or else 1 (30.2 %)"),
         (Verdict(np.eye(10)[3]), 2, "3, > 99.9 % sure; next: 0 (< 0.1 %)"),
+        (Verdict(np.eye(10)[3], digits_found=5), 1, "5 digits found, try --many; read as one: 3 (> 99.9 %)"),
     ],
 )
 def test_verdict_in_words(verdict, top, text):
@@ -195,14 +196,14 @@ def test_shell_json_page_and_import_give_the_same_verdict(name, kind, files, run
     shell = run_script("predict", path, "--model", name).stdout
     assert shell == f"{path}: {verdict.describe(3)}\n"
     said = json.loads(run_script("predict", path, "--model", name, "--json").stdout)
-    assert said == {"path": str(path)} | verdict.as_json()
+    assert said == {"path": str(path)} | verdict.as_json() | {"turned": ""}
     assert (said["verdict"], said["prediction"]) == (verdict.state, verdict.answer)
 
     page = Page(monkeypatch).show("My handwriting").set(model=name, source="Upload").upload(path.read_bytes())
     assert page.verdict.startswith(f"{verdict.answer} {verdict.headline[0].upper()}{verdict.headline[1:]}")
     assert verdict.alternatives(3)[1:] in page.verdict
-    (history,) = page.find_all("div", "history")
-    assert history[0].get("title") == f"{verdict.answer}, {verdict.certainty}, {name}"
+    (latest,) = page.galleries["recent"]
+    assert latest["caption"] == f"{verdict.answer}, {verdict.certainty}, {name}"
     assert words(page.find("span", "answer")) == f"{verdict.answer}"
 
     image = preprocess.prepare_file(path).image

@@ -27,10 +27,12 @@ class Scan:
     Attributes:
         images: files with the suffix of an image, whether or not they can be read.
         others: files, and subfolders that weren't searched.
+        hidden: files that would be among the images if their names didn't begin with a dot.
     """
 
     images: list[Path]
     others: list[Path]
+    hidden: list[Path]
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,10 @@ class LabelledScan:
 def scan(folder: Path, recursive: bool = False) -> Scan:
     """List a folder's image files by their suffix; a folder that doesn't exist contains nothing.
 
-    Names that begin with a dot are ignored, as are folders with such names: files that are being written, `.DS_Store`,
-    macOS's AppleDouble files (`._NAME`).
+    Names that begin with a dot aren't listed with the others, nor are folders with such names: files that are being
+    written, `.DS_Store`, macOS's AppleDouble files (`._NAME`).
     """
-    images, others, visited = [], [], set()
+    images, others, hidden, visited = [], [], [], set()
 
     def note(error: OSError) -> None:
         if isinstance(error, PermissionError):
@@ -78,15 +80,19 @@ def scan(folder: Path, recursive: bool = False) -> Scan:
         # Links may lead in circles.
         is_new = os.path.realpath(parent) not in visited
         visited.add(os.path.realpath(parent))
-        paths = [Path(parent, name) for name in files if is_new and not name.startswith(".")]
+        paths = [Path(parent, name) for name in files if is_new]
         if recursive and is_new:
             subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         else:
             others += [Path(parent, name) for name in subfolders if is_new and not name.startswith(".")]
             subfolders.clear()
         for path in paths:
-            (images if path.suffix.lower() in SUFFIXES else others).append(path)
-    return Scan(sorted(images), sorted(others))
+            is_image = path.suffix.lower() in SUFFIXES
+            if not path.name.startswith("."):
+                (images if is_image else others).append(path)
+            elif is_image:
+                hidden.append(path)
+    return Scan(sorted(images), sorted(others), sorted(hidden))
 
 
 def scan_labelled(folder: Path, one_part: bool = True) -> LabelledScan:

@@ -24,10 +24,12 @@ class Prepared:
     Attributes:
         image: uint8 (28, 28), ink 255 on paper 0.
         steps: what was done to the picture, in order, one phrase per step.
+        turn: "clockwise" or "counterclockwise" if the picture lay on its side and was turned by 90°, else empty.
     """
 
     image: np.ndarray
     steps: tuple[str, ...]
+    turn: str = ""
 
 
 def prepare_file(source: Path | bytes) -> Prepared:

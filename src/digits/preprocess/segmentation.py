@@ -9,10 +9,12 @@ from digits.preprocess import Prepared
 from digits.preprocess.decoding import at_working_size
 from digits.preprocess.frame import set_in_frame
 from digits.preprocess.ink import Ink, find_ink
+from digits.preprocess.page import find_page
 from digits.preprocess.parts import LEAST_DARKNESS, lies_along_the_border
 
-# Larger pictures are scaled down to this size in pixels first: a page of digits needs more than a single one.
-SIDE = 1000
+# Larger pictures are scaled down to this size in pixels first: a page of digits needs more than a single one. Where the
+# digits are lower than the second number, or too small to be found, the picture is looked at again, up to the third.
+SIDE, LOWEST, LARGEST_SIDE = 1000, 40, 4000
 # If ink covers more than the first fraction of the picture's border, it may be a shadow. The paper is then estimated in
 # windows of the second fraction of the shorter side, limited by OpenCV to the third, in pixels.
 SHADOW_BORDER, SHADOW_WINDOW, LARGEST_WINDOW = 0.01, 0.5, 201
@@ -41,6 +43,10 @@ SHARED_HEIGHT = 0.4
 # at least this fraction of the width away from either side.
 WAIST, CUT_HEIGHT, CUT_SIDE = 0.25, 0.65, 0.25
 NO_DIGITS = "there are no digits on it, only specks or lines"
+# A mark beside digits, such as a minus, is at most this wide, at most this far beyond or into a digit's height and
+# width, and at most this far from it.
+LONGEST_MARK, MARK_REACH, MARK_GAP = 1.3, 0.15, 1.5
+MARK = "too low for a digit: a minus, a point or a dash"
 CUT = "cut apart where two digits seemed to touch"
 # Strokes alone cover at most this fraction of a picture.
 MOST_INK = 0.2
@@ -50,48 +56,100 @@ MARGIN = 2
 
 @dataclass(frozen=True)
 class FoundDigit:
-    """A digit found on a picture.
+    """A digit found on a picture, or a mark beside one that is none.
 
     Attributes:
         box: left, top, width and height in pixels of the original picture.
         row: index of its row, from 0 at the top.
         prepared: the preprocessed digit.
         doubt: why it may not be a single digit, in a few words; empty if there is no reason to doubt it.
+        is_digit: False for a mark that is too low to be a digit: a minus, a decimal point.
     """
 
     box: tuple[int, int, int, int]
     row: int
     prepared: Prepared
     doubt: str = ""
+    is_digit: bool = True
 
 
 def find_digits(grey: np.ndarray) -> list[FoundDigit]:
     """Find the digits on a greyscale picture, uint8 (height, width), in reading order: row by row, left to right.
 
+    Marks in a row of digits that are too low to be digits are among them. A sheet on a desk is rectified first.
+
     Raises:
         ValueError: the picture is blank, or nothing on it could be a digit.
     """
+    if page := find_page(grey):
+        found = _at_a_fitting_size(page.grey)
+        return [replace(digit, box=_box(digit.box, page.to_picture)) for digit in found]
+    return _at_a_fitting_size(grey)
+
+
+def _at_a_fitting_size(grey: np.ndarray) -> list[FoundDigit]:
     small = at_working_size(grey, SIDE)
-    ink = _find_ink(small)
+    large = at_working_size(grey, LARGEST_SIDE)
+    try:
+        found = _find(small)
+    except ValueError:
+        if large is small:
+            raise
+        found = []
+    scale = np.array(grey.shape[::-1]) / small.shape[::-1]
+    if large is not small and (not found or np.median([digit.box[3] for digit in found]) < LOWEST):
+        scale, found = np.array(grey.shape[::-1]) / large.shape[::-1], _find(large)
+    return [replace(digit, box=_box(digit.box, np.diag([*scale, 1]))) for digit in found]
+
+
+def _box(box: tuple[int, int, int, int], homography: np.ndarray) -> tuple[int, int, int, int]:
+    """The box around a box after a homography, float (3, 3)."""
+    left, top, width, height = box
+    corners = np.array([[[left, top], [left + width, top], [left + width, top + height], [left, top + height]]], float)
+    moved = cv2.perspectiveTransform(corners, homography.astype(float))[0]
+    start, end = moved.min(axis=0).round().astype(int).tolist(), moved.max(axis=0).round().astype(int).tolist()
+    return (*start, max(1, end[0] - start[0]), max(1, end[1] - start[1]))
+
+
+def _find(grey: np.ndarray) -> list[FoundDigit]:
+    """What `find_digits` does, at one size, with boxes in its pixels."""
+    ink = _find_ink(grey)
     labels, parts, boxes, typical_height = _digit_sized(ink)
     parts, boxes, is_cut = _cut_apart(labels, parts, boxes, typical_height)
     groups = _joined(boxes, typical_height)
     edges = np.array([_around(boxes[group]) for group in groups])
     width, height = (edges[:, 2:] - edges[:, :2]).T
-    # Leave out dots, dashes and lines.
-    kept = np.flatnonzero((height >= LOW * typical_height) & (width <= LONG * height))
+    is_digit = (height >= LOW * typical_height) & (width <= LONG * height)
+    kept = np.flatnonzero(is_digit)
     if len(kept) == 0 or len(parts) > MOST_PARTS_EACH * len(kept) + SOME_PARTS:
         raise ValueError(NO_DIGITS)
-    scale = np.array(grey.shape[::-1]) / small.shape[::-1]
     found = []
-    for row, indices in enumerate(_rows(edges[kept])):
-        for index in kept[indices]:
+    rows = [kept[indices].tolist() for indices in _rows(edges[kept])]
+    for mark in np.flatnonzero(~is_digit & (width <= LONGEST_MARK * typical_height)).tolist():
+        _add_mark(rows, mark, edges, typical_height)
+    for row, indices in enumerate(rows):
+        for index in indices:
             prepared = _prepare(ink, labels, parts[groups[index]], edges[index])
-            start, end = ((edges[index].reshape(2, 2) + ink.origin) * scale).round().astype(int).tolist()
-            box = (*start, max(1, end[0] - start[0]), max(1, end[1] - start[1]))
+            left, top, right, bottom = (edges[index] + np.tile(ink.origin, 2)).tolist()
             doubt = CUT if is_cut[groups[index]].any() else _doubt(edges[index], typical_height)
-            found.append(FoundDigit(box, row, prepared, doubt))
+            box = (left, top, right - left, bottom - top)
+            found.append(FoundDigit(box, row, prepared, doubt if is_digit[index] else MARK, bool(is_digit[index])))
     return found
+
+
+def _add_mark(rows: list[list[int]], mark: int, edges: np.ndarray, typical_height: float) -> None:
+    """Put a mark at its place in the row of digits that it is in, if it is in one."""
+    left, top, right, bottom = edges[mark]
+    for row in rows:
+        nearest = min(row, key=lambda index: max(edges[index, 0] - right, left - edges[index, 2]))
+        gap = max(edges[nearest, 0] - right, left - edges[nearest, 2])
+        reach = MARK_REACH * typical_height
+        # Neither beyond the row nor above or below a digit.
+        beside = edges[nearest, 1] - reach <= (top + bottom) / 2 <= edges[nearest, 3] + reach
+        if beside and -reach <= gap <= MARK_GAP * typical_height:
+            row.append(mark)
+            row.sort(key=lambda index: edges[index, 0] + edges[index, 2])
+            return
 
 
 def is_one_piece(grey: np.ndarray) -> bool:
@@ -154,7 +212,7 @@ def _digit_sized(ink: Ink) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     widths = stats[:, cv2.CC_STAT_WIDTH]
     is_digit &= np.maximum(widths, heights) >= SPECK * typical_height
     # A line close to several digits would join them.
-    is_digit &= (widths <= typical_height) | (heights >= LOW * typical_height)
+    is_digit &= (widths <= LONGEST_MARK * typical_height) | (heights >= LOW * typical_height)
     is_digit &= mean_darkness >= np.where(touches, DARKNESS_AT_BORDER, LEAST_DARKNESS) * typical_darkness
     if typical_height < LEAST_HEIGHT or is_digit.sum() > MOST_PARTS:
         raise ValueError(NO_DIGITS)

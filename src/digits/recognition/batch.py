@@ -1,16 +1,18 @@
 """From the paths on a command line to verdicts, one for each picture or each digit on it, in the order of the paths."""
 
 import glob
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from digits import preprocess
 from digits.checkpoints.recognizer import Recognizer
 from digits.data import folders
-from digits.preprocess.segmentation import SIDE, FoundDigit, find_digits
+from digits.preprocess.segmentation import LARGEST_SIDE, SIDE, FoundDigit, find_digits
+from digits.recognition.picture import judge_looks, look_at
 from digits.recognition.verdict import Verdict, judge
 
 BLOCK = 64
@@ -18,6 +20,8 @@ NO_IMAGE = f"no {preprocess.FORMATS} image in this folder"
 NEW_ROW = "\n"
 # RGB of the boxes around digits, and around those to look at.
 BLUE, ORANGE = (31, 95, 196), (190, 110, 0)
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,10 @@ class Answer:
     error: str = ""
 
     def as_json(self) -> dict:
-        """`path`, `prediction`, `confidence`, `verdict` and `probabilities`; or `path` and `error`."""
-        return {"path": str(self.path)} | (self.verdict.as_json() if self.verdict else {"error": self.error})
+        """`path`, the verdict's fields and `turned`; or `path` and `error`."""
+        if not self.verdict or not self.prepared:
+            return {"path": str(self.path), "error": self.error}
+        return {"path": str(self.path)} | self.verdict.as_json() | {"turned": self.prepared.turn}
 
 
 @dataclass(frozen=True)
@@ -71,11 +77,19 @@ class Number:
 
 
 def as_text(digits: Sequence[FoundDigit], verdicts: Sequence[Verdict]) -> str:
-    """The answers in reading order, one line for each row."""
+    """The answers in reading order, one line for each row; "?" where something looks like no digit."""
     rows: dict[int, str] = {}
     for digit, verdict in zip(digits, verdicts, strict=True):
-        rows[digit.row] = rows.get(digit.row, "") + str(verdict.answer)
+        rows[digit.row] = rows.get(digit.row, "") + verdict.symbol
     return NEW_ROW.join(rows.values())
+
+
+def without_marks(digits: Sequence[FoundDigit], verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The verdicts on what was found on a picture, where a mark that can't be a digit looks like none."""
+    return [
+        verdict if digit.is_digit else replace(verdict, is_familiar=False)
+        for digit, verdict in zip(digits, verdicts, strict=True)
+    ]
 
 
 def mark_digits(picture: np.ndarray, digits: Sequence[FoundDigit], verdicts: Sequence[Verdict]) -> np.ndarray:
@@ -111,7 +125,7 @@ def mark_digits(picture: np.ndarray, digits: Sequence[FoundDigit], verdicts: Seq
         colour = ORANGE if is_doubtful else BLUE
         left, top, right, bottom = left - line, top + room - line, left + width + line, top + room + height + line
         pen.rectangle((left, top, right, bottom), outline=colour, width=line)
-        text = f"{verdict.answer}{'?' if is_doubtful else ''}"
+        text = f"{verdict.symbol}{'?' if is_doubtful and verdict.is_familiar else ''}"
         label = (left, top - 1.15 * letters, left + 0.75 * letters * (0.35 + 0.75 * len(text)), top)
         pen.rectangle(label, fill=colour)
         pen.text(((label[0] + label[2]) / 2, (label[1] + label[3]) / 2), text, "white", font, "mm")
@@ -126,14 +140,16 @@ def describe(answer: Answer | Number, top: int) -> str:
     if isinstance(answer, Number):
         return _describe_number(answer)
     assert answer.verdict, "a picture that couldn't be read has no verdict"
-    return f"{answer.path}: {answer.verdict.describe(top)}"
+    assert answer.prepared
+    turned = f"; turned by 90° {answer.prepared.turn}" if answer.prepared.turn else ""
+    return f"{answer.path}: {answer.verdict.describe(top)}{turned}"
 
 
 def _describe_number(number: Number) -> str:
     lines = [f"{number.path}: {as_text(number.digits, number.verdicts).replace(NEW_ROW, ' ')}"]
     for digit, verdict in zip(number.digits, number.verdicts, strict=True):
         left, top, width, height = digit.box
-        line = f"  {verdict.answer}  {verdict.certainty:>8}  {width}×{height} pixels at ({left}, {top})"
+        line = f"  {verdict.symbol}  {verdict.certainty:>8}  {width}×{height} pixels at ({left}, {top})"
         lines.append(line + (f", doubtful: {digit.doubt}" if digit.doubt else ""))
     return "\n".join(lines)
 
@@ -144,48 +160,75 @@ def find_images(arguments: Iterable[str]) -> Iterator[Path]:
     A name without a file is passed on, so that it is reported at its place in the output.
     """
     for argument in arguments:
-        path = Path(argument)
-        if path.is_dir():
-            found = folders.scan(path, recursive=True).images
-        elif path.exists():
-            found = [path]
-        else:
-            found = [Path(name) for name in glob.glob(argument, recursive=True) if Path(name).is_file()]
-        yield from sorted(found) or [path]
+        try:
+            found = _found(argument)
+        except OSError:
+            # The system refuses to look up a name that is too long.
+            found = []
+        yield from sorted(found) or [Path(argument)]
+
+
+def _found(argument: str) -> list[Path]:
+    path = Path(argument)
+    if path.is_dir():
+        return folders.scan(path, recursive=True).images
+    if path.exists():
+        return [path]
+    return [Path(name) for name in glob.glob(argument, recursive=True) if Path(name).is_file()]
+
+
+def passed_over(arguments: Iterable[str]) -> list[str]:
+    """What `find_images` leaves out of folders, in a line for each reason with the first of the names."""
+    scans = [folders.scan(Path(argument), recursive=True) for argument in arguments]
+    others = [path for scan in scans for path in scan.others if path.name.lower() not in folders.UNMENTIONED]
+    reasons = {
+        "begins with a dot": [path for scan in scans for path in scan.hidden],
+        "can't be opened": [path for path in others if path.is_dir()],
+        "is no image": [path for path in others if not path.is_dir()],
+    }
+    return [
+        f"passed over {paths[0]}, which {reason}" + (f", and {len(paths) - 1} more" if len(paths) > 1 else "")
+        for reason, paths in reasons.items()
+        if paths
+    ]
 
 
 def answer_all(paths: Sequence[Path], recogniser: Recognizer) -> Iterator[Answer]:
     """Read and recognise each picture; one that can't be read becomes an answer with an error."""
     for start in range(0, len(paths), BLOCK):
-        answers = [_prepare(path) for path in paths[start : start + BLOCK]]
-        images = [answer.prepared.image for answer in answers if answer.prepared]
-        verdicts = iter(judge(recogniser, np.stack(images)) if images else ())
-        for answer in answers:
-            yield replace(answer, verdict=next(verdicts)) if answer.prepared else answer
+        looks = [
+            (path, *_read(path, lambda path: look_at(preprocess.read_grey(path)))) for path in paths[start:][:BLOCK]
+        ]
+        judged = iter(judge_looks(recogniser, [look for _, look, _ in looks if look]))
+        for path, look, error in looks:
+            yield Answer(path, *next(judged)) if look else Answer(path, error=error)
 
 
 def read_numbers(paths: Sequence[Path], recogniser: Recognizer) -> Iterator[Number]:
     """Find and recognise all digits of each picture; one that can't be read becomes a number with an error."""
     for path in paths:
-        if path.is_dir():
-            yield Number(path, error=f"{path}: {NO_IMAGE}")
-            continue
-        try:
-            picture = preprocess.read_grey(path, SIDE)
-            digits = find_digits(picture)
-        except ValueError as error:
-            yield Number(path, error=f"{path}: {error}")
-        except OSError as error:
-            yield Number(path, error=str(error))
+        found, error = _read(path, _find)
+        if found is None:
+            yield Number(path, error=error)
         else:
-            images = np.stack([digit.prepared.image for digit in digits])
-            yield Number(path, picture, digits, judge(recogniser, images))
+            picture, digits = found
+            verdicts = judge(recogniser, np.stack([digit.prepared.image for digit in digits]))
+            yield Number(path, picture, digits, without_marks(digits, verdicts))
 
 
-def _prepare(path: Path) -> Answer:
-    if path.is_dir():
-        return Answer(path, error=f"{path}: {NO_IMAGE}")
+def _find(path: Path) -> tuple[np.ndarray, list[FoundDigit]]:
+    picture = preprocess.read_grey(path, LARGEST_SIDE)
+    return picture, find_digits(picture)
+
+
+def _read(path: Path, read: Callable[[Path], Read]) -> tuple[Read | None, str]:
+    """What `read` makes of a picture, and an empty string; or None and why it can't be read."""
     try:
-        return Answer(path, preprocess.prepare_file(path))
-    except (ValueError, OSError) as error:
-        return Answer(path, error=str(error))
+        if path.is_dir():
+            raise ValueError(NO_IMAGE)
+        return read(path), ""
+    except ValueError as error:
+        return None, f"{path}: {error}"
+    except OSError as error:
+        # Also of names that are too long, which the system refuses to look up.
+        return None, str(error) if error.strerror is None else f"{path}: {error.strerror}"

@@ -19,7 +19,7 @@ from digits.reporting.words import listing, percent
 # like those of validation.
 SURE_THRESHOLD = 0.8
 
-State = Literal["sure", "not sure", "looks like no digit"]
+State = Literal["sure", "not sure", "looks like no digit", "several digits"]
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,23 @@ class Verdict:
         probabilities: calibrated probabilities of the ten digits, float64 (10,).
         sure_threshold: the confidence from which the model is sure.
         is_familiar: whether the image looks like the digits that the model learned from.
+        digits_found: how many digits are on the picture that the image was made of.
     """
 
     probabilities: np.ndarray
     sure_threshold: float = SURE_THRESHOLD
     is_familiar: bool = True
+    digits_found: int = 1
 
     @property
     def answer(self) -> int:
         """The most probable digit."""
         return int(self.probabilities.argmax())
+
+    @property
+    def symbol(self) -> str:
+        """The answer as it stands in a number; "?" for what looks like no digit."""
+        return str(self.answer) if self.is_familiar else "?"
 
     @property
     def confidence(self) -> float:
@@ -49,6 +56,8 @@ class Verdict:
     @property
     def state(self) -> State:
         """Whether to rely on the answer, in the words that are shown."""
+        if self.digits_found > 1:
+            return "several digits"
         if not self.is_familiar:
             return "looks like no digit"
         return "sure" if self.confidence >= self.sure_threshold else "not sure"
@@ -71,7 +80,9 @@ class Verdict:
 
     @property
     def headline(self) -> str:
-        """The state in a few words: `> 99.9 % sure`, `not sure`, `looks like no digit`."""
+        """The state in a few words: `> 99.9 % sure`, `not sure`, `looks like no digit`, `3 digits found`."""
+        if self.state == "several digits":
+            return f"{self.digits_found} digits found"
         return f"{percent(self.confidence)} sure" if self.is_sure else self.state
 
     def alternatives(self, top: int) -> str:
@@ -79,21 +90,24 @@ class Verdict:
         first, *others = [f"{digit} ({percent(probability)})" for digit, probability in self.ranked[:top]]
         if self.is_sure:
             return f"next: {listing(others)}" if others else ""
-        opening = f"perhaps {first}" if self.is_familiar else f"if it is one: {first}"
+        openings = {"not sure": "perhaps", "looks like no digit": "if it is one:", "several digits": "read as one:"}
+        opening = f"{openings[self.state]} {first}"
         return f"{opening}, or else {listing(others)}" if others else opening
 
     def describe(self, top: int) -> str:
-        """The verdict in one line, with the `top` most probable digits."""
+        """The verdict in one line, as the shell shows it, with the `top` most probable digits."""
         if self.is_sure:
             return "; ".join(filter(None, (f"{self.answer}, {self.headline}", self.alternatives(top))))
-        return f"{self.headline}{': ' if self.is_familiar else '; '}{self.alternatives(top)}"
+        hint = ", try --many" if self.state == "several digits" else ""
+        return f"{self.headline}{hint}{': ' if self.state == 'not sure' else '; '}{self.alternatives(top)}"
 
     def as_json(self) -> dict:
-        """`prediction`, `confidence`, `verdict` (the state) and `probabilities`."""
+        """`prediction`, `confidence`, `verdict` (the state), `digits_found` and `probabilities`."""
         return {
             "prediction": self.answer,
             "confidence": self.confidence,
             "verdict": self.state,
+            "digits_found": self.digits_found,
             "probabilities": [float(probability) for probability in self.probabilities],
         }
 
