@@ -38,7 +38,7 @@ MOST_BYTES = 6_000_000_000
 SHARE = 500
 LIBRARY = str(paths.ROOT / "src" / "digits")
 Kind = Literal["pictures", "models", "cards", "studies", "datasets"]
-HEADINGS = ("files", "read", "refused", "failed", "slowest", "memory", "rate")
+HEADINGS = ("files", "read", "refused", "ended", "failed", "slowest", "memory", "rate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Attempt:
-    """How a damaged file was read: `read`, `refused` or `failed`, with the reason for the last of these."""
+    """How a damaged file was read: `read`, `refused`, `ended` or `failed`, with the reason for the last of these.
+
+    The reading of a file is ended only where the project itself confines it.
+    """
 
     outcome: str
     problem: str = ""
@@ -100,7 +103,7 @@ def fuzz(kind: str, options: Options, output_dir: Path) -> int:
                 print(f"{kind} {index}, {seed.name}: {attempt.problem.splitlines()[-1]:.200}", flush=True)
                 (output_dir / f"{kind}-{index}-{seed.name}").write_bytes(content)
                 files.write_text(output_dir / f"{kind}-{index}.txt", attempt.problem)
-    counts = [options.count, *(outcomes[outcome] for outcome in HEADINGS[1:4])]
+    counts = [options.count, *(outcomes[outcome] for outcome in HEADINGS[1:5])]
     rate = options.count / (time.perf_counter() - began)
     measures = f"{slowest:>7.2f} s", f"{peak / 1e6:>6.0f} MB", f"{rate:>7.0f}/s"
     print(f"{kind:10}", *(f"{count:>9,}" for count in counts), *measures, flush=True)
@@ -142,7 +145,8 @@ def attempts(kind: str, damaged, options: Options, folder: Path):
                 if not share or not process.exitcode:
                     continue
                 reason = f"it took longer than {SECONDS} s" if process.exitcode == -signal.SIGALRM else "it crashed"
-                attempt = Attempt("failed", f"{reason} (status {process.exitcode})")
+                failed = Attempt("failed", f"{reason} (status {process.exitcode})")
+                attempt = Attempt("ended") if TARGETS[kind].is_confined else failed
             yield share.popleft(), attempt
 
 

@@ -45,11 +45,13 @@ class Target:
 
     Attributes:
         seeds: takes a folder for files that it needs on the way.
+        is_confined: whether the project itself reads such files in a process with limits, which ends what hangs.
         read: takes a file's path; an AssertionError if what it returns isn't right.
     """
 
     seeds: Callable[[Path], Iterator[Seed]]
     read: Callable[[Path], None]
+    is_confined: bool = False
 
 
 @cache
@@ -201,7 +203,7 @@ def _read_data_set(path: Path) -> None:
 
 TARGETS = {
     "pictures": Target(_pictures, _read_picture),
-    "models": Target(_models, _read_model),
+    "models": Target(_models, _read_model, is_confined=True),
     "cards": Target(_cards, _read_card),
     "studies": Target(_studies, _read_study),
     "datasets": Target(_data_sets, _read_data_set),

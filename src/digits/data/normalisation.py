@@ -109,7 +109,7 @@ def normalise_labels(labels: np.ndarray, count: int, name: str) -> tuple[np.ndar
         with unreadable_as(problem):
             found, places = np.unique(labels, return_inverse=True)
             texts = [text.decode(errors="replace") if isinstance(text, bytes) else str(text) for text in found]
-        digits = [names.digit_of_label(text) for text in texts]
+            digits = [names.digit_of_label(text) for text in texts]
         if None in digits:
             raise ValueError(f"{problem}, such as {texts[digits.index(None)][:20]!r}")
         return np.array(digits, np.uint8)[places], "labels in words" if any(map(str.isalpha, texts)) else read_as
