@@ -1,6 +1,7 @@
 """Compare, without a browser: a row a model, those that disagree marked, those that can't be opened named."""
 
 import json
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -17,6 +18,7 @@ from tests.app.apptest import (
     cells,
     certainty,
     in_percent,
+    open_at_once,
     paths_in,
     pixels,
     rows,
@@ -117,6 +119,17 @@ def test_broken_checkpoints_are_left_out_with_a_sentence_and_the_others_stay(at,
     assert warning.startswith("mnist_mlp is left out: ")
     assert not paths_in(warning)
     assert not at.errors
+
+
+def test_a_file_without_a_card_is_run_only_for_those_who_choose_it(at, tmp_path, monkeypatch):
+    folder = borrow_models(monkeypatch, tmp_path, "mnist_cnn", "mnist_mlp")
+    for suffix in ("keras", "onnx"):
+        shutil.copy(folder / f"mnist_mlp.{suffix}", folder / f"stray.{suffix}")
+    open_at_once(monkeypatch)
+    at.set(model="mnist_cnn").sample(0)
+    assert sorted(table(at)) == ["mnist_cnn", "mnist_mlp"]
+    at.set(model="stray")
+    assert sorted(table(at)) == ["mnist_cnn", "mnist_mlp", "stray"]
 
 
 def test_no_model_that_works_leaves_a_sentence(at, tmp_path, monkeypatch):
