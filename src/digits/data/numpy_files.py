@@ -1,6 +1,7 @@
 """Read `.npy` and `.npz` files without pickle, of bounded size, with one-line errors for damaged ones."""
 
 import math
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -82,7 +83,10 @@ def check_sizes(contents: Contents, path: Path) -> None:
 def unreadable_as(message: str) -> Iterator[None]:
     """Turn whatever the block raises into a ValueError with this message, except that a file is missing or locked."""
     try:
-        yield
+        with warnings.catch_warnings():
+            # Python warns of odd text in the header of an array.
+            warnings.simplefilter("ignore")
+            yield
     except (FileNotFoundError, PermissionError):
         raise
     # A damaged file fails anywhere, with many kinds of exceptions.
