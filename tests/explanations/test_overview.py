@@ -269,9 +269,8 @@ def test_a_convolution_that_leaves_single_places_is_passed_over(background, two,
         outputs["probabilities"] = softmax(outputs["logits"], axis=1)
         return [outputs[name] for name in names]
 
-    recogniser = recognizer.Recognizer(
-        "small", tmp_path / "small.keras", {}, run, ("features", "logits", "probabilities"), {"feature_layer": "maps"}
-    )
+    path, outputs = tmp_path / "small.keras", ("features", "logits", "probabilities")
+    recogniser = recognizer.Recognizer("small", path, {}, run, outputs, {"feature_layer": "maps"}, network=path)
     few = replace(background, corruptions=())
     one = overview.explain_model(recogniser, replace(two, labels=None), few, ["saliency"])
     assert {layer: each.shape for layer, each in one.feature_maps.items()} == {"maps": (2, 3, 3, 3)}
