@@ -73,6 +73,14 @@ def test_most_numbers_are_read_as_they_were_written(cnn, some_digits):
     assert right >= 36
 
 
+def test_small_digits_on_a_large_page_are_cut_from_all_of_its_pixels(cnn, some_digits):
+    page = np.full((3000, 4000), 230, np.uint8)
+    for place, image in enumerate(some_digits.images[5:12]):
+        digit = cv2.resize(image, (60, 60), interpolation=cv2.INTER_CUBIC)
+        page[1500:1560, 1000 + 110 * place : 1060 + 110 * place] -= (0.7 * digit).astype(np.uint8)
+    assert answers(cnn, page) == written(some_digits.labels[5:12], 7)
+
+
 def half_in_shadow(page: np.ndarray) -> np.ndarray:
     rows, columns = np.indices(page.shape)
     return page * np.where(rows / len(page) + columns / page.shape[1] > 1.1, 0.5, 1)

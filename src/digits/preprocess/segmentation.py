@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from digits.preprocess import Prepared
+from digits.preprocess import Prepared, prepare
 from digits.preprocess.decoding import at_working_size
 from digits.preprocess.frame import set_in_frame
 from digits.preprocess.ink import Ink, find_ink
@@ -13,8 +13,9 @@ from digits.preprocess.page import find_page
 from digits.preprocess.parts import LEAST_DARKNESS, lies_along_the_border
 
 # Larger pictures are scaled down to this size in pixels first: a page of digits needs more than a single one. Where the
-# digits are lower than the second number, or too small to be found, the picture is looked at again, up to the third.
-SIDE, LOWEST, LARGEST_SIDE = 1000, 40, 4000
+# digits are too small to be found, they are sought again at the second size. Digits that are lower than the third are
+# cut out of the picture as it is, with this fraction of their height as paper around them.
+SIDE, LARGEST_SIDE, LOWEST, PAPER_AROUND = 1000, 4000, 40, 0.2
 # If ink covers more than the first fraction of the picture's border, it may be a shadow. The paper is then estimated in
 # windows of the second fraction of the shorter side, limited by OpenCV to the third, in pixels.
 SHADOW_BORDER, SHADOW_WINDOW, LARGEST_WINDOW = 0.01, 0.5, 201
@@ -88,18 +89,34 @@ def find_digits(grey: np.ndarray) -> list[FoundDigit]:
 
 
 def _at_a_fitting_size(grey: np.ndarray) -> list[FoundDigit]:
-    small = at_working_size(grey, SIDE)
-    large = at_working_size(grey, LARGEST_SIDE)
+    """What is found at the usual size, or else at the largest; small digits are then cut from the whole picture."""
     try:
+        small = at_working_size(grey, SIDE)
         found = _find(small)
     except ValueError:
-        if large is small:
+        small = at_working_size(grey, LARGEST_SIDE)
+        if max(small.shape) <= SIDE:
             raise
-        found = []
-    scale = np.array(grey.shape[::-1]) / small.shape[::-1]
-    if large is not small and (not found or np.median([digit.box[3] for digit in found]) < LOWEST):
-        scale, found = np.array(grey.shape[::-1]) / large.shape[::-1], _find(large)
-    return [replace(digit, box=_box(digit.box, np.diag([*scale, 1]))) for digit in found]
+        found = _find(small)
+    enlargement = np.array(grey.shape[::-1]) / small.shape[::-1]
+    placed = [replace(digit, box=_box(digit.box, np.diag([*enlargement, 1]))) for digit in found]
+    if small is grey:
+        return placed
+    return [
+        _cut_out(grey, there) if there.is_digit and here.box[3] < LOWEST else there
+        for here, there in zip(found, placed, strict=True)
+    ]
+
+
+def _cut_out(grey: np.ndarray, digit: FoundDigit) -> FoundDigit:
+    """A digit prepared from all of the picture's pixels around it."""
+    left, top, width, height = digit.box
+    around = round(PAPER_AROUND * height)
+    cut = grey[max(0, top - around) : top + height + around, max(0, left - around) : left + width + around]
+    try:
+        return replace(digit, prepared=prepare(cut))
+    except ValueError:
+        return digit
 
 
 def _box(box: tuple[int, int, int, int], homography: np.ndarray) -> tuple[int, int, int, int]:
