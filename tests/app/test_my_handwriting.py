@@ -173,7 +173,9 @@ def test_last_picture_can_be_removed(at, folder, splits):
 def test_file_that_is_no_picture_is_listed_and_left_out(at, kept, folder):
     (folder / "4" / "notes.png").write_text("not a picture")
     at.run()
-    assert at.warnings == ["my_digits/4/notes.png is left out: not a valid PNG, JPEG, BMP, WEBP, TIFF, GIF, AVIF or PPM image"]
+    assert at.warnings == [
+        "my_digits/4/notes.png is left out: not a valid PNG, JPEG, BMP, WEBP, TIFF, GIF, AVIF or PPM image"
+    ]
     assert cells(rows(at.find("table", "mine"))[0])[1].endswith("of 30")
     at.set(removed="4/notes.png").click("Remove it")
     assert not at.warnings
