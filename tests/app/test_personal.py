@@ -248,7 +248,7 @@ def test_what_should_be_looked_at_is_shown_before(at, kept, folder, splits):
     (warning,) = at.run().warnings
     assert warning.splitlines() == [
         "- Few of 0, 2, 3, 4, 5, 7, 8, 9 compared with the others: write some more",
-        "- Left out: 4/notes.txt: no PNG, JPEG, BMP or WEBP image",
+        "- Left out: 4/notes.txt: not an image",
     ]
     (suspect,) = [words(each) for each in at.find("div", "doubts").findall("figure")]
     assert re.fullmatch(r"saved as a 6, but mnist_logistic is (> )?\d\d\.\d % sure that it is a 0", suspect)

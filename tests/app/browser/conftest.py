@@ -25,7 +25,7 @@ from . import visitor
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # A machine that others use too may be slow; nothing is waited for longer than it takes.
-PATIENCE_MS = 20_000
+PATIENCE_MS = 40_000
 FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 

@@ -118,9 +118,9 @@ def with_lambda(config: bytes) -> bytes:
 def test_strangers_model_is_refused_in_a_sentence_or_answers_while_tensorflow_starts(page):
     content = (paths.MODELS / "mnist_mlp.keras").read_bytes()
     refused = {
-        "old.keras": (b"\x89HDF\r\n\x1a\n" + bytes(1000), "Keras's older format"),
+        "old.keras": (b"\x89HDF\r\n\x1a\n" + bytes(1000), "can't be read as HDF5"),
         "lambda.keras": (repacked(content, with_lambda), "the layer 'Lambda' isn't supported"),
-        "letter.keras": (b"Dear reader,\n", "isn't a .keras file"),
+        "letter.keras": (b"Dear reader,\n", "which is a zip archive"),
         "vast.keras": (repacked(content, lambda config: config + bytes(3_000_000)), "larger than 1 MB"),
     }
     visitor.draw(page, visitor.DIGITS[3])
@@ -128,7 +128,7 @@ def test_strangers_model_is_refused_in_a_sentence_or_answers_while_tensorflow_st
     visitor.until(page, visitor.SIGNS["Why"])
     visitor.choose(page, "Method", "Integrated gradients")
     visitor.expect_sentence(page, "needs TensorFlow, which is starting")
-    visitor.caption(page, "Occlusion: redder areas support 3")
+    visitor.until(page, "img[alt='Occlusion: where the evidence for 3 lies']")
 
     visitor.sidebar(page).get_by_text("Your own model").click()
     for name, (bad, words) in refused.items():
@@ -147,4 +147,4 @@ def test_strangers_model_is_refused_in_a_sentence_or_answers_while_tensorflow_st
     visitor.choose(page, "Model", DEFAULT)
     visitor.caption(page, f"as {DEFAULT} sees it")
     visitor.choose(page, "Method", "Integrated gradients")
-    visitor.caption(page, "Integrated gradients: redder areas support 3")
+    visitor.until(page, "img[alt='Integrated gradients: where the evidence for 3 lies']")
