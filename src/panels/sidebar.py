@@ -158,12 +158,13 @@ def show_history() -> None:
 def show_downloads(drawing: Drawing, verdict: Verdict, model: Model) -> None:
     """Offer the drawing as PNG and the verdict as JSON."""
     left, right = st.columns(2)
+    # Made when they are asked for: files that lie ready would be replaced, and then missed, at every stroke.
     left.download_button(
-        "Drawing", thumbnails.png(drawing.picture), "drawing.png", "image/png",
+        "Drawing", lambda: thumbnails.png(drawing.picture), "drawing.png", "image/png",
         icon=":material/download:", on_click="ignore", width="stretch",
     )  # fmt: skip
     right.download_button(
-        "Verdict", _as_json(drawing, verdict, model), "verdict.json", "application/json",
+        "Verdict", lambda: _as_json(drawing, verdict, model), "verdict.json", "application/json",
         icon=":material/download:", on_click="ignore", width="stretch",
     )  # fmt: skip
 

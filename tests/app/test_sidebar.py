@@ -179,7 +179,7 @@ def downloads(monkeypatch) -> dict[str, bytes | str]:
     original = DeltaGenerator.download_button
 
     def noted(self, label, content, name, kind, **more):
-        found[name] = content
+        found[name] = content()
         return original(self, label, content, name, kind, **more)
 
     monkeypatch.setattr(DeltaGenerator, "download_button", noted)
