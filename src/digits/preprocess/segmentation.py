@@ -9,6 +9,7 @@ from digits.preprocess import Prepared, prepare
 from digits.preprocess.decoding import at_working_size
 from digits.preprocess.frame import set_in_frame
 from digits.preprocess.ink import Ink, find_ink
+from digits.preprocess.layout import JOINED_WIDTH, around, join_parts, rows_of
 from digits.preprocess.page import find_page
 from digits.preprocess.parts import LEAST_DARKNESS, lies_along_the_border
 
@@ -28,18 +29,10 @@ MOST_PARTS, MOST_PARTS_EACH, SOME_PARTS = 300, 3, 6
 # Fractions of the digits' typical height, as are all lengths below: smaller parts are specks, and lower ones are dots
 # and dashes. A part whose width is more than the last number times its height is a line.
 SPECK, LOW, LONG = 0.12, 0.4, 6
-# Largest gaps between parts of one digit: one above the other, and a small one beside the other.
-GAP_ABOVE, GAP_BESIDE = 0.3, 0.12
 # A single digit is broken into at most this many pieces, with gaps of at most this fraction of its height.
 MOST_PIECES, BREAK = 4, 0.08
-# Largest height and width of joined parts.
-JOINED_HEIGHT, JOINED_WIDTH = 1.35, 1.1
-# A part below this height is small. A part lies above another if they share this fraction of the narrower one's width.
-SMALL, SHARED_WIDTH = 0.55, 0.5
 # A digit may be two if it is wider than this times its height; it is odd if it is higher or lower than these.
 WIDE, HIGH, TINY = 1.25, 1.9, 0.5
-# Two digits are in one row if they share this fraction of the lower one's height.
-SHARED_HEIGHT = 0.4
 # Touching digits are cut where the ink is at most this thick, if both halves are at least this high. The cut is sought
 # at least this fraction of the width away from either side.
 WAIST, CUT_HEIGHT, CUT_SIDE = 0.25, 0.65, 0.25
@@ -111,8 +104,8 @@ def _at_a_fitting_size(grey: np.ndarray) -> list[FoundDigit]:
 def _cut_out(grey: np.ndarray, digit: FoundDigit) -> FoundDigit:
     """A digit prepared from all of the picture's pixels around it."""
     left, top, width, height = digit.box
-    around = round(PAPER_AROUND * height)
-    cut = grey[max(0, top - around) : top + height + around, max(0, left - around) : left + width + around]
+    paper = round(PAPER_AROUND * height)
+    cut = grey[max(0, top - paper) : top + height + paper, max(0, left - paper) : left + width + paper]
     try:
         return replace(digit, prepared=prepare(cut))
     except ValueError:
@@ -133,15 +126,15 @@ def _find(grey: np.ndarray) -> list[FoundDigit]:
     ink = _find_ink(grey)
     labels, parts, boxes, typical_height = _digit_sized(ink)
     parts, boxes, is_cut = _cut_apart(labels, parts, boxes, typical_height)
-    groups = _joined(boxes, typical_height)
-    edges = np.array([_around(boxes[group]) for group in groups])
+    groups = join_parts(boxes, typical_height)
+    edges = np.array([around(boxes[group]) for group in groups])
     width, height = (edges[:, 2:] - edges[:, :2]).T
     is_digit = (height >= LOW * typical_height) & (width <= LONG * height)
     kept = np.flatnonzero(is_digit)
     if len(kept) == 0 or len(parts) > MOST_PARTS_EACH * len(kept) + SOME_PARTS:
         raise ValueError(NO_DIGITS)
     found = []
-    rows = [kept[indices].tolist() for indices in _rows(edges[kept])]
+    rows = [kept[indices].tolist() for indices in rows_of(edges[kept])]
     for mark in np.flatnonzero(~is_digit & (width <= LONGEST_MARK * typical_height)).tolist():
         _add_mark(rows, mark, edges, typical_height)
     for row, indices in enumerate(rows):
@@ -247,11 +240,6 @@ def _broken_height(boxes: np.ndarray) -> float:
     return height if width <= JOINED_WIDTH * height and gaps.max() <= BREAK * height else 0
 
 
-def _around(boxes: np.ndarray) -> np.ndarray:
-    """The edges (4,) around several boxes, (boxes, 4)."""
-    return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
-
-
 def _cut_apart(
     labels: np.ndarray, parts: np.ndarray, boxes: np.ndarray, typical_height: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -289,52 +277,6 @@ def _cut_apart(
 def _edges(mask: np.ndarray) -> np.ndarray:
     left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
     return np.array([left, top, left + width, top + height])
-
-
-def _joined(boxes: np.ndarray, typical_height: float) -> list[list[int]]:
-    """Group the parts into digits: join the closest two that may belong together until none do."""
-    groups = [[index] for index in range(len(boxes))]
-    boxes = boxes.astype(float)
-    while len(groups) > 1:
-        distances = _distances(boxes, typical_height)
-        one, other = sorted(np.unravel_index(distances.argmin(), distances.shape))
-        if not np.isfinite(distances[one, other]):
-            break
-        boxes[one] = _around(boxes[[one, other]])
-        boxes = np.delete(boxes, other, axis=0)
-        groups[one] += groups.pop(other)
-    return groups
-
-
-def _distances(boxes: np.ndarray, typical_height: float) -> np.ndarray:
-    """Distances between parts that may belong to one digit, (parts, parts), in pixels; infinite for other pairs."""
-    start, end = boxes[:, None, :2], boxes[:, None, 2:]
-    # Gaps along x and y are negative where the boxes overlap.
-    gap_x, gap_y = np.moveaxis(np.maximum(start, boxes[:, :2]) - np.minimum(end, boxes[:, 2:]), -1, 0)
-    wide, high = np.moveaxis(np.maximum(end, boxes[:, 2:]) - np.minimum(start, boxes[:, :2]), -1, 0)
-    width, height = (boxes[:, 2:] - boxes[:, :2]).T
-    is_above = (-gap_x >= SHARED_WIDTH * np.minimum(width[:, None], width)) & (gap_y <= GAP_ABOVE * typical_height)
-    is_beside = np.minimum(height[:, None], height) <= SMALL * typical_height
-    is_beside &= np.maximum(gap_x, gap_y) <= GAP_BESIDE * typical_height
-    is_one = (is_above | is_beside) & (high <= JOINED_HEIGHT * typical_height)
-    is_one &= wide <= np.maximum(JOINED_WIDTH * typical_height, np.maximum(width[:, None], width) + 1)
-    np.fill_diagonal(is_one, False)
-    return np.where(is_one, np.maximum(gap_x, 0) + np.maximum(gap_y, 0), np.inf)
-
-
-def _rows(edges: np.ndarray) -> list[list[int]]:
-    """Indices of the digits, row by row from the top, each row from left to right; rows may slope."""
-    rows: list[list[int]] = []
-    for index in np.argsort(edges[:, 0] + edges[:, 2], kind="stable").tolist():
-        # Compare with the last digit of each row, which is nearer than the first where rows slope.
-        lasts = edges[[row[-1] for row in rows]]
-        shared = np.minimum(lasts[:, 3], edges[index, 3]) - np.maximum(lasts[:, 1], edges[index, 1])
-        shared = shared / np.minimum(lasts[:, 3] - lasts[:, 1], edges[index, 3] - edges[index, 1])
-        if len(rows) and shared.max() >= SHARED_HEIGHT:
-            rows[int(shared.argmax())].append(index)
-        else:
-            rows.append([index])
-    return sorted(rows, key=lambda row: edges[row][:, [1, 3]].mean())
 
 
 def _prepare(ink: Ink, labels: np.ndarray, parts: np.ndarray, edges: np.ndarray) -> Prepared:
