@@ -68,13 +68,8 @@ def saving() -> Scenario:
         publishing.publish(forests[turn % 2], NAME, folder, splits, **facts)
 
     def check(folder: Path) -> bool:
-        if not (folder / f"{NAME}.json").is_file():
-            return False
-        card = cards.read(folder / f"{NAME}.json")
-        try:
-            cards.verify(card, folder)
-        except ValueError:
-            # Between the moves of its files, a checkpoint is refused.
+        card = _whole_card(folder)
+        if not card:
             return False
         found = recognizer.load(NAME, folder).predict_proba(splits.test.images)
         np.testing.assert_allclose(found, answers[int(card["description"][-1])], atol=1e-6)
@@ -179,14 +174,22 @@ def fine_tuning() -> Scenario:
         assert made.card
 
     def check(folder: Path) -> bool:
-        if not (folder / f"{NAME}.json").is_file():
-            return False
-        card = cards.read(folder / f"{NAME}.json")
-        try:
-            cards.verify(card, folder)
-        except ValueError:
+        card = _whole_card(folder)
+        if not card:
             return False
         assert card["base"]["name"] == "mnist_mlp"
         return True
 
     return Scenario(work, check, starts_empty=False)
+
+
+def _whole_card(folder: Path) -> dict:
+    """The card of the checkpoint in a folder; empty if there is none, or its files were being moved there."""
+    if not (folder / f"{NAME}.json").is_file():
+        return {}
+    card = cards.read(folder / f"{NAME}.json")
+    try:
+        cards.verify(card, folder)
+    except ValueError:
+        return {}
+    return card

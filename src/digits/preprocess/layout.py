@@ -2,8 +2,8 @@
 
 import numpy as np
 
-# All lengths are fractions of the digits' typical height. Largest gaps between parts of one digit: one above the other, and
-# a small one beside the other.
+# All lengths are fractions of the digits' typical height.
+# Largest gaps between parts of one digit: one above the other, and a small one beside the other.
 GAP_ABOVE, GAP_BESIDE = 0.3, 0.12
 # Largest height and width of joined parts.
 JOINED_HEIGHT, JOINED_WIDTH = 1.35, 1.1
