@@ -10,6 +10,7 @@ from digits.checkpoints import publishing
 from digits.reporting.figures import save_figure
 from digits.training import loop, plots
 from digits.training.recipe import Recipe, Run
+from digits.training.schedules import Schedule, warmed_cosine
 
 
 def run(
@@ -17,7 +18,7 @@ def run(
     recipe: Recipe,
     run: Run,
     description: str,
-    schedule: Callable[[Any, int], loop.Schedule] = loop.warmed_cosine,
+    schedule: Callable[[Any, int], Schedule] = warmed_cosine,
 ) -> None:
     """Load the digits, train, draw the curves, publish the checkpoint and print its scores.
 
