@@ -17,6 +17,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from digits import data, paths, preprocess
 from digits.checkpoints import cards, forest, publishing, scikit_learn
+from digits.data import hdf5
 from digits.images import SIDE, to_input
 from digits.preprocess import segmentation
 from digits.studies import declaration
@@ -45,13 +46,14 @@ class Target:
 
     Attributes:
         seeds: takes a folder for files that it needs on the way.
-        is_confined: whether the project itself reads such files in a process with limits, which ends what hangs.
         read: takes a file's path; an AssertionError if what it returns isn't right.
+        confined: suffixes of the files that the project itself reads in a process with limits, which ends what hangs;
+            here that process is left out, which would take most of the time.
     """
 
     seeds: Callable[[Path], Iterator[Seed]]
     read: Callable[[Path], None]
-    is_confined: bool = False
+    confined: tuple[str, ...] = ()
 
 
 @cache
@@ -194,6 +196,9 @@ def _idx(array: np.ndarray) -> bytes:
 
 
 def _read_data_set(path: Path) -> None:
+    if path.suffix == ".h5":
+        hdf5.copy(path, path.with_suffix(".npz"))
+        path = path.with_suffix(".npz")
     digits = data.load_labelled(path)
     assert (digits.images.dtype, digits.images.shape) == (np.uint8, (len(digits), SIDE, SIDE))
     assert digits.labels.dtype == np.uint8
@@ -203,8 +208,8 @@ def _read_data_set(path: Path) -> None:
 
 TARGETS = {
     "pictures": Target(_pictures, _read_picture),
-    "models": Target(_models, _read_model, is_confined=True),
+    "models": Target(_models, _read_model, (".keras", ".h5", ".onnx", ".skops", ".npz")),
     "cards": Target(_cards, _read_card),
     "studies": Target(_studies, _read_study),
-    "datasets": Target(_data_sets, _read_data_set),
+    "datasets": Target(_data_sets, _read_data_set, (".h5",)),
 }

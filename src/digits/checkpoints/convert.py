@@ -1,4 +1,4 @@
-"""Open a stranger's model in a process of its own: python -m digits.checkpoints.convert FILE SECONDS MEMORY.
+"""Open a stranger's model in a process of its own: python -m digits.checkpoints.convert FILE LIMITS.
 
 In the current folder it writes what the model can be used by: for a Keras model a copy, `model.keras`, and its export,
 `model.onnx`; for a forest `model.npz`; last `model.json`, what `convert` returns.

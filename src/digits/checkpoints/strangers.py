@@ -109,7 +109,8 @@ def _open_confined(content: bytes, suffix: str, made: Path) -> None:
         folder = Path(name)
         source = folder / f"stranger{suffix}"
         source.write_bytes(content)
-        confinement.run("digits.checkpoints.convert", source.name, folder, with_tensorflow=suffix == ".keras")
+        limits = "Keras model" if suffix == ".keras" else "model"
+        confinement.run("digits.checkpoints.convert", source.name, folder, limits)
         files.output_folder(made.parent)
         for written in (".keras", ".onnx", ".npz", ".json"):
             if (folder / f"model{written}").is_file():

@@ -4,6 +4,7 @@ import csv
 import gzip
 import itertools
 import math
+import tempfile
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ from digits.data.numpy_files import (
     read_npz,
     unreadable_as,
 )
+from digits.untrusted import confinement
 
 PIXELS = 28 * 28
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
@@ -113,53 +115,29 @@ def _opened(path: Path) -> gzip.GzipFile | IO[bytes]:
 
 def _read_npz(path: Path) -> dict[str, Raw]:
     contents = npz_contents(path)
-    found = _find_arrays(contents, path)
+    found = find_arrays(contents, path)
     arrays = read_npz(path, [name for pair in found.values() for name in pair if name])
     return {part: _raw(".npz", arrays, *pair, path) for part, pair in found.items()}
 
 
 def _read_hdf5(path: Path) -> dict[str, Raw]:
-    import h5py
-
-    invalid = f"{path} is not a valid HDF5 file"
-    with unreadable_as(invalid):
-        file = h5py.File(path, "r")
-    with file:
-        with unreadable_as(invalid):
-            groups = {"": file} | {f"{name}/": group for name, group in _members(file, h5py.Group).items()}
-            stored = {
-                prefix + name: array
-                for prefix, group in groups.items()
-                for name, array in _members(group, h5py.Dataset).items()
-                if array.shape is not None and not array.is_virtual and not array.external
-            }
-            contents = {name: (array.dtype, array.shape) for name, array in stored.items()}
-        found = _find_arrays(contents, path)
-        wanted = {name: contents[name] for pair in found.values() for name in pair if name}
-        check_sizes(wanted, path)
-        with unreadable_as(invalid):
-            arrays = {
-                name: np.array(stored[name].asstr()[()], str)
-                if h5py.check_string_dtype(stored[name].dtype)
-                else stored[name][()]
-                for name in wanted
-            }
+    with tempfile.TemporaryDirectory(prefix="digits-") as folder:
+        try:
+            confinement.run("digits.data.hdf5", path.absolute(), Path(folder), "data set")
+        except ValueError as error:
+            raise ValueError(f"{path} can't be read: {error}") from error
+        copied = Path(folder, "digits.npz")
+        found = find_arrays(npz_contents(copied), path)
+        arrays = read_npz(copied, [name for pair in found.values() for name in pair if name])
     return {part: _raw("HDF5", arrays, *pair, path) for part, pair in found.items()}
 
 
-def _members(group, kind: type) -> dict:
-    """The groups or arrays right in a group, without links to elsewhere."""
-    import h5py
+def find_arrays(contents: Contents, path: Path | str) -> dict[str, tuple[str, str]]:
+    """By part of the data set, the names of the arrays of images and of labels, the latter empty if there is none.
 
-    return {
-        name: group[name]
-        for name in group
-        if isinstance(group.get(name, getlink=True), h5py.HardLink) and isinstance(group[name], kind)
-    }
-
-
-def _find_arrays(contents: Contents, path: Path) -> dict[str, tuple[str, str]]:
-    """By part, the names of the arrays of images and of labels, the latter empty if there is none."""
+    Raises:
+        ValueError: no array is named as images, or several are.
+    """
     found = defaultdict(lambda: {"images": [], "labels": []})
     for name in contents:
         kinds = [names.KINDS[token] for token in names.tokens(name) if token in names.KINDS]

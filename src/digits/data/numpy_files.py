@@ -63,7 +63,7 @@ def read_npz(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
             return {name: _read_member(archive, name) for name in names}
 
 
-def check_sizes(contents: Contents, path: Path) -> None:
+def check_sizes(contents: Contents, path: Path | str) -> None:
     """Check that the arrays of a file, given by dtype and shape, aren't too large to read.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A child process with limited memory and time that opens an untrusted file, in a temporary folder of its own."""
+"""A child process with limited memory and time that opens an untrusted file, a model or HDF5, in a temporary folder."""
 
 import os
 import signal
@@ -12,10 +12,15 @@ from digits.jobs import subprocesses
 FILE_BYTES = 30_000_000
 # Seconds in all: a busy machine may not give the process what `LIMITS` allow.
 SECONDS = 55
-# Seconds of computing and bytes of memory. A Keras model normally takes 5 to 20 and 1.0 GB, nearly all of it for
-# TensorFlow; others take up to 5 and 0.3 GB.
-LIMITS = {True: (50, 1_400_000_000), False: (15, 800_000_000)}
-REASON_LENGTH = 300
+# Seconds of computing, bytes of memory, and bytes of a file that is written. A Keras model normally takes 5 to 20 s and
+# 1.0 GB, nearly all of it for TensorFlow; other models take up to 5 s and 0.3 GB. The largest data set that is read has
+# 0.8 GB, and needs as much again while it is decompressed.
+LIMITS = {
+    "Keras model": (50, 1_400_000_000, 2 * FILE_BYTES),
+    "model": (15, 800_000_000, 2 * FILE_BYTES),
+    "data set": (50, 2_000_000_000, 1_000_000_000),
+}
+REASON_LENGTH = 500
 INHERITED = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG")
 ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
@@ -33,21 +38,22 @@ ENVIRONMENT = {
 _turn = Lock()
 
 
-def run(module: str, file: str, folder: Path, with_tensorflow: bool) -> None:
-    """Run a Python module on a file in `folder`, confined.
+def run(module: str, file: str | Path, folder: Path, kind: str) -> None:
+    """Run a Python module on a file, confined, with `folder` as its current folder.
 
     Args:
-        module: it is given the file's name and the arguments of `confine`, which it calls.
+        module: it is given the file's path and the arguments of `confine`, which it calls.
+        kind: of the file, a key of `LIMITS`.
 
     Raises:
         ValueError: the module refused the file, or came to one of its own limits.
         TimeoutError: other files are being opened, or it took more than `SECONDS`.
     """
     if not _turn.acquire(timeout=SECONDS):
-        raise TimeoutError("other models are being opened; try again in a minute")
+        raise TimeoutError("other files are being opened; try again in a minute")
     try:
         result = subprocesses.run_python(
-            ["-m", module, file, *LIMITS[with_tensorflow]],
+            ["-m", module, file, *LIMITS[kind]],
             environment=_environment(folder),
             folder=folder,
             time_limit=SECONDS,
@@ -58,16 +64,16 @@ def run(module: str, file: str, folder: Path, with_tensorflow: bool) -> None:
     if result.outcome == "done":
         return
     if result.status is None:
-        raise TimeoutError(f"the model wasn't opened within {SECONDS} seconds; try again when the machine is less busy")
+        raise TimeoutError(f"the file wasn't opened within {SECONDS} seconds; try again when the machine is less busy")
     if result.status == -getattr(signal, "SIGXCPU", 0):
-        raise ValueError("the model took too long to open and was given up")
+        raise ValueError("it took too long to open and was given up")
     if result.status != 2:
-        raise ValueError("the model needs too much memory, or crashed while it was opened")
+        raise ValueError("it needs too much memory, or crashed while it was opened")
     raise ValueError(result.reason.replace(str(folder), "")[:REASON_LENGTH])
 
 
-def confine(seconds: int, memory: int) -> None:
-    """Limit this process to seconds of computing, bytes of memory, and small files.
+def confine(seconds: int, memory: int, file_bytes: int) -> None:
+    """Limit this process to seconds of computing, bytes of memory, and bytes of a file that it writes.
 
     Windows has no such limits, and macOS enforces only some of them.
     """
@@ -78,7 +84,7 @@ def confine(seconds: int, memory: int) -> None:
     # Data, not addresses: TensorFlow reserves far more of those than it uses, and more with more cores.
     limits = {
         resource.RLIMIT_DATA: memory,
-        resource.RLIMIT_FSIZE: 2 * FILE_BYTES,
+        resource.RLIMIT_FSIZE: file_bytes,
         resource.RLIMIT_CORE: 0,
     }
     for kind, limit in limits.items():
