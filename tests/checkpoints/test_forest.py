@@ -148,6 +148,7 @@ def test_stump_and_chain_answer_as_counted_by_hand(tmp_path):
         (stump(probabilities=np.empty((0, 10))), "2 leaves"),
         (stump(probabilities=np.eye(9)[:2]), "ten probabilities"),
         (stump(probabilities=np.eye(10)[:2] * np.nan), "ten probabilities"),
+        (stump(probabilities=[[np.inf, -np.inf, *[0] * 8]] * 2), "ten probabilities"),
         (stump(probabilities=np.eye(10)[:2] * 2), "ten probabilities"),
         (stump(probabilities=[[2, -1, *[0] * 8]] * 2), "ten probabilities"),
         (stump() | {"features": np.array([5.0, -1, -1])}, "features is float64"),
@@ -203,6 +204,19 @@ def test_damaged_files_are_refused_or_harmless(tmp_path, rng):
         # Dates and the like may differ.
         np.testing.assert_array_equal(found.children, expected.children)
         np.testing.assert_array_equal(found.thresholds, expected.thresholds)
+
+
+def test_threshold_beyond_single_precision_is_never_passed():
+    tree = SimpleNamespace(
+        node_count=3,
+        children_left=np.array([1, -1, -1]),
+        children_right=np.array([2, -1, -1]),
+        feature=np.array([5, -2, -2]),
+        threshold=np.array([1e300, -2, -2]),
+        value=np.eye(10)[:3, None],
+    )
+    found = forest.assemble(forest.flatten(SimpleNamespace(estimators_=[SimpleNamespace(tree_=tree)])))
+    np.testing.assert_array_equal(found.predict_proba(np.ones((1, 784), np.float32)), np.eye(10)[[1]])
 
 
 def test_trees_that_go_round_in_circles_are_refused():

@@ -5,6 +5,7 @@ second, and so on. The order implies the children, so they aren't stored, and a 
 """
 
 import io
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,8 +119,9 @@ def assemble(arrays: Mapping[str, np.ndarray]) -> Forest:
         raise ValueError(f"expected {branching} finite thresholds")
     if len(leaves) != len(features) - branching or leaves.max() >= len(probabilities):
         raise ValueError(f"expected {len(features) - branching} leaves, each with its row of probabilities")
-    # Written so that NaN fails.
-    sums_to_one = np.abs(probabilities.sum(axis=1) - 1) < 1e-6
+    with np.errstate(all="ignore"):
+        # Written so that NaN fails.
+        sums_to_one = np.abs(probabilities.sum(axis=1) - 1) < 1e-6
     if probabilities.shape[1] != 10 or not (np.all(probabilities >= 0) and np.all(sums_to_one)):
         raise ValueError("expected rows of ten probabilities that sum to 1")
     node_thresholds = np.full(len(features), np.inf, np.float32)
@@ -149,7 +151,9 @@ def read(content: bytes) -> Forest:
         ValueError: the file is damaged or holds something else.
     """
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        with warnings.catch_warnings(), np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            # NumPy and Python warn of odd text in the header of an array.
+            warnings.simplefilter("ignore")
             size = sum(member.file_size for member in archive.zip.infolist())
             if size > LARGEST_BYTES:
                 raise ValueError(f"it unpacks to {size:,} bytes, more than {LARGEST_BYTES:,}")
@@ -161,7 +165,9 @@ def read(content: bytes) -> Forest:
 
 def _rounded_down(thresholds: np.ndarray) -> np.ndarray:
     """The largest float32 not above each float64; any float32 pixel is on the same side of both."""
-    nearest = thresholds.astype(np.float32)
+    # What is too large becomes infinite, and then the largest number.
+    with np.errstate(over="ignore"):
+        nearest = thresholds.astype(np.float32)
     return np.where(nearest > thresholds, np.nextafter(nearest, np.float32(-np.inf)), nearest)
 
 

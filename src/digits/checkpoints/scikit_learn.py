@@ -1,5 +1,6 @@
 """Scikit-learn models as checkpoints: linear ones converted to Keras, forests as `.skops` with an `.npz` export."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,10 @@ def load_forest(path: Path):
     from sklearn.ensemble import RandomForestClassifier
 
     try:
-        fitted = skops.io.load(path, trusted=list(FOREST_TYPES))
+        with warnings.catch_warnings():
+            # Of odd text in the header of an array.
+            warnings.simplefilter("ignore")
+            fitted = skops.io.load(path, trusted=list(FOREST_TYPES))
     # skops raises many kinds of exceptions for an untrusted type, a damaged archive or a missing member.
     except Exception as error:
         raise ValueError(f"{path} can't be opened as a forest: {error}") from error
