@@ -23,6 +23,7 @@ def run(
     former_names: Mapping[str, str] = MappingProxyType({}),
     without_effect: Callable[[Options], Mapping[str, Collection[str]]] = lambda _: {},
     without_value: Collection[str] = (),
+    by_architecture: Mapping[str, Options] = MappingProxyType({}),
 ) -> None:
     """Parse the command line and call `main` with it; an error that a user can cause becomes one line.
 
@@ -31,6 +32,7 @@ def run(
         without_effect: returns the options that others leave without effect, in lists by the reason, such as "with
             --image"; it is an error to give one of them.
         without_value: options whose value may be left out at the end or before another option; it is then empty.
+        by_architecture: other defaults, by the values of `--architecture` that bring them.
     """
     arguments = [_renamed(argument, former_names) for argument in sys.argv[1:]]
     for index, (argument, following) in enumerate(zip(arguments, [*arguments[1:], "--"], strict=False)):
@@ -40,7 +42,8 @@ def run(
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     with one_line_errors():
-        options = _parsed(options_type, arguments, (description or "").strip())
+        default = by_architecture.get(_value_of("architecture", arguments))
+        options = _parsed(options_type, arguments, (description or "").strip(), default)
         _check_given(arguments, options, without_effect(options))
         main(options)
 
@@ -56,12 +59,25 @@ def _name(argument: str) -> str:
     return argument.removeprefix("--").replace("-", "_") if is_option else ""
 
 
-def _parsed(options_type: type[Options], arguments: Sequence[str], description: str) -> Options:
+def _value_of(name: str, arguments: Sequence[str]) -> str:
+    """The last value given for an option; empty if there is none."""
+    values = [
+        argument.partition("=")[2] or following
+        for argument, following in zip(arguments, [*arguments[1:], ""], strict=False)
+        if _name(argument.partition("=")[0]) == name
+    ]
+    return values[-1] if values else ""
+
+
+def _parsed(
+    options_type: type[Options], arguments: Sequence[str], description: str, default: Options | None
+) -> Options:
     """The options, from a command line that may be wrong; tyro's errors have many lines."""
     printed = io.StringIO()
+    given: dict[str, Any] = {"default": default} if default else {}
     try:
         with redirect_stderr(printed):
-            return tyro.cli(options_type, args=arguments, description=description)
+            return tyro.cli(options_type, args=arguments, description=description, **given)
     except SystemExit as ended:
         if not ended.code:
             raise

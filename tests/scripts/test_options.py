@@ -26,6 +26,7 @@ IGNORED = [
     ("run_study", "study.toml --models-dir x", "--models-dir has no effect without --ship"),
     ("run_study", "study.toml --workers 2 --scheduler tcp://a:1", "--workers has no effect with --scheduler"),
     ("train_advanced", "--augmentation none --calm-fraction 0.5", "--calm-fraction has no effect without"),
+    ("train_advanced", "--schedule plateau --cycles 2", "--cycles has no effect with --schedule plateau"),
     ("train_baseline", "--models mnist_logistic --trees 9 --svm-c 1", "--trees, --svm-c have no effect on mnist_log"),
     ("train_baseline", "--models digits_8x8_logistic --limit 99", "--limit has no effect on digits_8x8_logistic"),
     ("train_mlp", "--calm 0.5", "--calm_fraction has no effect without --augmentation"),

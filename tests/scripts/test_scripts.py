@@ -200,9 +200,18 @@ def test_a_training_is_quiet_and_ends_with_its_scores(run_script, tmp_path):
     assert "of 10,000 test digits" in process.stdout
 
 
-@pytest.mark.parametrize("trainer", ["train_cnn", "train_advanced"])
-def test_trainer_makes_a_model_that_can_be_used(trainer, run_script, few_digits, tmp_path, some_digits):
-    printed = run_script(trainer, *SMALL, "--no-score-test").stdout
+@pytest.mark.parametrize(
+    ("trainer", "architecture", "schedule"),
+    [
+        ("train_cnn", "cnn", "cosine"),
+        ("train_cnn", "classic", "plateau"),
+        ("train_advanced", "residual_cnn", "cosine"),
+    ],
+)
+def test_trainer_makes_a_model_that_can_be_used(
+    trainer, architecture, schedule, run_script, few_digits, tmp_path, some_digits
+):
+    printed = run_script(trainer, *SMALL, "--no-score-test", "--architecture", architecture).stdout
     assert "of 500 validation digits" in printed
     assert "test digits" not in printed
     assert sorted(file.name for file in (tmp_path / "models").glob("[!.]*")) == [
@@ -212,7 +221,9 @@ def test_trainer_makes_a_model_that_can_be_used(trainer, run_script, few_digits,
     ]
     assert (tmp_path / "reports" / "quick" / "curves.png").is_file()
     card = json.loads((tmp_path / "models" / "quick.json").read_text())
+    assert card["architecture"] == architecture
     assert card["recipe"]["limit"] == 512
+    assert card["recipe"]["schedule"] == schedule
     assert card["training"]["epochs"] == 1
     probabilities = recognizer.load("quick", tmp_path / "models").predict_proba(some_digits.images[:5])
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)

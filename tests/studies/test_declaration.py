@@ -53,6 +53,16 @@ def test_a_declaration_becomes_command_lines(declare):
     ]
 
 
+def test_an_architecture_brings_its_own_recipe(declare):
+    """`classic` trains without augmentation, so a calm end of it has no effect, as it has with the standard network."""
+    assert declare(DECLARED.replace("train_mlp", "train_cnn")).runs()
+    classic = DECLARED.replace("train_mlp", "train_cnn").replace("plain]", 'plain]\narchitecture = "classic"\n')
+    plain, *_ = declare(classic).runs()
+    assert plain.arguments()[-2:] == ["--architecture", "classic"]
+    with pytest.raises(ValueError, match="sets calm_fraction, without effect without --augmentation"):
+        declare(classic.replace('"classic"\n', '"classic"\ncalm_fraction = 0.5'))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [

@@ -16,7 +16,7 @@ import train_cnn
 from digits import data, training
 from digits.augmentation import STRONG
 from digits.images import to_input
-from digits.training import Recipe, Trained, loop, run_state
+from digits.training import Recipe, Trained, loop, run_state, schedules
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +92,19 @@ def test_training_learns_repeats_and_resumes(few, tmp_path, monkeypatch, capsys)
         with zipfile.ZipFile(tmp_path / "cut" / f"{name}.keras") as archive:
             assert json.loads(archive.read("config.json"))["class_name"] == "Functional"
     capsys.readouterr()
+
+
+def test_a_resumed_training_goes_on_with_the_rate_of_its_plateaus(few, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(schedules, "PLATEAU_EPOCHS", 1)
+    recipe = short(schedule="plateau", epochs=4, learning_rate=0.05, ema_momentum=0.0, precision="float32")
+    whole = fit(few, recipe, tmp_path).history
+    expected = [schedules.on_plateaus(0.05, whole["val_loss"][:epoch]) for epoch in range(4)]
+    assert whole["learning_rate"] == pytest.approx(expected)
+    assert expected[3] < 0.05, "there was a plateau"
+    # The last state that was saved is that of the last epoch's beginning.
+    resumed = fit(few, recipe, tmp_path, resume=True).history
+    assert resumed["learning_rate"] == whole["learning_rate"]
+    assert resumed["loss"] == pytest.approx(whole["loss"], rel=1e-5)
 
 
 def test_the_best_epoch_is_kept_not_the_last(few, tmp_path, capsys):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from digits.training import Recipe, WarmRestarts, warmed_cosine
+from digits.training.schedules import on_plateaus
 
 
 def test_the_rate_warms_up_for_an_epoch_then_falls_along_half_a_cosine():
@@ -25,3 +26,18 @@ def test_every_restart_warms_up_and_falls_along_a_cosine_of_its_own():
         np.testing.assert_allclose([float(rates(step)) for step in steps], expected, rtol=1e-4, atol=1e-8)
     with pytest.raises(ValueError, match="expected more epochs or fewer cycles"):
         WarmRestarts(0.01, 300, cycles=2, warmup_steps=100)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_rate_falls_on_plateaus_as_by_kerass_callback(seed):
+    losses = np.random.default_rng(seed).random(30).tolist()
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    network.compile("adam", loss="mse")
+    network.optimizer.learning_rate = 0.01
+    callback = keras.callbacks.ReduceLROnPlateau(patience=3, factor=0.5, min_delta=0)
+    callback.set_model(network)
+    callback.on_train_begin()
+    for epoch, loss in enumerate(losses):
+        callback.on_epoch_end(epoch, {"val_loss": loss})
+        assert on_plateaus(0.01, losses[: epoch + 1]) == pytest.approx(float(network.optimizer.learning_rate))
+    assert on_plateaus(0.01, losses) < 0.01

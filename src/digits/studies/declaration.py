@@ -145,7 +145,8 @@ def _checked(given: dict) -> tuple[str, Options]:
     if trainer not in TRAINERS:
         raise ValueError(f"expected one of these as trainer: {', '.join(TRAINERS)}, got {trainer!r}")
     # The trainer is a script, not a module of the library.
-    recipe: Recipe = runpy.run_path(str(paths.ROOT / "src" / f"{trainer}.py"))["RECIPE"]
+    script = runpy.run_path(str(paths.ROOT / "src" / f"{trainer}.py"))
+    recipe: Recipe = script.get("RECIPES", {}).get(str(options.get("architecture")), script["RECIPE"])
     if reserved := sorted(set(options) & set(RESERVED)):
         raise ValueError(f"sets {', '.join(reserved)}, which the study sets itself")
     if unknown := sorted(set(options) - {field.name for field in fields(recipe)}):

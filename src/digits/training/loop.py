@@ -141,7 +141,7 @@ def fit(
     Args:
         build: returns the untrained network, from float32 (N, 28, 28, 1) to ten probabilities.
         splits: the validation digits choose the epoch; the test digits aren't used.
-        schedule: takes the recipe and the number of steps per epoch and returns the learning rate.
+        schedule: takes the recipe and the number of steps per epoch and returns the learning rate of a cosine recipe.
         folder: where to write `history.json`, `best.keras`, `final.keras`, `state.keras` (to resume from) and
             `recipe.json`; None writes nothing.
         resume: continue the interrupted run in `folder`.
@@ -174,7 +174,7 @@ def fit(
         with layers_computing_in(precision(recipe)):
             network = build()
         history, best_weights = {}, []
-        learning_rate: Any = schedule(recipe, steps)
+        learning_rate: Any = recipe.learning_rate if recipe.schedule == "plateau" else schedule(recipe, steps)
         optimizer = AveragingAdamW(
             learning_rate,
             weight_decay=recipe.weight_decay,
@@ -182,7 +182,7 @@ def fit(
             ema_momentum=recipe.ema_momentum,
         )
         network.compile(optimizer, **compiled)
-    log = run_state.Log(network, recipe.patience, recipe.random_seed, history, best_weights, folder)
+    log = run_state.Log(network, recipe, history, best_weights, folder)
     if log.epochs < recipe.epochs and not log.out_of_patience:
         learner = network
         if recipe.hard_example_fraction < 1:

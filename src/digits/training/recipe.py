@@ -49,6 +49,8 @@ class Recipe:
     """Fraction of each batch that a step learns from: the digits with the largest loss."""
     learning_rate: float = 1e-3
     """Peak learning rate of the schedule."""
+    schedule: Literal["cosine", "plateau"] = "cosine"
+    """Cosine decay, or half the learning rate whenever 3 epochs haven't lowered the validation loss."""
     weight_decay: float = 0.01
     """Decoupled weight decay of AdamW."""
     label_smoothing: float = 0.0
@@ -116,4 +118,7 @@ class Run:
 
 def without_effect(recipe: Recipe) -> dict[str, list[str]]:
     """The options that a recipe leaves without effect, by the reason."""
-    return {"without --augmentation": ["calm_fraction"] if recipe.augmentation == "none" else []}
+    return {
+        "without --augmentation": ["calm_fraction"] if recipe.augmentation == "none" else [],
+        "with --schedule plateau": ["cycles"] if recipe.schedule == "plateau" else [],
+    }

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 
 from digits import files
+from digits.training.recipe import Recipe
+from digits.training.schedules import on_plateaus
 
 FILES = ("state.keras", "best.keras", "final.keras", "history.json")
 
@@ -21,8 +23,7 @@ class Log(keras.callbacks.Callback):
 
     Args:
         network: the network that is trained, compiled with the optimizer.
-        patience: stop after this many epochs without a lower validation loss.
-        seed: of dropout.
+        recipe: of the training, whose patience, seed and schedule are followed.
         history: of the epochs so far, a list of numbers per name.
         best_weights: of the epochs so far.
         folder: for `history.json`, `best.keras` and `state.keras`; None writes nothing.
@@ -31,16 +32,14 @@ class Log(keras.callbacks.Callback):
     def __init__(
         self,
         network: keras.Model,
-        patience: int,
-        seed: int,
+        recipe: Recipe,
         history: dict[str, list[float]],
         best_weights: list[np.ndarray],
         folder: Path | None,
     ) -> None:
         super().__init__()
         self.network = network
-        self.patience = patience
-        self.seed = seed
+        self.recipe = recipe
         self.history = history
         self.best_weights = best_weights
         self.folder = folder
@@ -62,17 +61,23 @@ class Log(keras.callbacks.Callback):
     @property
     def out_of_patience(self) -> bool:
         """Whether too many epochs have passed since the best one."""
-        return self.epochs > 0 and self.epochs - self.best_epoch >= self.patience
+        return self.epochs > 0 and self.epochs - self.best_epoch >= self.recipe.patience
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Save the state after the previous epoch, whose raw weights are in the network again."""
         self.started = time.perf_counter()
         if self.folder and self.epochs:
             _replace_model(self.network, self.folder / "state.keras")
+        if self.recipe.schedule == "plateau":
+            self.network.optimizer.learning_rate = on_plateaus(
+                self.recipe.learning_rate, self.history.get("val_loss", [])
+            )
         # Keras doesn't save dropout's counters, so an epoch's masks are made to depend only on the seed and the epoch.
         counters = [variable for variable in self.network.variables if variable.path.endswith("seed_generator_state")]
         for index, counter in enumerate(counters):
-            counter.assign(np.random.default_rng([self.seed, epoch, index]).integers(2**32, size=2, dtype=np.uint32))
+            counter.assign(
+                np.random.default_rng([self.recipe.random_seed, epoch, index]).integers(2**32, size=2, dtype=np.uint32)
+            )
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Add to the history, and keep the weights if they are the best so far."""

@@ -1,5 +1,7 @@
-"""Learning-rate schedules: one warmed cosine, or several with restarts."""
+"""Learning-rate schedules: one warmed cosine, several with restarts, or a reduction on each plateau."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -7,6 +9,7 @@ import numpy as np
 
 from digits.training.recipe import Recipe
 
+PLATEAU_EPOCHS, PLATEAU_FACTOR = 3, 0.5
 Schedule = keras.optimizers.schedules.LearningRateSchedule
 
 
@@ -18,6 +21,20 @@ def warmed_cosine(recipe: Recipe, steps_per_epoch: int) -> Schedule:
         warmup_target=recipe.learning_rate,
         warmup_steps=steps_per_epoch,
     )
+
+
+def on_plateaus(learning_rate: float, val_losses: Sequence[float]) -> float:
+    """The learning rate after these epochs: halved at the end of each three without a lower validation loss.
+
+    The same as Keras's `ReduceLROnPlateau` with `min_delta=0`, but it depends only on the history, so a resumed
+    training goes on with the same rate.
+    """
+    lowest, waited = math.inf, 0
+    for loss in val_losses:
+        lowest, waited = (loss, 0) if loss < lowest else (lowest, waited + 1)
+        if waited == PLATEAU_EPOCHS:
+            learning_rate, waited = learning_rate * PLATEAU_FACTOR, 0
+    return learning_rate
 
 
 @keras.saving.register_keras_serializable("digits")
