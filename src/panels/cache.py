@@ -7,9 +7,12 @@ import gc
 import glob
 import os
 import sys
-from collections.abc import Callable
+import timeit
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from operator import attrgetter
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -17,15 +20,16 @@ import numpy as np
 import streamlit as st
 
 from digits import backend, data, paths
-from digits.checkpoints import recognizer
+from digits.checkpoints import cards, recognizer, strangers
 from digits.checkpoints.recognizer import Recognizer
 from digits.data import Digits
 from digits.explanations import attribution, counterfactual
 from digits.explanations.activations import Network
 from digits.explanations.attribution import Attribution, ExportedModel
 from digits.jobs.queue import Queue
-from digits.recognition import familiarity
+from digits.recognition import familiarity, stored
 from digits.recognition.verdict import Verdict, judge
+from panels import page
 
 DEFAULT_MODEL = "mnist_advanced"
 # For a page that strangers can open: it takes and keeps no files of theirs and loads no TensorFlow, for small machines.
@@ -50,10 +54,44 @@ BY_KEY: dict[str | type, Callable[[Any], Any]] = {Model: attrgetter("key")}
 
 
 def model_names() -> list[str]:
-    """Names of the checkpoints in `models/`, also of those that came without a card; the default one first."""
+    """Names of the models in `models/`, the most accurate first; last those without a card, or with a damaged one."""
     # A name with a dot in front is a file that is just being written.
-    found = {path.stem for kind in ("json", "keras") for path in paths.MODELS.glob(f"[!.]*.{kind}")}
-    return sorted(found, key=lambda name: (name != DEFAULT_MODEL, name))
+    found = {path.stem for path in paths.MODELS.glob("[!.]*") if path.suffix in (".json", *strangers.KINDS)}
+    return sorted(found, key=lambda name: (-_test_accuracy(name), name))
+
+
+def default_name(names: Sequence[str]) -> str:
+    """The model that answers until another one is chosen."""
+    return DEFAULT_MODEL if DEFAULT_MODEL in names else names[0]
+
+
+def _test_accuracy(name: str) -> float:
+    with suppress(ValueError, OSError):
+        return card(name)["scores"]["test"]["accuracy"]
+    return -1.0
+
+
+def card(name: str) -> dict:
+    """The card of a model as it is on the disk now.
+
+    Raises:
+        FileNotFoundError: it has none.
+        ValueError: it is damaged.
+    """
+    path = paths.MODELS / f"{name}.json"
+    return _read_card(path, path.stat().st_mtime_ns)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _read_card(path: Path, changed: int) -> dict:
+    return cards.read(path)
+
+
+def file_of(name: str) -> Path:
+    """The file of a model by its name: what its card describes, or whatever there is of that name."""
+    kinds = [".json", *strangers.KINDS]
+    found = [paths.MODELS / f"{name}{kind}" for kind in kinds]
+    return next((path for path in found if path.is_file()), found[0])
 
 
 def open_model(name: str) -> Model:
@@ -70,8 +108,16 @@ def open_model(name: str) -> Model:
 
 @st.cache_resource(max_entries=32, show_spinner="Opening the model")
 def _load(name: str, key: str) -> Recognizer:
-    has_card = (paths.MODELS / f"{name}.json").is_file()
-    return recognizer.load(name if has_card else paths.MODELS / f"{name}.keras", paths.MODELS)
+    file = file_of(name)
+    return recognizer.load(name if file.suffix == ".json" else file, paths.MODELS)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_KEY)
+def seconds_a_digit(model: Model) -> float:
+    """How long a model takes for one digit on this computer."""
+    blank = np.zeros((1, 28, 28), np.uint8)
+    # The least of a few is what it takes when nothing else is in its way.
+    return min(timeit.repeat(lambda: model.recogniser.predict_proba(blank), number=1, repeat=5))
 
 
 def verdicts(model: Model, images: np.ndarray) -> list[Verdict]:
@@ -93,8 +139,21 @@ def _reference(model: Model) -> familiarity.Reference:
 
 @st.cache_resource(max_entries=16, show_spinner="Reading the digits", hash_funcs=BY_KEY)
 def own_probabilities(model: Model, images: np.ndarray) -> np.ndarray:
-    """What a model itself says of many images, not calibrated, float32 (N, 10)."""
+    """What a model itself says of some images, not calibrated, float32 (N, 10)."""
     return model.recogniser.predict_proba(images)
+
+
+def test_probabilities(model: Model) -> np.ndarray:
+    """What a model itself says of MNIST's test digits, float32 (N, 10); the page shows how far it is."""
+    images, place = test_digits().images, st.empty()
+
+    def show(share: float) -> None:
+        words = f"{page.literal(model.name)} is reading {len(images):,} test digits, only this once"
+        place.progress(share, f"{words}: {share:.0%}")
+
+    found = stored.probabilities(model.recogniser, images, show)
+    place.empty()
+    return found
 
 
 @st.cache_resource(show_spinner=False)
@@ -178,7 +237,20 @@ def _tensorflow_loader() -> Thread:
 
 def _load_tensorflow() -> None:
     backend.load_keras()
-    # Streamlit looks for garbage after every run of the page; among all that TensorFlow is made of, that takes 0.1 s.
+
+
+def spare_modules() -> None:
+    """Leave out of the search for garbage what has been imported.
+
+    Streamlit searches after every run of the page; among all that TensorFlow is made of, that takes 0.1 s, and the
+    next answer would wait for it.
+    """
+    _freeze(len(sys.modules))
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _freeze(modules: int) -> None:
+    gc.collect()
     gc.freeze()
 
 

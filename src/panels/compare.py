@@ -1,4 +1,4 @@
-"""Compare: the verdicts of all models on the same drawing, one row each, with those that disagree marked."""
+"""Compare: the verdicts of all models on the same drawing, the most accurate first, with those that disagree marked."""
 
 from collections import Counter
 

@@ -40,8 +40,13 @@ def guarded(panel: str) -> Iterator[None]:
 
 def sentence(error: Exception | str) -> str:
     """An error's message without the server's folders, for Markdown."""
+    return literal(without_folders(error))
+
+
+def without_folders(error: Exception | str) -> str:
+    """An error's message in a line, without the server's folders."""
     text = in_one_line(error).replace(f"{paths.ROOT}/", "")
-    return literal(re.sub(r"(?<![\w<])/(?:[^\s/'\"]+/)+", "", text))
+    return re.sub(r"(?<![\w<])/(?:[^\s/'\"]+/)+", "", text)
 
 
 def literal(text: str) -> str:

@@ -1,22 +1,23 @@
 """Models, without a browser: cards as they are written, curves as they were measured, errors as they are made."""
 
 import json
+import re
 
 import numpy as np
 import pytest
+from streamlit.delta_generator import DeltaGenerator
 
 from digits import metrics, paths
 from digits.checkpoints import recognizer
 from panels import cache
-from panels.models import panel as models_panel
+from panels.cache import Model
+from panels.models import charts, summary
 from tests.app.apptest import (
     SHIPPED,
     Page,
     borrow_models,
-    cells,
     chart,
     in_percent,
-    open_at_once,
     paths_in,
     rows,
     words,
@@ -31,25 +32,51 @@ def at(monkeypatch, few_test_digits) -> Page:
 @pytest.fixture
 def of_one(at) -> Page:
     """The classroom's simplest model alone, which makes many errors."""
-    return at.set(model="mnist_logistic", compared_models=["mnist_logistic"])
+    return at.set(model="mnist_logistic", compared_models=["mnist_logistic"], chart="Errors")
 
 
-def expected_card(name: str) -> list[str]:
-    card = json.loads((paths.MODELS / f"{name}.json").read_text())
-    test, seconds = card["scores"]["test"], card["training"]["seconds"]
-    took = "under 1 s" if seconds < 1 else f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-    low, high = (f"{100 * end:.2f}%" for end in test["interval"])
-    return [
-        f"{name} {card['description']}", f"{100 * test['correct'] / test['n']:.2f}%", f"{low} – {high}",
-        f"{100 * test['ece']:.2f}%", f"{card['parameters']:,}", took,
-    ]  # fmt: skip
+def listed(at: Page) -> dict[str, list[str]]:
+    """By the name of each model in the list: its line and its figures."""
+    found = {}
+    for row in rows(at.find("table", "cards")):
+        head, *figures = row
+        found[head.text] = [words(head.find("small")), *map(words, figures)]
+    return found
 
 
-@pytest.mark.parametrize("names", [SHIPPED[:1], SHIPPED[:4], SHIPPED[3:7]])
-def test_cards_stand_side_by_side_as_they_are_written(at, names):
-    at.set(compared_models=names)
-    assert [cells(row) for row in rows(at.find("table", "cards"))] == [expected_card(name) for name in names]
-    assert not at.errors
+def test_models_are_listed_by_accuracy_with_what_their_cards_say(at):
+    found = listed(at)
+    cards = {name: json.loads((paths.MODELS / f"{name}.json").read_text()) for name in found}
+    correct = [card["scores"]["test"]["correct"] for card in cards.values()]
+    assert correct == sorted(correct, reverse=True)
+    assert set(SHIPPED) <= set(found)
+    for name, (line, *figures) in found.items():
+        test, seconds = cards[name]["scores"]["test"], cards[name]["training"]["seconds"]
+        took = "under 1 s" if seconds < 1 else f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+        low, high = (f"{100 * end:.2f}" for end in test["interval"])
+        expected = [f"{low} – {high} %", f"{100 * test['ece']:.2f} %", f"{cards[name]['parameters']:,}", took]
+        assert figures == expected
+        assert re.fullmatch(rf".+ · {test['correct'] / 100:.2f} % · (< 0\.1|\d+\.\d) ms", line)
+
+
+def test_a_models_line_says_what_it_is_best_at(at):
+    lines = {name: line for name, (line, *_) in listed(at).items()}
+    summary = json.loads((paths.ROOT / "docs" / "robustness" / "summary.json").read_text())
+    sturdiest = max(summary["headline"], key=lambda each: each["all"]["value"])["model"]
+    titles = {"Most accurate": "mnist_ensemble", "Best on damaged pages": sturdiest, "Smallest": "digits_8x8_logistic"}
+    for title, name in titles.items():
+        assert [each for each, line in lines.items() if line.startswith(title)] == [name]
+    assert lines["mnist_mlp"].startswith("Classroom network · ")
+
+
+def test_a_model_that_was_trained_anew_since_the_sweep_is_not_called_the_best(tmp_path, monkeypatch):
+    folder = borrow_models(monkeypatch, tmp_path, "mnist_advanced", "mnist_logistic", "mnist_mlp")
+    assert "best on damaged pages" in summary.line("mnist_advanced", is_timed=False)
+    card = json.loads((folder / "mnist_advanced.json").read_text())
+    card["checkpoint"]["sha256"] = "of another file"
+    (folder / "mnist_advanced.json").write_text(json.dumps(card))
+    assert "damaged" not in summary.line("mnist_advanced", is_timed=False)
+    assert "Best on damaged pages" in summary.line("mnist_mlp", is_timed=False)
 
 
 def test_the_chosen_model_comes_first_beside_the_cnn(at):
@@ -60,23 +87,46 @@ def test_without_a_choice_it_asks_for_one(at):
     assert "Choose a model." in at.set(compared_models=[]).captions
 
 
-def test_checkpoint_without_a_card_has_dashes(at, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", ["keras", "h5", "onnx"])
+def test_a_model_without_a_card_is_listed_with_the_command_that_evaluates_it(kind, at, tmp_path, monkeypatch):
     folder = borrow_models(monkeypatch, tmp_path, "mnist_logistic")
-    (folder / "mnist_logistic.json").unlink()
-    open_at_once(monkeypatch)
-    at.set(compared_models=["mnist_logistic"])
-    assert [cells(row) for row in rows(at.find("table", "cards"))] == [["mnist_logistic No card", *"–––––"]]
+    (folder / f"my model.{kind}").write_bytes(b"not opened before it is chosen")
+    assert list(listed(at.run())) == ["mnist_logistic", "my model"]
+    command = f"No card yet: evaluate it with python src/evaluate.py --models 'models/my model.{kind}'"
+    assert listed(at)["my model"] == [command, *"––––"]
     assert not at.errors
 
 
-def test_broken_card_gets_a_sentence_and_the_others_stay(at, tmp_path, monkeypatch):
-    folder = borrow_models(monkeypatch, tmp_path, "mnist_logistic", "mnist_mlp")
+def test_broken_models_get_a_sentence_and_the_others_stay(at, tmp_path, monkeypatch):
+    folder = borrow_models(monkeypatch, tmp_path, "mnist_logistic", "mnist_mlp", "mnist_linear_svm")
     (folder / "mnist_mlp.json").write_text("{}")
+    (folder / "mnist_linear_svm.keras").unlink()
     at.set(model="mnist_logistic", compared_models=["mnist_logistic", "mnist_mlp"])
     (sentence,) = at.errors
     assert "mnist_mlp.json is not a model card" in sentence
-    assert not paths_in(sentence)
-    assert [words(row[0]).split()[0] for row in rows(at.find("table", "cards"))] == ["mnist_logistic"]
+    found = listed(at)
+    assert list(found) == ["mnist_logistic", "mnist_linear_svm", "mnist_mlp"]
+    assert "mnist_mlp.json is not a model card" in found["mnist_mlp"][0]
+    assert "which its card names" in found["mnist_linear_svm"][0]
+    assert not paths_in(at.everything())
+
+
+def test_answers_to_the_test_digits_are_computed_once_with_progress(at, tmp_path, monkeypatch, splits):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    told = []
+    monkeypatch.setattr(DeltaGenerator, "progress", lambda self, share, text: told.append((share, text)))
+    at.set(compared_models=["mnist_mlp"], chart="Calibration")
+    assert [share for share, _ in told] == [number / 10 for number in range(10)]
+    assert told[0][1] == "mnist_mlp is reading 1,000 test digits, only this once: 0%"
+    at.set(chart="Errors")
+    # As on another server.
+    found = cache.test_probabilities(Model("anew", recognizer.load("mnist_mlp")))
+    assert len(told) == 10
+    np.testing.assert_array_equal(found, recognizer.load("mnist_mlp").predict_proba(splits.test.images[:1000]))
+    # Of other digits nothing is known.
+    monkeypatch.setattr(cache, "test_digits", lambda: splits.test.first(200))
+    assert len(cache.test_probabilities(Model("anew", recognizer.load("mnist_mlp")))) == 200
+    assert len(told) == 12
 
 
 @pytest.mark.parametrize("entry", [{"scores": {"test": {"accuracy": 0.9}}}, {"description": 5}, {"training": "long"}])
@@ -85,12 +135,12 @@ def test_card_with_odd_entries_hurts_only_its_own_model(at, entry, tmp_path, mon
     card = json.loads((folder / "mnist_mlp.json").read_text())
     (folder / "mnist_mlp.json").write_text(json.dumps(card | entry))
     at.set(model="mnist_logistic", compared_models=["mnist_logistic", "mnist_mlp"])
-    assert "mnist_logistic" in [words(row[0]).split()[0] for row in rows(at.find("table", "cards"))]
+    assert "mnist_logistic" in listed(at)
 
 
 def test_calibration_is_a_plain_count_of_the_test_digits(at, splits, monkeypatch):
     monkeypatch.setattr(cache, "test_digits", lambda: splits.test)
-    at.set(compared_models=["mnist_logistic"])
+    at.set(compared_models=["mnist_logistic"], chart="Calibration")
     probabilities = recognizer.load("mnist_logistic").predict_proba(splits.test.images).astype(np.float64)
     confidence, is_right = probabilities.max(axis=1), probabilities.argmax(axis=1) == splits.test.labels
     expected = []
@@ -105,7 +155,7 @@ def test_calibration_is_a_plain_count_of_the_test_digits(at, splits, monkeypatch
 
 
 def test_training_curves_are_those_of_the_cards(at):
-    at.set(compared_models=["mnist_cnn", "mnist_logistic", "mnist_mlp"])
+    at.set(compared_models=["mnist_cnn", "mnist_logistic", "mnist_mlp"], chart="Training")
     found = chart(at, "Validation error by epoch")
     expected = []
     for name in ("mnist_cnn", "mnist_mlp"):
@@ -160,14 +210,14 @@ def test_confusion_matrix_is_shown_with_its_errors(of_one, mistakes):
 def test_clicked_cell_is_shown_until_another_is_chosen(of_one, mistakes, monkeypatch):
     at = of_one
     rare = min(mistakes, key=lambda pair: (len(mistakes[pair]), pair))
-    original = models_panel.st.altair_chart
+    original = DeltaGenerator.altair_chart
     clicked = {"cell": [{"true": rare[0], "answer": rare[1]}]}
 
     def with_a_click(*arguments, **options):
         event = original(*arguments, **options)
         return {"selection": clicked} if options.get("key") == "confusion" else event
 
-    monkeypatch.setattr(models_panel.st, "altair_chart", with_a_click)
+    monkeypatch.setattr(DeltaGenerator, "altair_chart", with_a_click)
     at.run()
     assert at.app.selectbox(key="confused_pair").value == rare
     assert [place for place, _ in shown_errors(at)] == [f"test digit {place}" for _, place in mistakes[rare]]
@@ -185,7 +235,7 @@ def test_clicked_cell_is_shown_until_another_is_chosen(of_one, mistakes, monkeyp
 
 def test_errors_of_each_compared_model_can_be_shown(at, splits, monkeypatch):
     monkeypatch.setattr(cache, "test_digits", lambda: splits.test)
-    at.set(compared_models=["mnist_mlp", "mnist_logistic"]).set(errors_of="mnist_logistic")
+    at.set(compared_models=["mnist_mlp", "mnist_logistic"], chart="Errors").set(errors_of="mnist_logistic")
     confusion = metrics.confusion_matrix(
         recognizer.load("mnist_logistic").predict_proba(splits.test.images).argmax(axis=1), splits.test.labels
     )
@@ -194,12 +244,12 @@ def test_errors_of_each_compared_model_can_be_shown(at, splits, monkeypatch):
     assert not at.errors
     # No more pictures than fit are shown.
     at.set(confused_pair=(true, answer))
-    assert len(shown_errors(at)) == min(count, models_panel.SHOWN_ERRORS)
+    assert len(shown_errors(at)) == min(count, charts.SHOWN_ERRORS)
 
 
 def test_model_without_errors_says_so(at, monkeypatch):
     perfect = np.eye(10, dtype=np.float32)[cache.test_digits().labels]
-    monkeypatch.setattr(cache, "own_probabilities", lambda model, images: perfect)
-    at.set(compared_models=["mnist_mlp"])
+    monkeypatch.setattr(cache, "test_probabilities", lambda model: perfect)
+    at.set(compared_models=["mnist_mlp"], chart="Errors")
     assert "It makes no errors." in at.captions
     assert not at.errors

@@ -13,7 +13,7 @@ from digits import paths
 from digits.checkpoints import recognizer
 from digits.checkpoints.recognizer import Recognizer
 from digits.images import SIDE
-from digits.recognition import familiarity
+from digits.recognition import familiarity, stored
 from digits.recognition.verdict import judge
 
 
@@ -170,7 +170,7 @@ def test_only_the_newest_files_stay(cache, computed):
     (cache / "export-2.onnx").touch()
     familiarity.reference(load())
     left = {file.name for file in files(cache)}
-    assert len(left) == familiarity.KEPT_FILES + 1
+    assert len(left) == stored.KEPT_FILES + 1
     assert {"export-2.onnx", "0-1.familiarity.npy", f"{load().sha256}-{familiarity.VERSION}.familiarity.npy"} <= left
     assert "29-1.familiarity.npy" not in left
 

@@ -3,17 +3,15 @@
 Deep nearest neighbours (Sun et al. 2022), with the mean cosine in place of the distance.
 """
 
-import contextlib
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from digits import files, paths
 from digits.checkpoints.recognizer import Recognizer, blocks_of
 from digits.images import to_input
+from digits.recognition import stored
 
 if TYPE_CHECKING:
     from digits.data import Digits
@@ -25,8 +23,6 @@ SAMPLE_SIZE = 5_000
 NEIGHBOURS, UNLIKE_SHARE = 5, 0.01
 # Raised when any of the above, or the file's format, changes.
 VERSION = 1
-# Training makes new checkpoints again and again; the files of older ones are deleted, up to 48 MB each.
-KEPT_FILES = 20
 # A cosine of 1 in single precision.
 ROUNDED_ONE = 1 + 1e-5
 
@@ -87,15 +83,7 @@ def reference(recogniser: Recognizer) -> Reference:
         FileNotFoundError: it has to be computed, and MNIST isn't in the data folder.
         ValueError: the model has no last dense layer, or MNIST is damaged.
     """
-    path = paths.cache_folder() / f"{recogniser.sha256}-{VERSION}.familiarity.npy"
-    # A model that came as bytes, as a visitor's does, leaves no files.
-    rows = _read(path) if recogniser.sha256 else None
-    if rows is None:
-        rows = _compute(recogniser)
-        # Where nothing can be written it is computed again next time.
-        with contextlib.suppress(OSError):
-            if recogniser.sha256:
-                _write(path, rows)
+    rows = stored.rows(recogniser, f"{VERSION}.familiarity", _is_whole, lambda: _compute(recogniser))
     return Reference(rows[:, :-1], float(np.quantile(rows[:, -1], UNLIKE_SHARE)))
 
 
@@ -121,25 +109,9 @@ def _compute(recogniser: Recognizer) -> np.ndarray:
     return np.column_stack([sample, np.concatenate(parts)])
 
 
-def _read(path: Path) -> np.ndarray | None:
-    """The rows in a file; None if there is none, or it is damaged."""
-    try:
-        # Mapped into memory: 48 MB of one network's features would take longer to read than to look through.
-        rows = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (OSError, EOFError, ValueError):
-        return None
-    is_whole = rows.dtype == np.float32 and rows.ndim == 2 and len(rows) == SAMPLE_SIZE and rows.shape[1] > 1
-    return rows if is_whole and (np.abs(rows[:, -1]) <= ROUNDED_ONE).all() else None
-
-
-def _write(path: Path, rows: np.ndarray) -> None:
-    """Write rows to a file in the cache, and delete the files beyond the newest few."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with files.replacing(path) as temporary:
-        np.save(temporary, rows)
-    others = sorted(path.parent.glob("[!.]*.familiarity.npy"), key=lambda file: file.stat().st_mtime)
-    for file in others[:-KEPT_FILES]:
-        file.unlink(missing_ok=True)
+def _is_whole(rows: np.ndarray) -> bool:
+    has_their_shape = len(rows) == SAMPLE_SIZE and rows.shape[1] > 1
+    return has_their_shape and bool((np.abs(rows[:, -1]) <= ROUNDED_ONE).all())
 
 
 def _squares(features: np.ndarray) -> np.ndarray:

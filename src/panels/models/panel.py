@@ -1,35 +1,38 @@
-"""Models: cards side by side, accuracy under corruptions, calibration, training curves and errors."""
+"""Models: all of them in a list, and their robustness, calibration, training and errors side by side."""
 
-import altair as alt
-import numpy as np
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+
 import streamlit as st
 
-from digits import metrics
 from digits.checkpoints import cards
-from digits.corruptions import CORRUPTIONS
-from digits.reporting import thumbnails
-from digits.reporting.words import percent
 from panels import cache, page
 from panels.cache import Model
-from panels.models import sweeps
+from panels.models import summary
 from panels.page import escape
 
 LARGEST_CHOICE = 4
-SHOWN_ERRORS = 24
-COLOURS = ["#2f6fd6", "#d9732b", "#2e9e5b", "#9467bd"]
+CHARTS = ("Robustness", "Calibration", "Training", "Errors")
 
 
 def show(current: Model | None) -> None:
-    """Show the panel for the models that the visitor chooses, the current one first."""
+    """Show all models in a list, and charts of those that the visitor chooses, the current one first."""
     names = cache.model_names()
+    _show_list(names)
     default = [name for name in dict.fromkeys([current.name if current else None, "mnist_cnn"]) if name in names]
-    chosen = st.multiselect(
+    with st.container(key="models"):
+        left, right = st.columns(2, gap="medium")
+    chosen = left.multiselect(
         "Models to compare",
         names,
         default=default,
         max_selections=LARGEST_CHOICE,
         key="compared_models",
         persist_state="page",
+    )
+    chart = right.segmented_control(
+        "Compare their", CHARTS, default=CHARTS[0], required=True, key="chart", persist_state="page"
     )
     models = []
     for name in chosen:
@@ -38,244 +41,31 @@ def show(current: Model | None) -> None:
     if not models:
         st.caption("Choose a model.")
         return
-    st.html(_cards(models))
-    left, right = st.columns(2, gap="medium")
-    with left, page.guarded("The robustness curves"):
-        _show_robustness(models)
-    with right, page.guarded("The calibration"):
-        _show_calibration(models)
-    with left, page.guarded("The training curves"):
-        _show_training(models)
-    with right, page.guarded("The errors"):
-        _show_errors(models)
+    with page.guarded(chart):
+        # Altair takes a second to import, and isn't needed for the list.
+        from panels.models import charts
+
+        getattr(charts, chart.lower())(models)
 
 
-def _cards(models: list[Model]) -> str:
-    header = ["Model", "Test accuracy", "95 % interval", "Calibration error", "Parameters", "Training time"]
-    return page.table(header, [_card_row(model) for model in models], "cards")
+def _show_list(names: Sequence[str]) -> None:
+    header, place = ["Model", "95 % interval", "Calibration error", "Parameters", "Trained in"], st.empty()
+    # The first visitor doesn't wait until all of them are open.
+    for is_timed in (False, True) if "models_opened" not in st.session_state else (True,):
+        place.html(page.table(header, [_row(name, is_timed) for name in names], "cards"))
+    st.session_state.models_opened = True
 
 
-def _card_row(model: Model) -> str:
-    card = model.recogniser.card
-    accuracy = interval = calibration = parameters = duration = "–"
-    if test := card.get("scores", {}).get("test"):
-        accuracy = f"{test['accuracy']:.2%}"
-        interval = " – ".join(f"{end:.2%}" for end in test["interval"])
-        calibration = f"{test['ece']:.2%}"
-    if "parameters" in card:
-        parameters = f"{card['parameters']:,}"
-    if seconds := card.get("training", {}).get("seconds"):
-        duration = cards.duration(seconds)
-    return (
-        f"<tr><th scope='row'>{escape(model.name)}<br><small>{escape(card.get('description', 'No card'))}</small></th>"
-        f"<td class='large'>{accuracy}</td><td>{interval}</td><td>{calibration}</td><td>{parameters}</td>"
-        f"<td>{duration}</td></tr>"
-    )
-
-
-def _show_robustness(models: list[Model]) -> None:
-    st.html("<p class='heading'>Accuracy by severity</p>")
-    kind = st.selectbox(
-        "Corruption",
-        [sweeps.MEAN, *CORRUPTIONS],
-        format_func=lambda name: name.replace("_", " "),
-        key="corruption",
-        persist_state="page",
-    )
-    known = {model.name: sweeps.known(model) for model in models}
-    rows = [
-        {"model": name, "severity": severity, "accuracy": accuracy, "low": low, "high": high}
-        for name, sweep in known.items()
-        if sweep
-        for severity, accuracy, low, high in sweep.curves[kind]
-    ]
-    if rows:
-        x = alt.X("severity:Q", title="severity", axis=alt.Axis(values=list(range(6)), format="d"))
-        base = alt.Chart(alt.Data(values=rows)).encode(x=x, color=_colour(models))
-        band = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", scale=alt.Scale(domain=[0, 1])), y2=alt.Y2("high:Q"))
-        line = base.mark_line(point=True).encode(
-            y=alt.Y("accuracy:Q", title="accuracy", axis=alt.Axis(format=".0%")),
-            tooltip=["model:N", "severity:Q", alt.Tooltip("accuracy:Q", format=".2%")],
-        )
-        _show_chart(band + line, f"Accuracy by severity under {kind.replace('_', ' ')}")
-    for model in models:
-        sweep = known[model.name]
-        if sweep is None or sweep.images <= sweeps.QUICK_IMAGES:
-            has = "no corruption sweep yet" if sweep is None else f"only a quick sweep, on {sweep.images:,} digits"
-            st.caption(f"{page.literal(model.name)} has {has}.")
-            if not cache.IS_PUBLIC:
-                _offer_sweep(model, again=sweep is not None)
-
-
-def _offer_sweep(model: Model, again: bool) -> None:
-    jobs = st.session_state.setdefault("sweeps", {})
-    job = jobs.get(model.key)
-    if job and job.state in ("waiting", "running"):
-        _watch(model.key)
-        return
-    if job and job.state == "failed":
-        st.error(page.sentence(f"The sweep failed: {job.error}"))
-    if job and job.state == "done" and not again:
-        st.error("The sweep has finished, but its report is missing.")
-    words = f"Run a quick sweep of {page.literal(model.name)}{' again' if again else ''}"
-    if st.button(words, icon=":material/play_arrow:", key=f"sweep {model.key}"):
-        with page.guarded("The queue"):
-            jobs[model.key] = sweeps.start_quick(model)
-            st.rerun()
-
-
-@st.fragment(run_every=1)
-def _watch(key: str) -> None:
-    job = st.session_state.sweeps[key]
-    if job.state not in ("waiting", "running"):
-        st.rerun()
-    text = f"{page.literal(job.title)}: " + (
-        f"{job.position} ahead of it" if job.state == "waiting" else f"{job.progress:.0%}"
-    )
-    st.progress(job.progress, text)
-    st.button("Cancel", on_click=job.cancel, key=f"cancel {key}")
-
-
-def _show_calibration(models: list[Model]) -> None:
-    st.html("<p class='heading'>Is the confidence calibrated?</p>")
-    digits = cache.test_digits()
-    rows = []
-    for model in models:
-        diagram = metrics.reliability(cache.own_probabilities(model, digits.images), digits.labels)
-        rows += [
-            {"model": model.name, "confidence": float(confidence), "accuracy": float(accuracy), "answers": int(count)}
-            for confidence, accuracy, count in zip(diagram.confidence, diagram.accuracy, diagram.counts, strict=True)
-            # An accuracy of fewer answers means little.
-            if count >= 10
-        ]
-    ideal = alt.Chart(alt.Data(values=[{"x": 0.0, "y": 0.0}, {"x": 1.0, "y": 1.0}]))
-    ideal = ideal.mark_line(strokeDash=[4, 4], color="grey").encode(x="x:Q", y="y:Q")
-    scale = alt.Scale(domain=[0, 1])
-    lines = (
-        alt.Chart(alt.Data(values=rows))
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("confidence:Q", title="confidence", scale=scale, axis=alt.Axis(format=".0%")),
-            y=alt.Y("accuracy:Q", title="accuracy", scale=scale, axis=alt.Axis(format=".0%")),
-            color=_colour(models),
-            tooltip=[
-                "model:N",
-                alt.Tooltip("confidence:Q", format=".1%"),
-                alt.Tooltip("accuracy:Q", format=".1%"),
-                "answers:Q",
-            ],
-        )
-    )
-    _show_chart(ideal + lines, "Accuracy by confidence, beside the diagonal of perfect calibration")
-    st.caption(
-        "10,000 test digits in bins of equal width; bins with fewer than ten answers are left out. These are the "
-        "models' own probabilities; elsewhere on this page, a forest's are calibrated with the temperature on its card."
-    )
-
-
-def _show_training(models: list[Model]) -> None:
-    histories = {model.name: model.recogniser.card.get("training", {}).get("history") for model in models}
-    rows = [
-        {"model": name, "epoch": epoch, "error": 1 - accuracy}
-        for name, history in histories.items()
-        if history
-        for epoch, accuracy in enumerate(history["val_accuracy"], start=1)
-    ]
-    st.html("<p class='heading'>Validation error during training</p>")
-    if not rows:
-        st.caption("None of these models was trained in epochs.")
-        return
-    chart = (
-        alt.Chart(alt.Data(values=rows))
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("epoch:Q", axis=alt.Axis(format="d")),
-            y=alt.Y("error:Q", title="error rate", scale=alt.Scale(type="log"), axis=alt.Axis(format=".1%")),
-            color=_colour(models),
-            tooltip=["model:N", "epoch:Q", alt.Tooltip("error:Q", format=".2%")],
-        )
-    )
-    _show_chart(chart, "Validation error by epoch")
-
-
-def _show_errors(models: list[Model]) -> None:
-    st.html("<p class='heading'>Which digits are confused</p>")
-    names = [model.name for model in models]
-    model = models[names.index(st.selectbox("Errors of", names, key="errors_of", persist_state="page"))]
-    digits = cache.test_digits()
-    probabilities = cache.own_probabilities(model, digits.images)
-    answers = probabilities.argmax(axis=1)
-    confusion = metrics.confusion_matrix(answers, digits.labels)
-    event = st.altair_chart(
-        _confusion_chart(confusion), key="confusion", on_select="rerun", alt=f"Confusion matrix of {model.name}"
-    )
-    clicked = event["selection"].get("cell")
-    pairs = [pair[:2] for pair in metrics.most_confused(confusion, 12)]
-    if clicked:
-        pair = clicked[0]["true"], clicked[0]["answer"]
-        if pair not in pairs:
-            pairs.insert(0, pair)
-        # A click replaces what was chosen below.
-        if st.session_state.get("clicked_cell") != pair:
-            st.session_state.clicked_cell = st.session_state.confused_pair = pair
-    if not pairs:
-        st.caption("It makes no errors.")
-        return
-    true, answer = st.selectbox(
-        "Click a cell, or choose",
-        pairs,
-        format_func=lambda pair: f"{pair[0]} read as {pair[1]} ({confusion[pair]})",
-        key="confused_pair",
-        persist_state="page",
-    )
-    found = np.flatnonzero((digits.labels == true) & (answers == answer))
-    surest_first = found[np.argsort(-probabilities[found, answer], kind="stable")][:SHOWN_ERRORS]
-    figures = "".join(
-        f"<figure>{page.picture(thumbnails.on_paper(digits.images[index]), f'test digit {index}', 48)}"
-        f"<figcaption>{escape(percent(probabilities[index, answer]))}</figcaption></figure>"
-        for index in surest_first
-    )
-    st.html(f'<div class="digits">{figures}</div>')
-    st.caption(f"Test digits {true} that are read as {answer}, the most confident first.")
-
-
-def _confusion_chart(confusion: np.ndarray) -> alt.LayerChart | alt.FacetChart:
-    rows = [
-        {"true": true, "answer": answer, "count": int(confusion[true, answer]),
-         # With the many correct answers on the colour scale, errors would be white.
-         "errors": int(confusion[true, answer]) if true != answer else 0}
-        for true in range(10)
-        for answer in range(10)
-    ]  # fmt: skip
-    cell = alt.selection_point(name="cell", fields=["true", "answer"], on="click", empty=False)
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("answer:O", title="answer", axis=alt.Axis(labelAngle=0)), y=alt.Y("true:O", title="true digit")
-    )
-    fields = ["true:O", "answer:O", "count:Q"]
-    tiles = base.mark_rect(stroke="grey", strokeWidth=0.3).encode(
-        color=alt.condition(
-            "datum.errors > 0",
-            alt.Color("errors:Q", scale=alt.Scale(scheme="oranges"), legend=None),
-            alt.value("transparent"),
-        ),
-        tooltip=fields,
-    )
-    numbers = base.mark_text(fontSize=11).encode(
-        text="count:Q",
-        tooltip=fields,
-        opacity=alt.condition("datum.count > 0", alt.value(1), alt.value(0)),
-        # Black on orange; elsewhere a grey that is legible in the light and the dark theme.
-        color=alt.condition("datum.errors > 0", alt.value("black"), alt.value("#767676")),
-    )
-    return (tiles.add_params(cell) + numbers).properties(height=340)
-
-
-def _colour(models: list[Model]) -> alt.Color:
-    names = [model.name for model in models]
-    scale = alt.Scale(domain=names, range=COLOURS[: len(names)])
-    return alt.Color("model:N", scale=scale, legend=alt.Legend(orient="bottom", title=None, columns=2, symbolOpacity=1))
-
-
-def _show_chart(chart: alt.Chart | alt.LayerChart | alt.FacetChart, words: str) -> None:
-    # All entries of the menu would leave the page.
-    st.altair_chart(chart.properties(height=300, usermeta={"embedOptions": {"actions": False}}), alt=words)
+def _row(name: str, is_timed: bool) -> str:
+    figures = ["–"] * 4
+    with suppress(ValueError, OSError):
+        card = cache.card(name)
+        figures[2:] = f"{card['parameters']:,}", cards.duration(card["training"]["seconds"])
+        if test := card["scores"].get("test"):
+            figures[:2] = (
+                " – ".join(f"{100 * end:.2f}" for end in test["interval"]) + " %",
+                f"{100 * test['ece']:.2f} %",
+            )
+    cells = "".join(f"<td>{figure}</td>" for figure in figures)
+    line = re.sub(r" (?=%|ms)", "&nbsp;", escape(summary.line(name, is_timed)))
+    return f"<tr><th scope='row'>{escape(name)}<br><small>{line}</small></th>{cells}</tr>"

@@ -48,6 +48,23 @@ def known(model: Model) -> Sweep | None:
     return None
 
 
+def accuracy_when_damaged(card: dict) -> float | None:
+    """The mean accuracy over corruptions in the committed sweep, if that had the file which the card describes."""
+    path = COMMITTED / "summary.json"
+    try:
+        summary = _read_summary(path, path.stat().st_mtime_ns)
+    except (OSError, ValueError):
+        return None
+    if summary.get("models", {}).get(card["name"]) != card["checkpoint"]["sha256"]:
+        return None
+    return next(each["all"]["value"] for each in summary["headline"] if each["model"] == card["name"])
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _read_summary(path: Path, changed: int) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def start_quick(model: Model) -> Job:
     """Queue a quick sweep of a checkpoint: 1,000 digits, three severities.
 
