@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 # What a name begins with until the file is whole, or the folder moved into place.
 UNFINISHED = ".unfinished-"
-# Seconds after which such a file or folder is one that a killed process left.
+# What the folder of a checkpoint's new files begins with from when all are whole until all are moved into place.
+REPLACING = ".publishing-"
+# Seconds that another process may take to move them.
+MOVING = 10
+# Seconds after which an unfinished file or folder is one that a killed process left.
 ABANDONED = 3600
 CHECKPOINT_SUFFIXES = (".keras", ".onnx", ".skops", ".npz")
 
@@ -66,7 +70,7 @@ def output_folder(folder: Path) -> Path:
 
 
 @contextmanager
-def locked(folder: Path, option: str, name: str = "") -> Iterator[Path]:
+def locked(folder: Path, option: str, name: str = "", wait: float = 0) -> Iterator[Path]:
     """Create `folder` and lock it, or one checkpoint in it, against other writing processes for the block.
 
     The operating system releases the lock when the process ends, even if it is killed; the empty lock file stays. A
@@ -75,6 +79,7 @@ def locked(folder: Path, option: str, name: str = "") -> Iterator[Path]:
     Args:
         option: the command-line option that changes the folder or the name, for the error message.
         name: the checkpoint to lock; without it, the folder is locked, but not the checkpoints in it.
+        wait: seconds to wait for another process.
 
     Raises:
         ValueError: another process holds the lock, or the folder can't be created, written to or locked.
@@ -84,7 +89,7 @@ def locked(folder: Path, option: str, name: str = "") -> Iterator[Path]:
 
     lock = FileLock(output_folder(folder) / (f".{name}.lock" if name else ".lock"), blocking=False, is_singleton=True)
     try:
-        held = lock.acquire()
+        held = lock.acquire(timeout=wait, blocking=wait > 0)
     except Timeout as error:
         raise ValueError(
             f"another process is writing to {folder / name}; wait until it finishes, or choose another {option}"
@@ -107,6 +112,44 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_checkpoint(folder: Path, name: str, option: str = "name") -> Iterator[Path]:
+    """Yield a temporary folder for the files of a checkpoint; if the block succeeds, they replace those in `folder`.
+
+    The temporary folder is renamed when its files are whole, and from then on they are the checkpoint's: if they aren't
+    all moved into place because the process is killed, `finish_replacing` moves the rest.
+
+    Raises:
+        ValueError: as `locked` does.
+    """
+    with (
+        locked(folder, option, name),
+        tempfile.TemporaryDirectory(prefix=f"{UNFINISHED}publishing-", dir=folder) as staging,
+    ):
+        finish_replacing(folder, name)
+        yield Path(staging)
+        Path(staging).rename(folder / f"{REPLACING}{name}")
+        finish_replacing(folder, name)
+
+
+def finish_replacing(folder: Path, name: str) -> None:
+    """Move the new files of a checkpoint into place, if a process was killed while it did, or wait for it.
+
+    Raises:
+        ValueError: the folder can't be written to, or the other process takes too long.
+    """
+    staging = folder / f"{REPLACING}{name}"
+    # A link may be somebody's who wants files from elsewhere moved here.
+    if not staging.is_dir() or staging.is_symlink():
+        return
+    # The other process may have moved all meanwhile.
+    with locked(folder, "name", name, wait=MOVING), suppress(FileNotFoundError):
+        # The card comes first: a file that it doesn't describe is an earlier one.
+        for file in sorted(staging.iterdir(), key=lambda file: file.suffix != ".json"):
+            file.replace(folder / file.name)
+        staging.rmdir()
 
 
 def write_text(path: Path, text: str) -> None:

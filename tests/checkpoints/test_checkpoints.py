@@ -1,6 +1,7 @@
 """Checkpoints: exact exports, and saves that are whole or not at all."""
 
 import json
+import os
 import shutil
 import subprocess
 
@@ -47,6 +48,11 @@ def test_eight_by_eight_counts_ink_as_area_averaging_does(some_digits):
 @pytest.fixture(scope="module")
 def forest(some_digits):
     return baselines.random_forest(some_digits, trees=5, leaf_samples=2, seed=0)
+
+
+@pytest.fixture(scope="module")
+def other_forest(some_digits):
+    return baselines.random_forest(some_digits, trees=5, leaf_samples=2, seed=1)
 
 
 def test_skops_file_with_anything_else_is_refused(tmp_path):
@@ -132,6 +138,71 @@ def test_failed_save_leaves_the_earlier_files_whole(forest, tmp_path, splits, mo
     with pytest.raises(OSError, match="No space left"):
         publish(forest, tmp_path, splits, note="second")
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_at_every_moment_the_whole_earlier_or_the_whole_later_checkpoint_is_read(
+    forest, other_forest, tmp_path, splits, monkeypatch
+):
+    """What a killed process would leave is copied before and after everything that it moves and deletes."""
+    images, moments = splits.test.images[:100], []
+    folder = tmp_path / "models"
+
+    def watched(operate):
+        def copy_around(*arguments, **options):
+            moments.append(shutil.copytree(folder, tmp_path / f"{len(moments)}"))
+            result = operate(*arguments, **options)
+            moments.append(shutil.copytree(folder, tmp_path / f"{len(moments)}"))
+            return result
+
+        return copy_around
+
+    answers = []
+    for each in (forest, other_forest):
+        with monkeypatch.context() as patched:
+            folder.mkdir(exist_ok=True)
+            for name in ("rename", "replace", "unlink", "rmdir"):
+                patched.setattr(os, name, watched(getattr(os, name)))
+            publish(each, folder, splits)
+        answers.append(recognizer.load("forest", folder).predict_proba(images))
+    assert not np.array_equal(*answers)
+    read = []
+    for left in moments:
+        try:
+            found = recognizer.load("forest", left).predict_proba(images)
+        except FileNotFoundError:
+            read.append(-1)
+        else:
+            read.append(next(number for number, answer in enumerate(answers) if np.array_equal(found, answer)))
+        # The folder also holds whole files now.
+        if read[-1] >= 0:
+            cards.verify(cards.read(left / "forest.json"), left)
+    assert read == sorted(read)
+    assert set(read) == {-1, 0, 1}
+    publish(forest, moments[read.index(1)], splits)
+    assert not [path for path in moments[read.index(1)].glob(".*") if path.is_dir()]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_checkpoint_that_is_replaced_while_it_is_opened_is_read_whole(
+    when, forest, other_forest, tmp_path, splits, monkeypatch
+):
+    publish(other_forest, tmp_path, splits)
+    expected = recognizer.load("forest", tmp_path).predict_proba(splits.test.images[:100])
+    publish(forest, tmp_path, splits)
+    verify = cards.verify
+
+    def replaced(card, folder):
+        monkeypatch.setattr(cards, "verify", verify)
+        if when == "before":
+            publish(other_forest, tmp_path, splits, description="later")
+        verify(card, folder)
+        if when == "after":
+            publish(other_forest, tmp_path, splits, description="later")
+
+    monkeypatch.setattr(cards, "verify", replaced)
+    found = recognizer.load("forest", tmp_path)
+    assert found.card["description"] == "later"
+    np.testing.assert_array_equal(found.predict_proba(splits.test.images[:100]), expected)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from digits import data, files, paths
-from digits.checkpoints import cards, publishing, recognizer
+from digits.checkpoints import publishing, recognizer
 from digits.corruptions import CORRUPTIONS
 from digits.data import Splits
 from digits.handwriting import collection
@@ -68,11 +68,9 @@ def saving() -> Scenario:
         publishing.publish(forests[turn % 2], NAME, folder, splits, **facts)
 
     def check(folder: Path) -> bool:
-        card = _whole_card(folder)
-        if not card:
-            return False
-        found = recognizer.load(NAME, folder).predict_proba(splits.test.images)
-        np.testing.assert_allclose(found, answers[int(card["description"][-1])], atol=1e-6)
+        found = recognizer.load(NAME, folder)
+        probabilities = found.predict_proba(splits.test.images)
+        np.testing.assert_allclose(probabilities, answers[int(found.card["description"][-1])], atol=1e-6)
         return True
 
     return Scenario(work, check, starts_empty=False)
@@ -147,8 +145,7 @@ def training() -> Scenario:
             json.loads((folder / "run" / "history.json").read_text("utf-8"))
         if not (folder / f"{NAME}.json").is_file():
             return False
-        card = cards.read(folder / f"{NAME}.json")
-        cards.verify(card, folder)
+        card = recognizer.confirming_card(folder / f"{NAME}.keras")
         losses = card["training"]["history"]["val_loss"]
         right[:] = right or losses
         np.testing.assert_allclose(losses, right, rtol=1e-4)
@@ -174,22 +171,7 @@ def fine_tuning() -> Scenario:
         assert made.card
 
     def check(folder: Path) -> bool:
-        card = _whole_card(folder)
-        if not card:
-            return False
-        assert card["base"]["name"] == "mnist_mlp"
+        assert recognizer.confirming_card(folder / f"{NAME}.keras")["base"]["name"] == "mnist_mlp"
         return True
 
     return Scenario(work, check, starts_empty=False)
-
-
-def _whole_card(folder: Path) -> dict:
-    """The card of the checkpoint in a folder; empty if there is none, or its files were being moved there."""
-    if not (folder / f"{NAME}.json").is_file():
-        return {}
-    card = cards.read(folder / f"{NAME}.json")
-    try:
-        cards.verify(card, folder)
-    except ValueError:
-        return {}
-    return card

@@ -1,6 +1,5 @@
 """From a trained model to a published checkpoint: saved, exported, scored and described by its card."""
 
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +18,7 @@ SURE_ERROR_RATE = 0.001
 
 
 def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = True, **facts) -> dict:
-    """Save a Keras model or a scikit-learn forest with its export and card, all moved into `folder` when ready.
+    """Save a Keras model or a scikit-learn forest with its export and card in `folder`, all at once.
 
     A temperature is fitted on the validation digits (Guo et al. 2017). A Keras model's logits are divided by it, so
     that the checkpoint itself gives calibrated probabilities. A forest has no logits; readers apply the `temperature`
@@ -42,11 +41,7 @@ def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = T
     """
     card = {"name": files.check_name(name, "the name of a checkpoint")} | facts
     probe = probe_of(splits)
-    with (
-        files.locked(folder, "name", name),
-        tempfile.TemporaryDirectory(prefix=f"{files.UNFINISHED}publishing-", dir=folder) as staging,
-    ):
-        stage = Path(staging)
+    with files.replacing_checkpoint(folder, name) as stage:
         if hasattr(model, "export"):
             path, export = stage / f"{name}.keras", stage / f"{name}.onnx"
             card["folded_temperature"] = _fold_temperature(model, splits.validation)
@@ -81,9 +76,6 @@ def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = T
             "created": datetime.now(UTC).date().isoformat(),
         }
         cards.write(stage / f"{name}.json", card)
-        # The card comes last: until then the old card's hashes reject the new files.
-        for file in sorted(stage.iterdir(), key=lambda file: file.suffix == ".json"):
-            file.replace(folder / file.name)
     return card
 
 

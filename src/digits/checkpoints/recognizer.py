@@ -128,13 +128,15 @@ def load(model: str | Path, models_dir: Path = paths.MODELS) -> Recognizer:
         ValueError: the file is refused, damaged, no digit classifier, or isn't the one that its card describes.
     """
     path = find(model, models_dir)
-    card = _confirming_card(path)
+    card = confirming_card(path)
     if not card:
         recogniser = _stranger(path, path.stem, paths.cache_folder())
         if recogniser.note:
             logging.getLogger(__name__).warning("%s: %s", path.name, recogniser.note)
         return recogniser
-    return replace(from_checkpoint(path.stem, path, card), sha256=card["checkpoint"]["sha256"])
+    recogniser = replace(from_checkpoint(path.stem, path, card), sha256=card["checkpoint"]["sha256"])
+    # Another process that replaces the checkpoint meanwhile replaces the card first.
+    return recogniser if cards.read(path.with_suffix(".json")) == card else load(model, models_dir)
 
 
 def from_checkpoint(name: str, path: Path, card: dict) -> Recognizer:
@@ -179,7 +181,7 @@ def clean_name(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", stem).strip("._-")[:40] or "model"
 
 
-def _confirming_card(path: Path) -> dict:
+def confirming_card(path: Path) -> dict:
     """The card that describes this very file; empty if none does.
 
     Raises:
@@ -188,7 +190,16 @@ def _confirming_card(path: Path) -> dict:
     card_path = path.with_suffix(".json")
     if path.suffix not in files.CHECKPOINT_SUFFIXES or not card_path.is_file():
         return {}
-    card = cards.read(card_path)
+    try:
+        return _verified_card(path)
+    except (FileNotFoundError, ValueError):
+        # A process that replaced the checkpoint was killed, or is still moving its files.
+        files.finish_replacing(path.parent, path.stem)
+        return _verified_card(path)
+
+
+def _verified_card(path: Path) -> dict:
+    card = cards.read(path.with_suffix(".json"))
     if path.name not in (card["checkpoint"]["file"], card["export"]["file"]):
         return {}
     cards.verify(card, path.parent)

@@ -27,12 +27,10 @@ def ship(variant: Variant, workspace: Workspace, models_dir: Path) -> Path:
         "chosen": "the median seed by validation accuracy",
         **summarise_variant(variant),
     }
-    with files.locked(models_dir, "--models-dir", variant.name):
+    with files.replacing_checkpoint(models_dir, variant.name, "--models-dir") as stage:
         for kind in ("checkpoint", "export"):
-            name = card[kind]["file"]
-            with files.replacing(models_dir / name) as temporary:
-                shutil.copyfile(source / name, temporary)
-        cards.write(models_dir / f"{variant.name}.json", card)
+            shutil.copyfile(source / card[kind]["file"], stage / card[kind]["file"])
+        cards.write(stage / f"{variant.name}.json", card)
     return models_dir / f"{variant.name}.json"
 
 
