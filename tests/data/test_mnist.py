@@ -119,6 +119,7 @@ def test_cache_is_reused_and_rebuilt_when_stale_or_damaged(tmp_path, splits, mon
     monkeypatch.setattr(mnist, "SPLIT", tmp_path / "split.npy")
     assert data.cached_splits()[2] is False
     np.testing.assert_array_equal(data.load_splits().validation.images[1:], splits.validation.images[:-1])
+    assert len(list(cache.parent.glob("splits-*.npz"))) == 1
 
 
 def test_a_source_that_is_damaged_after_it_was_cached_is_noticed(tmp_path, monkeypatch):

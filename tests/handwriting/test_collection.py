@@ -1,5 +1,7 @@
 """Real digits drawn large: kept once, read back as recognisers read them; nothing outside the collection is touched."""
 
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -85,7 +87,7 @@ def test_what_is_no_digit_is_refused(drawing, tmp_path, digit):
 @pytest.mark.parametrize("digit", [3.0, np.int64(3)])
 def test_a_digit_of_another_type_comes_to_the_same_folder(drawing, tmp_path, digit):
     collection.save(drawing, digit, tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["3"]
+    assert [path.name for path in tmp_path.glob("[!.]*")] == ["3"]
 
 
 @pytest.mark.parametrize(
@@ -227,6 +229,29 @@ def test_a_save_that_fails_leaves_nothing(drawing, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         collection.save(drawing, 3, tmp_path)
     assert folder_bytes(tmp_path) == {}
+
+
+def test_a_collection_that_another_process_is_changing_is_waited_for(drawing, tmp_path, monkeypatch):
+    holder = (
+        "import sys; from pathlib import Path; from digits import files\nwith files.locked(Path(sys.argv[1]), ''): "
+    )
+    wait = "print('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", holder + wait, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        assert other.stdin
+        assert other.stdout.readline() == "held\n"
+        with monkeypatch.context() as patient:
+            patient.setattr(collection, "CHANGING", 0.1)
+            for change in (
+                lambda: collection.save(drawing, 3, tmp_path),
+                lambda: collection.remove("a.png", 3, tmp_path),
+            ):
+                with pytest.raises(ValueError, match="another process is writing"):
+                    change()
+        threading.Timer(0.2, other.stdin.close).start()
+        collection.save(drawing, 3, tmp_path)
+    assert len(collection.entries(tmp_path)) == 1
 
 
 def test_many_threads_save_and_list_at_once(some_digits, tmp_path, monkeypatch):

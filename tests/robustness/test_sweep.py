@@ -205,6 +205,19 @@ def test_a_model_file_that_changed_is_refused(tmp_path):
         sweep_plan.open_model(model)
 
 
+def test_what_to_know_of_a_model_is_said_once_and_not_by_every_worker(tmp_path, monkeypatch, caplog):
+    copy = tmp_path / "mine.onnx"
+    copy.write_bytes((paths.MODELS / "mnist_logistic.onnx").read_bytes())
+    opened = replace(recognizer.load("mnist_logistic"), path=copy, note="it gets digits as 0 to 255")
+    monkeypatch.setattr(recognizer, "_stranger", lambda *_: opened)
+    (model,), _ = sweep_plan.find_models([str(copy)], paths.MODELS)
+    assert [record.getMessage() for record in caplog.records] == ["mine.onnx: it gets digits as 0 to 255"]
+    # As in another process.
+    sweep_plan.open_model.cache_clear()
+    sweep_plan.open_model(model)
+    assert len(caplog.records) == 1
+
+
 def test_a_dask_cluster_gives_the_same_and_survives_the_loss_of_its_workers(some_digits, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(paths.ROOT / "src"))
     # So many digits that joblib would rather leave their indices with one worker than send them with every task.

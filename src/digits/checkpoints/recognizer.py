@@ -117,11 +117,11 @@ def find(model: str | Path, models_dir: Path = paths.MODELS) -> Path:
     raise FileNotFoundError(f"no model called {model} in {models_dir}; there are: {known}")
 
 
-def load(model: str | Path, models_dir: Path = paths.MODELS) -> Recognizer:
+def load(model: str | Path, models_dir: Path = paths.MODELS, warn: bool = True) -> Recognizer:
     """Open a checkpoint by its name in `models_dir`, or any model by the path of its file.
 
     A file that its card describes, with the same hash, is opened as it is. Any other is a stranger's: it is checked and
-    tried in a confined process (`strangers`), and what the user should know about it is logged as a warning.
+    tried in a confined process (`strangers`), and what the user should know about it is logged unless `warn` is false.
 
     Raises:
         FileNotFoundError: there is no such name or file.
@@ -131,12 +131,18 @@ def load(model: str | Path, models_dir: Path = paths.MODELS) -> Recognizer:
     card = confirming_card(path)
     if not card:
         recogniser = _stranger(path, path.stem, paths.cache_folder())
-        if recogniser.note:
-            logging.getLogger(__name__).warning("%s: %s", path.name, recogniser.note)
+        if warn:
+            say_note(recogniser)
         return recogniser
     recogniser = replace(from_checkpoint(path.stem, path, card), sha256=card["checkpoint"]["sha256"])
     # Another process that replaces the checkpoint meanwhile replaces the card first.
-    return recogniser if cards.read(path.with_suffix(".json")) == card else load(model, models_dir)
+    return recogniser if cards.read(path.with_suffix(".json")) == card else load(path)
+
+
+def say_note(recogniser: Recognizer) -> None:
+    """Log what the user should know about a model without a card, if anything, as a warning."""
+    if recogniser.note:
+        logging.getLogger(__name__).warning("%s: %s", recogniser.path.name, recogniser.note)
 
 
 def from_checkpoint(name: str, path: Path, card: dict) -> Recognizer:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from digits.data import names
+from digits.errors import printable
 from digits.preprocess import SUFFIXES
 
 # The simulated writer in `my_digits`; not to be mixed with a person's own digits.
@@ -150,7 +151,7 @@ def summary(passed_over: Mapping[str, str]) -> list[str]:
     for name, reason in passed_over.items():
         by_reason[reason].append(name)
     return [
-        f"{found[0]}{f' and {len(found) - 1:,} more' if len(found) > 1 else ''}: {reason}"
+        f"{printable(found[0])}{f' and {len(found) - 1:,} more' if len(found) > 1 else ''}: {printable(reason)}"
         for reason, found in by_reason.items()
     ]
 

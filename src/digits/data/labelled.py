@@ -12,6 +12,7 @@ from digits.data.digits import Digits
 from digits.data.folders import Picture
 from digits.data.normalisation import normalise, normalise_images, normalise_labels
 from digits.data.numpy_files import read_npy
+from digits.errors import printable
 
 # Where one set of digits is wanted and there are several, the first of these is read.
 PREFERRED = ("test", "", "validation", "train")
@@ -95,7 +96,7 @@ def read_part(found: Source, part: str) -> tuple[Digits, str]:
     """
     stored = found.parts[part]
     digits, how = normalise(stored) if isinstance(stored, Raw) else _read_pictures(stored, found)
-    return digits, f"{found.path}: {len(digits):,} {part + ' ' if part else ''}digits, {how}"
+    return digits, f"{printable(str(found.path))}: {len(digits):,} {part + ' ' if part else ''}digits, {how}"
 
 
 def load_mnist_c(folder: Path) -> dict[str, Digits]:

@@ -105,7 +105,8 @@ def cached_splits(data_dir: Path = paths.DATA) -> tuple[Splits, Path, bool]:
     """MNIST, verified and split.
 
     The cache is an uncompressed `.npz` file in the user's cache folder, named by the SHA-256 of the files that it was
-    made from, so that it is never used for others. A damaged cache is rebuilt; where none can be written, none is used.
+    made from, so that it is never used for others. A damaged cache is rebuilt, a stale one deleted; where none can be
+    written, none is used.
 
     Returns:
         The splits, the path of their cache, and whether they came from it.
@@ -130,6 +131,8 @@ def cached_splits(data_dir: Path = paths.DATA) -> tuple[Splits, Path, bool]:
         cache.parent.mkdir(parents=True, exist_ok=True)
         with files.replacing(cache) as temporary:
             np.savez(temporary, **arrays)
+        for stale in set(cache.parent.glob("splits-*.npz")) - {cache}:
+            stale.unlink(missing_ok=True)
     return splits, cache, False
 
 

@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 
@@ -14,8 +13,8 @@ from digits.data import folders
 
 # At most about 1.6 GB of pictures, so that a loop can't fill the disk.
 LARGEST_COUNT = 10_000
-# One change at a time, so that a drawing can't be saved as two digits at once.
-_changing = Lock()
+# Seconds that another change may take: one at a time, so that a drawing can't be saved as two digits at once.
+CHANGING = 10
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def save(drawing: np.ndarray, digit: int, folder: Path = paths.MY_DIGITS) -> Pat
 
     Raises:
         ValueError: it isn't such an array, it is blank, it is saved as another digit, the collection is full, or the
-            folder can't be written to.
+            folder can't be written to, or another process takes too long to change it.
     """
     if not (isinstance(drawing, np.ndarray) and drawing.dtype == np.uint8 and drawing.ndim == 2 and drawing.size):
         got = f"{drawing.dtype} {drawing.shape}" if isinstance(drawing, np.ndarray) else type(drawing).__name__
@@ -66,7 +65,7 @@ def save(drawing: np.ndarray, digit: int, folder: Path = paths.MY_DIGITS) -> Pat
     # Made from the pixels alone, so that no text that anyone typed becomes a path.
     name = hashlib.sha256(f"{drawing.shape}".encode() + drawing.tobytes()).hexdigest()[:16] + ".png"
     path = folder / f"{int(digit)}" / name
-    with _changing:
+    with files.locked(folder, "--digits-dir", wait=CHANGING):
         saved = entries(folder)
         saved_as = [entry.digit for entry in saved if entry.path.name == name]
         if digit in saved_as:
@@ -98,10 +97,10 @@ def remove(name: str, digit: int, folder: Path = paths.MY_DIGITS) -> None:
     """Delete the picture of `digit` whose file has this name.
 
     Raises:
-        ValueError: the collection has no such picture.
+        ValueError: the collection has no such picture, or another process takes too long to change it.
         OSError: it can't be deleted.
     """
-    with _changing:
+    with files.locked(folder, "--digits-dir", wait=CHANGING):
         for entry in entries(folder):
             if (entry.path.name, entry.digit) == (name, digit):
                 entry.path.unlink()

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from digits import preprocess
 from digits.checkpoints.recognizer import Recognizer
 from digits.data import folders
+from digits.errors import in_one_line, printable
 from digits.files import output_folder
 from digits.handwriting import collection, sheet
 from digits.recognition.verdict import judge
@@ -71,14 +72,14 @@ def from_photos(photos: Iterable[Path]) -> Found:
         try:
             boxes = sheet.read(preprocess.read_grey(photo, sheet.PHOTO_SIDE))
         except OSError as error:
-            skipped.append(str(error))
+            skipped.append(in_one_line(error))
             continue
         except ValueError as error:
-            skipped.append(f"{photo}: {error}")
+            skipped.append(in_one_line(f"{photo}: {error}"))
             continue
         for box in boxes:
             if box.state != "empty":
-                source = f"{box.digit} in box {box.column + 1} of {photo.name}"
+                source = f"{box.digit} in box {box.column + 1} of {printable(photo.name)}"
                 image = preprocess.prepare(box.picture).image
                 candidates.append(Candidate(source, box.picture, image, box.digit, box.reason))
     if skipped and not candidates:
@@ -110,7 +111,7 @@ def from_folder(folder: Path, guess: bool) -> Found:
         skipped.pop(name, None)
         try:
             picture = preprocess.at_working_size(preprocess.read_grey(file))
-            candidates.append(Candidate(name, picture, preprocess.prepare(picture).image, digit))
+            candidates.append(Candidate(printable(name), picture, preprocess.prepare(picture).image, digit))
         except (ValueError, OSError) as error:
             skipped[name] = str(error)
     if not candidates:
@@ -152,7 +153,7 @@ def keep(candidates: Iterable[Candidate], folder: Path) -> Kept:
         try:
             path = collection.save(candidate.picture, candidate.digit, folder)
         except ValueError as error:
-            refused.append(f"{candidate.source}: {error}")
+            refused.append(in_one_line(f"{candidate.source}: {error}"))
             continue
         again += path in known
         new += path not in known

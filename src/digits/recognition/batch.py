@@ -11,6 +11,7 @@ import numpy as np
 from digits import preprocess
 from digits.checkpoints.recognizer import Recognizer
 from digits.data import folders
+from digits.errors import in_one_line, printable
 from digits.preprocess.segmentation import LARGEST_SIDE, SIDE, FoundDigit, find_digits
 from digits.recognition.picture import judge_looks, look_at
 from digits.recognition.verdict import Verdict, judge
@@ -142,11 +143,11 @@ def describe(answer: Answer | Number, top: int) -> str:
     assert answer.verdict, "a picture that couldn't be read has no verdict"
     assert answer.prepared
     turned = f"; turned by 90° {answer.prepared.turn}" if answer.prepared.turn else ""
-    return f"{answer.path}: {answer.verdict.describe(top)}{turned}"
+    return f"{printable(str(answer.path))}: {answer.verdict.describe(top)}{turned}"
 
 
 def _describe_number(number: Number) -> str:
-    lines = [f"{number.path}: {as_text(number.digits, number.verdicts).replace(NEW_ROW, ' ')}"]
+    lines = [f"{printable(str(number.path))}: {as_text(number.digits, number.verdicts).replace(NEW_ROW, ' ')}"]
     for digit, verdict in zip(number.digits, number.verdicts, strict=True):
         left, top, width, height = digit.box
         line = f"  {verdict.symbol}  {verdict.certainty:>8}  {width}×{height} pixels at ({left}, {top})"
@@ -187,7 +188,8 @@ def passed_over(arguments: Iterable[str]) -> list[str]:
         "is no image": [path for path in others if not path.is_dir()],
     }
     return [
-        f"passed over {paths[0]}, which {reason}" + (f", and {len(paths) - 1} more" if len(paths) > 1 else "")
+        f"passed over {printable(str(paths[0]))}, which {reason}"
+        + (f", and {len(paths) - 1} more" if len(paths) > 1 else "")
         for reason, paths in reasons.items()
         if paths
     ]
@@ -228,7 +230,7 @@ def _read(path: Path, read: Callable[[Path], Read]) -> tuple[Read | None, str]:
             raise ValueError(NO_IMAGE)
         return read(path), ""
     except ValueError as error:
-        return None, f"{path}: {error}"
+        return None, in_one_line(f"{path}: {error}")
     except OSError as error:
         # Also of names that are too long, which the system refuses to look up.
-        return None, str(error) if error.strerror is None else f"{path}: {error.strerror}"
+        return None, in_one_line(error if error.strerror is None else f"{path}: {error.strerror}")

@@ -36,14 +36,14 @@ class Model:
 
 @lru_cache
 def open_model(model: Model) -> recognizer.Recognizer:
-    """Open a checkpoint, once per process, on whatever machine that runs.
+    """Open a checkpoint, once per process, on whatever machine that runs, and without a warning in each.
 
     Raises:
         ValueError: the file differs from that of the plan, or can't be opened.
     """
     if files.sha256(Path(model.path)) != model.sha256:
         raise ValueError(f"{model.path} differs from the file that the sweep was planned with (SHA-256)")
-    return recognizer.load(model.path)
+    return recognizer.load(model.path, warn=False)
 
 
 @dataclass(frozen=True)
@@ -128,10 +128,12 @@ def find_models(names: Sequence[str], models_dir: Path) -> tuple[list[Model], li
         try:
             path = recognizer.find(name, models_dir).absolute()
             model = Model(path.stem, str(path), files.sha256(path))
-            open_model(model)
+            recognizer.say_note(open_model(model))
             models.append(model)
         except (ValueError, OSError) as error:
-            problems.append(f"skipped {name}: {errors.in_one_line(error)}")
+            reason = str(error).replace(str(Path(name).absolute()), name)
+            reason = reason.replace(str(models_dir.absolute()), str(models_dir))
+            problems.append(f"skipped {name}: {errors.in_one_line(reason)}")
     if not models:
         raise ValueError("; ".join(problems) or f"no models in {models_dir}; train one")
     recognizer.check_names([model.name for model in models])
