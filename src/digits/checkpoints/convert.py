@@ -6,6 +6,7 @@ In the current folder it writes what the model can be used by: for a Keras model
 
 import json
 import sys
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from digits.checkpoints.input_format import InputFormat
 from digits.untrusted import confinement, onnx_rules
 
 MODEL = Path("model")
+# Of Keras's own messages, which may quote weights.
+REASON_LENGTH = 250
 
 
 def convert(source: Path) -> dict:
@@ -80,8 +83,8 @@ def _convert_keras(source: Path) -> dict:
         )
     # A damaged, odd or hostile file can fail anywhere inside Keras, with any exception, some without a word.
     except Exception as error:
-        reason = str(error).strip() or type(error).__name__
-        raise ValueError(f"Keras can't use it: {reason.splitlines()[0]}") from error
+        reason = textwrap.shorten(str(error), REASON_LENGTH, placeholder=" …") or type(error).__name__
+        raise ValueError(f"Keras can't use it: {reason}") from error
     # The copy takes ink and returns probabilities.
     return found | {"input": asdict(InputFormat()), "answers": "probabilities"}
 
@@ -113,4 +116,6 @@ if __name__ == "__main__":
     with errors.one_line_errors():
         file, *limits = sys.argv[1:]
         confinement.confine(*map(int, limits))
+        # Keras imports it if there is one, and it runs a program that lists the fonts.
+        sys.modules["matplotlib"] = None  # pyright: ignore[reportArgumentType]
         files.write_text(MODEL.with_suffix(".json"), json.dumps(convert(Path(file))))

@@ -69,7 +69,7 @@ def run(module: str, file: str | Path, folder: Path, kind: str) -> None:
         raise ValueError("it took too long to open and was given up")
     if result.status != 2:
         raise ValueError("it needs too much memory, or crashed while it was opened")
-    raise ValueError(result.reason.replace(str(folder), "")[:REASON_LENGTH])
+    raise ValueError(result.reason.replace(str(folder), "").replace(str(file), "it")[:REASON_LENGTH])
 
 
 def confine(seconds: int, memory: int, file_bytes: int) -> None:
