@@ -1,6 +1,8 @@
 """Every hostile kind of model file by every door: status, seconds, memory of all processes, and what appeared on disk.
 
-Each door has to end with status 2 and one sentence, in 60 seconds and 1.5 GB, and to leave nothing behind.
+Each door has to end with status 2 and one sentence, in 60 seconds and 1.5 GB, and to leave nothing behind. With
+`--trace`, which needs strace, the calls to the system are looked at instead, of predict.py alone: no program may be
+executed, no connection opened, and nothing written outside the folder.
 """
 
 import io
@@ -26,6 +28,10 @@ from tests.checkpoints import onnx_files
 from tests.untrusted import keras_files as keras
 
 MOST_SECONDS, MOST_MEGABYTES = 60, 1500
+TRACED = (
+    *("execve", "connect", "open", "openat", "creat", "mkdir", "rmdir", "unlink", "rename", "link", "symlink", "chmod"),
+    *("mkdirat", "unlinkat", "renameat", "renameat2", "linkat", "symlinkat", "fchmodat", "truncate"),
+)
 ANSWER = keras.layer("Dense", units=10, activation="softmax")
 GALLERY = {"module": "keras.visualization", "class_name": "function", "config": "plot_image_gallery"}
 WRITES = keras.layer("Lambda", function=GALLERY | {"registered_name": None}, arguments={"path": "written.png"})
@@ -157,6 +163,41 @@ def resident(parent: int) -> int:
     return sum(sizes.get(pid, 0) for pid in family)
 
 
+def strays(kind: str) -> list[str]:
+    """The calls to the system by which predict.py executes, connects or writes what it shouldn't."""
+    suffix, make = KINDS[kind]
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, f"hostile{suffix}").write_bytes(make())
+        command = ["strace", "-f", "-o", "calls", "-e", f"trace={','.join(TRACED)}", sys.executable]
+        places = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), folder) | {"PYTHONPATH": str(paths.ROOT / "src")}
+        subprocess.run(
+            [*command, *dict(commands(f"hostile{suffix}"))["predict"]],
+            cwd=folder,
+            env=os.environ | places,
+            capture_output=True,
+            check=False,
+        )
+        calls = [
+            line for line in Path(folder, "calls").read_text(errors="replace").splitlines() if " = -1 " not in line
+        ]
+    assert any("convert" in call for call in calls) or suffix not in (".keras", ".onnx", ".skops"), calls
+    return [call for call in calls if is_stray(call, folder)]
+
+
+def is_stray(call: str, folder: str) -> bool:
+    name, _, rest = call.partition(" ")[2].strip().partition("(")
+    if name == "connect":
+        return "AF_UNIX" not in rest
+    if name == "execve":
+        # h5py asks for the processor's name.
+        return not rest.startswith((f'"{sys.executable}"', '"/usr/bin/uname"'))
+    writes = not name.startswith("open") or any(flag in rest for flag in ("O_WRONLY", "O_RDWR", "O_CREAT"))
+    # Relative paths are those of the folder, or of one in it. joblib makes a semaphore, Python caches bytecode.
+    expected = (folder, "/dev/null", "/dev/shm/sem.", "/proc/self/", str(paths.ROOT / "src"))
+    absolute = [path for path in rest.split('"')[1::2] if path.startswith("/")]
+    return writes and any(not path.startswith(expected) or ".." in path for path in absolute)
+
+
 def measure(kind: str, doors: int) -> dict:
     suffix, make = KINDS[kind]
     found: dict[str, dict] = {}
@@ -191,7 +232,11 @@ def measure(kind: str, doors: int) -> dict:
 
 
 if __name__ == "__main__":
-    chosen = sys.argv[1:] or list(KINDS)
+    chosen = [each for each in sys.argv[1:] if each != "--trace"] or list(KINDS)
+    if "--trace" in sys.argv:
+        found = {kind: strays(kind) for kind in chosen}
+        print(*(f"{kind}: {calls or 'nothing'}" for kind, calls in found.items()), sep="\n")
+        sys.exit(any(found.values()))
     table = {}
     for kind in chosen:
         table[kind] = measure(kind, len(DOORS))
