@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from digits import backend, cli, files, paths
-from digits.errors import check_ranges, seed_range
+from digits.errors import check_ranges, printable, seed_range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ def finetune(options: Options) -> None:
         raise ValueError(f"expected --folds of at most {fewest}, the pictures of the rarest digit, got {options.folds}")
     print(*dataset.describe(mine), sep="\n  ")
     for file, reason in dataset.suspects(mine, base).items():
-        print(f"  please look at {file}: {reason}", flush=True)
+        print(f"  please look at {printable(file)}: {reason}", flush=True)
 
     backend.load_keras()
     from tqdm import tqdm

@@ -94,7 +94,10 @@ def tunable(path: Path) -> keras.Model:
     model: Any = keras.saving.load_model(path, compile=False)
     dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
     if model.output_shape != (None, 10) or not dense:
-        raise ValueError(f"{path.name} can't be fine-tuned: expected ten outputs behind a dense layer")
+        # The file may be a copy in the user's cache.
+        raise ValueError(
+            "the base can't be fine-tuned: expected ten outputs behind a dense layer; choose another --base"
+        )
     return model
 
 
