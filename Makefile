@@ -12,7 +12,8 @@ demo: .venv/installed
 	$(RUN) src/prepare_data.py
 	$(RUN) src/train_cnn.py --name demo_cnn --epochs 6
 	$(RUN) src/predict.py my_digits/sample/7
-	$(RUN) src/evaluate.py --models demo_cnn mnist_cnn mnist_advanced mnist_logistic --output-dir reports/demo
+	$(RUN) src/evaluate.py --models demo_cnn mnist_cnn mnist_advanced mnist_logistic \
+	  --output-dir reports/demo/evaluation
 	$(RUN) src/evaluate_robustness.py --quick --models demo_cnn mnist_cnn mnist_advanced mnist_logistic \
 	  --output-dir reports/demo/robustness --restart
 	$(RUN) src/visualize_features.py --models demo_cnn mnist_mlp --shift-digits 50 --tsne-digits 500 \

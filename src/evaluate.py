@@ -45,7 +45,8 @@ def evaluate(options: Options, folder: Path) -> None:
     for line in how_read:
         print(line)
     evaluations = [evaluation.evaluate(recogniser, digits) for recogniser in tqdm(recognisers, unit="model")]
-    page = report.write_evaluation(evaluations, source, folder)
+    hashes = {each.name: each.sha256 for each in recognisers}
+    page = report.write_evaluation(evaluations, source, folder, hashes)
     print(report.evaluation_summary(evaluations, source))
     print(f"report: {page}")
 

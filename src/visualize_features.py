@@ -94,7 +94,9 @@ def explain(options: Options, folder: Path) -> None:
     measured = {}
     if measured_on:
         measured = benchmark.run(networks, measured_on, options.random_seed, tqdm)
-    print(f"report: {report.write(found, subject, background, measured, folder)}")
+    hashes = {each.name: each.sha256 for each in recognisers}
+    page = report.write(found, subject, background, measured, folder, options.random_seed, hashes)
+    print(f"report: {page}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Evaluation and its report against counts made by hand on real digits."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -54,12 +55,13 @@ def test_errors_are_ordered_by_confidence(some_digits, rng):
 
 @pytest.mark.slow
 def test_report_is_whole_and_self_contained(two, tmp_path):
-    page = report.write_evaluation(two, "a thousand digits", tmp_path)
+    page = report.write_evaluation(two, "a thousand digits", tmp_path, {})
     html = page.read_text(encoding="utf-8")
     assert "95.00 %" in html
     assert "80.00 %" in html
-    assert 'src="data:image/png' in html
+    assert set(re.findall('src="(.*?);', html)) == {f"data:image/{kind}" for kind in ("png", "webp", "svg+xml")}
     assert "http" not in html
+    assert two[0].digits.sha256 in html
 
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["models"]["good"]["scores"]["accuracy"] == 0.95
@@ -73,13 +75,15 @@ def test_report_is_whole_and_self_contained(two, tmp_path):
     for picture in tmp_path.rglob("*.png"):
         with Image.open(picture) as opened:
             opened.verify()
+        assert picture.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+    assert all((tmp_path / address).is_file() for address in re.findall('href="([^"]*pdf)"', html))
     assert "95.00%" in (tmp_path / "summary.txt").read_text()
 
 
 def test_perfect_predictions_and_missing_classes_make_a_report_too(some_digits, tmp_path):
     threes = type(some_digits)(some_digits.images[some_digits.labels == 3], some_digits.labels[some_digits.labels == 3])
     one = evaluation.Evaluation("perfect", threes, np.eye(10, dtype=np.float32)[threes.labels])
-    report.write_evaluation([one], "only threes", tmp_path)
+    report.write_evaluation([one], "only threes", tmp_path, {})
     assert "No errors." in (tmp_path / "report.html").read_text()
     assert one.scores()["accuracy"] == 1.0
 
@@ -91,8 +95,9 @@ def test_a_report_that_fails_leaves_the_earlier_page(two, tmp_path, monkeypatch)
     def broken(*_, **__):
         raise OSError(28, "No space left on device")
 
+    monkeypatch.setattr(report, "write_figures", lambda *_: {})
     monkeypatch.setattr("digits.reporting.html.render", broken)
     with pytest.raises(OSError, match="No space left"):
-        report.write_evaluation(two[:1], "later", tmp_path)
+        report.write_evaluation(two[:1], "later", tmp_path, {})
     assert (tmp_path / "report.html").read_text() == "the earlier page"
     assert not list(tmp_path.glob(".*"))

@@ -1,14 +1,15 @@
 """The report of explanations and of the benchmark of methods: its figures, and its page read back."""
 
-import base64
 import json
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
 import cv2
 import numpy as np
 import pytest
 
+from digits import files
 from digits.explanations import benchmark, faithfulness, report
 from digits.explanations.overview import Explanations
 from tests.explanations.explained import Page
@@ -83,6 +84,7 @@ def test_baselines_are_broken_lines_among_few_methods_too(measured):
     assert {line.get_linestyle() for line in axis.lines[2:]} <= {":", "--", "-."}
 
 
+METHODS = ["Grad-CAM", "Saliency", "Occlusion"]
 ODD_NAME = '<b>&"odd"'
 
 
@@ -90,8 +92,8 @@ ODD_NAME = '<b>&"odd"'
 def folder_of_report(found, two, background, measured, tmp_path_factory) -> Path:
     """A report of two models, one under an odd name and with weights, and of a benchmark."""
     odd = replace(found["mnist_random_forest"], name=ODD_NAME, weights=found["mnist_mlp"].weights[:20])
-    folder = tmp_path_factory.mktemp("report")
-    path = report.write([found["mnist_cnn"], odd], two, background, measured, folder)
+    folder = files.output_folder(tmp_path_factory.mktemp("report") / "explanations")
+    path = report.write([found["mnist_cnn"], odd], two, background, measured, folder, 7, {"mnist_cnn": "c0ffee"})
     assert path == folder / "report.html"
     return folder
 
@@ -106,25 +108,29 @@ def test_page_needs_no_other_file_and_holds_every_picture(folder_of_report, page
     assert "http:" not in page.html
     assert "https:" not in page.html
     assert "url(" not in page.html
-    inside = set()
-    for source in page.sources:
-        start, content = source.split(",", 1)
-        assert start == "data:image/png;base64"
-        inside.add(base64.b64decode(content))
-    assert len(page.sources) == len(inside)
-    files = folder_bytes(folder_of_report)
-    pictures = {name: content for name, content in files.items() if name.endswith(".png")}
-    assert set(pictures.values()) == inside
-    assert set(files) - set(pictures) == {"report.html", "benchmark.json"}
+    assert {source.split(";")[0] for source in page.sources} == {"data:image/svg+xml", "data:image/webp"}
+    assert len(page.sources) == len(set(page.sources))
+    written = folder_bytes(folder_of_report)
+    pictures = {name: content for name, content in written.items() if name.endswith(".png")}
+    assert len(pictures) == len(page.sources)
+    pdfs = {name.removesuffix(".png") + ".pdf" for name in pictures}
+    assert {unquote(link) for link in page.links if link.endswith(".pdf")} == pdfs
+    assert set(written) - set(pictures) == {"report.html", "benchmark.json", *pdfs}
     for name, content in pictures.items():
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
         assert min(pixels.shape[:2]) > 60, name
         assert pixels.std() > 5, name
 
 
+def test_page_states_seed_and_hashes(page, background):
+    assert "Seeds: 7" in page.words
+    assert "c0ffee" in page.words
+    assert background.training.sha256 in page.words
+
+
 def test_page_has_a_section_a_model_and_a_word_for_every_picture(page):
     assert page.headings == {"benchmark": "Which method to trust", "mnist_cnn": "mnist_cnn", ODD_NAME: ODD_NAME}
-    assert set(page.links) == {f"#{name}" for name in page.headings}
+    assert {link for link in page.links if link.startswith("#")} == {f"#{name}" for name in page.headings}
     assert all(page.alts)
     of_models = [alt for alt in page.alts if "," in alt]
     assert len(of_models) == len(set(of_models))
@@ -162,9 +168,9 @@ def test_page_shows_the_benchmark_in_tables(folder_of_report, page, measured):
 
 
 def test_page_says_how_well_methods_agree_with_shapley(page, found):
-    header, means = (row for row in page.rows if len(row) == 4)
-    assert header[1:] == ["Grad-CAM", "Saliency", "Occlusion"]
-    assert means[1:] == [f"{each.mean():.2f}" for each in found["mnist_cnn"].agreement.values()]
+    rows = [row for row in page.rows if len(row) == 2]
+    means = [f"{each.mean():.2f}" for each in found["mnist_cnn"].agreement.values()]
+    assert rows[:4] == [["method", "mean rank correlation"], *map(list, zip(METHODS, means, strict=True))]
 
 
 @pytest.fixture
@@ -174,12 +180,13 @@ def bare(found) -> Explanations:
 
 
 def test_a_page_of_little_has_only_what_there_is(bare, two, background, tmp_path):
-    page = Page(report.write([bare], replace(two, target=3), background, {}, tmp_path))
+    folder = files.output_folder(tmp_path / "explanations")
+    page = Page(report.write([bare], replace(two, target=3), background, {}, folder, 0, {}))
     assert page.alts == [f"{name}, mnist_random_forest" for name in ("heat maps", "contrast", "ground truth")]
-    pictures = ["contrast.png", "ground_truth.png", "heat_maps.png"]
-    assert sorted(folder_bytes(tmp_path)) == [*(f"mnist_random_forest/{each}" for each in pictures), "report.html"]
+    pictures = [f"{name}.{kind}" for name in ("contrast", "ground_truth", "heat_maps") for kind in ("pdf", "png")]
+    assert sorted(folder_bytes(folder)) == [*(f"mnist_random_forest/{each}" for each in pictures), "report.html"]
     assert list(page.headings) == ["mnist_random_forest"]
-    assert page.links == ["#mnist_random_forest"]
+    assert [link for link in page.links if link.startswith("#")] == ["#mnist_random_forest"]
     assert "class 3. Each map" in page.words
     for absent in ("What would have to be different", "What it learned this from", "What it has learned", "its layers"):
         assert absent not in page.words
@@ -188,7 +195,7 @@ def test_a_page_of_little_has_only_what_there_is(bare, two, background, tmp_path
 def test_counterfactuals_that_were_not_found_are_not_shown(bare, found, two, background, tmp_path):
     first, second = found["mnist_random_forest"].counterfactuals
     lost = replace(first, answer=(first.target + 1) % 10)
-    report.write([replace(bare, counterfactuals=[lost, second])], two, background, {}, tmp_path)
+    report.write([replace(bare, counterfactuals=[lost, second])], two, background, {}, tmp_path, 0, {})
     height, width, _ = cv2.imread(str(tmp_path / "mnist_random_forest" / "counterfactuals.png")).shape
     # One column of two rows.
     assert height > 1.3 * width

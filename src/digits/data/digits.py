@@ -1,5 +1,6 @@
 """Labelled digits, and the three parts of a data set."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -28,6 +29,11 @@ class Digits:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the images' bytes, then the labels'."""
+        return hashlib.sha256(self.images.tobytes() + self.labels.tobytes()).hexdigest()
 
     def at(self, indices: np.ndarray) -> "Digits":
         """The digits at these indices, int (M,), or where a mask is true, bool (N,)."""

@@ -1,7 +1,7 @@
 """Write the report of an evaluation: one HTML page, figures, JSON and text."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,26 +10,36 @@ import numpy as np
 from digits import evaluation, metrics
 from digits.evaluation import plots
 from digits.files import output_folder, safe_name, write_text
-from digits.reporting import figures
+from digits.metrics import intervals
+from digits.reporting import figures, tables
 from digits.reporting.html import write_figures, write_page
+from digits.reporting.tables import Cell, Table
+from digits.reporting.thumbnails import data_uri, on_paper
 from digits.reporting.words import percent
 
 SHOWN_ERRORS = 40
+SHOWN_ERRORS_PER_DIGIT = 20
 SHOWN_PAIRS = 6
 SHOWN_EXAMPLES = 6
 
 
-def write_evaluation(evaluations: Sequence[evaluation.Evaluation], source: str, folder: Path) -> Path:
+def write_evaluation(
+    evaluations: Sequence[evaluation.Evaluation], source: str, folder: Path, hashes: Mapping[str, str]
+) -> Path:
     """Write the evaluation of one or more models on the same digits.
 
     Writes `report.html`, `results.json`, `summary.txt`, `label_map.txt`, and a folder per model with its
     `classification_report.txt` and figures.
 
+    Args:
+        hashes: SHA-256 of the checkpoints, by the models' names.
+
     Returns:
         The path of the HTML page.
     """
     comparisons = evaluation.pairwise_comparisons(evaluations)
-    models = [_write_model(one, output_folder(folder / safe_name(one.name))) for one in evaluations]
+    digits = evaluations[0].digits
+    models = [_write_model(one, folder) for one in evaluations]
     shared = {"reliability": plots.reliability_diagram({one.name: one.reliability for one in evaluations})}
     results = {
         "source": source,
@@ -43,9 +53,13 @@ def write_evaluation(evaluations: Sequence[evaluation.Evaluation], source: str, 
         folder,
         "evaluation.html.j2",
         source=source,
-        count=len(evaluations[0].digits),
+        count=len(digits),
         models=models,
-        comparisons=comparisons,
+        scores=_scores(evaluations),
+        comparisons=_comparisons(comparisons),
+        shown_errors=SHOWN_ERRORS_PER_DIGIT,
+        seeds="none, because nothing here is random",
+        hashes={**hashes, "digits": digits.sha256},
         **write_figures(shared, folder),
     )
 
@@ -73,9 +87,46 @@ def evaluation_summary(evaluations: Sequence[evaluation.Evaluation], source: str
     return "\n".join(lines)
 
 
-def _write_model(one: evaluation.Evaluation, folder: Path) -> dict:
+def _scores(evaluations: Sequence[evaluation.Evaluation]) -> Table:
+    found = [one.scores() for one in evaluations]
+    columns = [
+        ("model", [Cell(one.name, link=f"#{one.name}") for one in evaluations]),
+        ("accuracy", [tables.percent(each["accuracy"], interval=each["interval"]) for each in found]),
+        ("errors", [each["n"] - each["correct"] for each in found]),
+        ("calibration error", [tables.percent(each["ece"]) for each in found]),
+        ("NLL", [tables.number(each["nll"], ".4f") for each in found]),
+        ("Brier score", [tables.number(each["brier"], ".4f") for each in found]),
+    ]
+    return Table("scores", "Accuracy, with 95 % intervals, and calibration.", columns, best="accuracy")
+
+
+def _comparisons(comparisons: Mapping[tuple[str, str], intervals.PairedComparison]) -> Table:
+    found = comparisons.values()
+    columns = [
+        ("pair", [f"{a} minus {b}" for a, b in comparisons]),
+        ("difference (points)", [tables.points(each.difference, each.interval) for each in found]),
+        ("only first correct", [each.only_a for each in found]),
+        ("only second correct", [each.only_b for each in found]),
+        ("McNemar's p", [tables.number(each.p_value, ".2g") for each in found]),
+    ]
+    return Table("comparisons", "Differences in accuracy, with 95 % intervals.", columns)
+
+
+def _by_digit(one: evaluation.Evaluation) -> Table:
+    found = one.classification_report(as_dict=True)
+    scores = {"precision": "precision", "recall": "recall", "F1": "f1-score"}
+    columns = [
+        ("digit", list(range(10))),
+        *((name, [tables.percent(found[str(digit)][key]) for digit in range(10)]) for name, key in scores.items()),
+        ("images", [int(found[str(digit)]["support"]) for digit in range(10)]),
+    ]
+    return Table(f"{safe_name(one.name)}_by_digit", f"Precision, recall and F1 of {one.name}.", columns)
+
+
+def _write_model(one: evaluation.Evaluation, report_folder: Path) -> dict:
     """Write the files of one model, and return what the page's template shows of it."""
-    for earlier in folder.glob("confused_*.png"):
+    folder = output_folder(report_folder / safe_name(one.name))
+    for earlier in folder.glob("confused_*.p[nd][gf]"):
         earlier.unlink()
     write_text(folder / "classification_report.txt", one.classification_report())
     errors = one.errors()[:SHOWN_ERRORS]
@@ -93,12 +144,27 @@ def _write_model(one: evaluation.Evaluation, folder: Path) -> dict:
         shown[f"confused_{true}_as_{predicted}"] = grid
     return {
         "name": one.name,
-        "scores": one.scores(),
-        "report": one.classification_report(as_dict=True),
-        "pictures": write_figures(shown, folder),
+        "pictures": write_figures(shown, report_folder, folder.name),
         "pairs": pairs,
-        "shown_errors": len(errors),
+        "wrong": len(one.errors()),
+        "errors": _errors(one),
+        "by_digit": _by_digit(one),
     }
+
+
+def _errors(one: evaluation.Evaluation) -> list[dict]:
+    """The most confident errors of each true digit as the page shows them, the most confident first."""
+    errors, labels = one.errors(), one.digits.labels
+    chosen = np.concatenate([errors[labels[errors] == digit][:SHOWN_ERRORS_PER_DIGIT] for digit in range(10)])
+    return [
+        {
+            "label": int(labels[index]),
+            "answer": int(one.predictions[index]),
+            "note": percent(float(one.confidence[index])),
+            "source": data_uri(on_paper(one.digits.images[index])),
+        }
+        for index in chosen[np.argsort(-one.confidence[chosen], kind="stable")]
+    ]
 
 
 def _as_json(one: evaluation.Evaluation) -> dict:

@@ -48,7 +48,7 @@ def filters(weights: np.ndarray, columns: int = 16) -> Figure:
     figure, axes = _grid(rows, min(columns, len(weights)), 0.6)
     for axis, each in zip(axes.flat, weights, strict=False):
         limit = np.abs(each).max() or 1
-        axis.imshow(each, cmap="RdBu_r", vmin=-limit, vmax=limit)
+        axis.imshow(each, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     return figure
 
 

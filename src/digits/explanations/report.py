@@ -1,7 +1,7 @@
 """The files of the explanations: figures for each model, the benchmark of methods, and one HTML page."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from digits import files
 from digits.corruptions import CORRUPTIONS, SEVERITIES
-from digits.explanations import benchmark, shapley
+from digits.data import Digits
+from digits.explanations import benchmark, shapley, tables
 from digits.explanations import plots as draw
 from digits.explanations.benchmark import TITLES
 from digits.explanations.counterfactual import comparison_text
@@ -25,23 +26,33 @@ SHIFT_SEVERITY = 2
 
 
 def write(
-    found: Sequence[Explanations], subject: Subject, background: Background, measured: dict, folder: Path
+    found: Sequence[Explanations],
+    subject: Subject,
+    background: Background,
+    measured: dict,
+    folder: Path,
+    seed: int,
+    hashes: Mapping[str, str],
 ) -> Path:
     """Write all figures, in a folder per model, `benchmark.json` if the methods were measured, and `report.html`.
 
     Args:
         measured: as `benchmark.run` returns it; empty if the methods weren't measured.
+        seed: of all random numbers.
+        hashes: SHA-256 of the checkpoints, by the models' names.
 
     Returns:
         The path of the page.
     """
     models = []
+    labels = np.empty(0, np.uint8) if subject.labels is None else subject.labels
     for each in found:
-        own = files.output_folder(folder / files.safe_name(each.name))
         figures = _of_answers(each, subject, background) | _of_network(each, subject, background)
         for shift in each.shifts:
             figures |= _of_shift(shift, background)
-        models.append({"name": each.name, "pictures": write_figures(figures, own), "found": each})
+        pictures = write_figures(figures, folder, files.safe_name(each.name))
+        agreement = tables.agreement(each.name, each.agreement)
+        models.append({"name": each.name, "pictures": pictures, "found": each, "agreement": agreement})
     if measured:
         files.write_text(folder / "benchmark.json", json.dumps(measured, indent=1) + "\n")
     return write_page(
@@ -51,8 +62,17 @@ def write(
         subject=subject,
         benchmark=measured,
         benchmark_pictures=write_figures(benchmark_figures(measured), folder) if measured else {},
+        tables=tables,
         titles=TITLES,
         counterfactual_text=comparison_text,
+        seeds=f"{seed} for all random numbers",
+        hashes={
+            **hashes,
+            "explained digits": Digits(subject.images, labels).sha256,
+            "training digits": background.training.sha256,
+            "digits in the feature space": background.test.sha256,
+            "corrupted digits": background.shifted.sha256,
+        },
     )
 
 

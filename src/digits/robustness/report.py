@@ -15,10 +15,10 @@ from digits.metrics import intervals
 from digits.reporting import figures
 from digits.reporting.figures import save_figure
 from digits.reporting.html import write_figures, write_page
+from digits.reporting.thumbnails import data_uri, on_paper
 from digits.reporting.words import percent
-from digits.robustness import plots, worst_case
+from digits.robustness import plots, tables, worst_case
 from digits.robustness.analysis import ACCEPTABLE_ACCURACY, Robustness
-from digits.robustness.tables import accurate_when_clean, amount_text
 
 SHOWN_ERRORS = 20
 
@@ -36,21 +36,27 @@ def write(robustness: Robustness, summary: dict, worst: dict, problems: Sequence
     """
     import pandas
 
-    tables = {"results": robustness.rows(), "comparisons": robustness.cell_comparisons}
+    long_tables = {"results": robustness.rows(), "comparisons": robustness.cell_comparisons}
     if worst and worst["by_pair"]:
-        tables["pairs"] = worst["by_pair"]
-    for name, rows in tables.items():
+        long_tables["pairs"] = worst["by_pair"]
+    for name, rows in long_tables.items():
         files.write_text(folder / f"{name}.csv", pandas.DataFrame(rows).to_csv(index=False))
     files.write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
     return write_page(
         folder,
         "robustness.html.j2",
         summary=summary,
+        tables=tables.of_report(summary),
         pictures=write_figures(_figures(robustness, worst), folder),
+        surprising_errors={
+            name: errors
+            for model, name in enumerate(robustness.names)
+            if (errors := _surprising_errors(robustness, model))
+        },
         problems=problems,
         floor=ACCEPTABLE_ACCURACY,
-        amount_text=amount_text,
-        accurate=accurate_when_clean(summary),
+        seeds=f"{summary['seed']} for the corruptions and for the bootstrap",
+        hashes=summary["models"] | {"digits": robustness.results.plan.digits.sha256},
     )
 
 
@@ -127,8 +133,11 @@ def _figures(robustness: Robustness, worst: dict) -> dict[str, Figure]:
         "calibration": plots.calibration_under_shift(severities, names, ece, confidence, accuracy.mean(axis=0)),
     }
     for model, name in enumerate(names):
-        if errors := robustness.surprising_errors(model, SHOWN_ERRORS):
-            shown[f"surprising_errors_{name}"] = _surprising_errors(robustness, errors)
+        if errors := _surprising_errors(robustness, model):
+            titles = [f"{one['label']} as {one['answer']}, {one['note']}" for one in errors]
+            shown[f"surprising_errors_{name}"] = figures.digit_grid(
+                np.array([one["image"] for one in errors]), titles, columns=5
+            )
         if worst and worst["by_pair"]:
             pairs = {(row["first"], row["then"]): row[name] for row in worst["by_pair"]}
             title = f"{name}: two corruptions at once"
@@ -146,16 +155,15 @@ def _sample_sheet(robustness: Robustness) -> np.ndarray:
     return np.array(rows)
 
 
-def _surprising_errors(robustness: Robustness, errors: Sequence[dict]) -> Figure:
-    images = [_corrupted(robustness, one["corruption"], one["severity"], one["index"]) for one in errors]
-    titles = []
-    for one in errors:
-        corruption = CORRUPTIONS[one["corruption"]]
-        titles.append(
-            f"{one['label']} as {one['answer']}, {percent(one['confidence'])}\n"
-            f"{corruption.name} {corruption.amount(one['severity']):g}"
-        )
-    return figures.digit_grid(np.array(images), titles, columns=5)
+def _surprising_errors(robustness: Robustness, model: int) -> list[dict]:
+    """A model's surprising errors, each with its corrupted `image`, and `note` and `source` for the page."""
+    found = []
+    for one in robustness.surprising_errors(model, SHOWN_ERRORS):
+        image = _corrupted(robustness, one["corruption"], one["severity"], one["index"])
+        amount = CORRUPTIONS[one["corruption"]].amount(one["severity"])
+        note = f"{percent(one['confidence'])}\n{one['corruption']} {amount:g}"
+        found.append(one | {"image": image, "note": note, "source": data_uri(on_paper(image))})
+    return found
 
 
 def _corrupted(robustness: Robustness, corruption: str, severity: int, index: int) -> np.ndarray:

@@ -1,7 +1,101 @@
-"""A sweep's summary as Markdown tables, for the terminal and the docs."""
+"""A sweep's summary as tables: of the report, and in Markdown for the terminal and the docs."""
 
-from digits.reporting.tables import markdown_table
+from collections.abc import Mapping, Sequence
+
+from digits.reporting.tables import Cell, Table, markdown_table, percent, percent_estimate, points
 from digits.robustness.analysis import ACCEPTABLE_ACCURACY
+
+
+def of_report(summary: dict) -> dict[str, Table]:
+    """The tables of a sweep's report, by name, without those that have no rows."""
+    rows, worst_case = summary["headline"], summary["worst_case"]
+    names = [row["model"] for row in rows]
+    tables = [
+        Table(
+            "headline",
+            "Accuracy on clean and on corrupted digits, with 95 % intervals.",
+            [
+                ("model", names),
+                ("clean", [percent_estimate(row["clean"]) for row in rows]),
+                ("mean over corruptions", [percent_estimate(row["all"]) for row in rows]),
+                ("MNIST-C levels", [percent_estimate(row["mnist_c"]) for row in rows]),
+                ("unseen in training", [percent_estimate(row["unseen"]) for row in rows]),
+                ("unseen corruptions", [row["unseen_count"] for row in rows]),
+                ("unseen by all", [percent_estimate(row["unseen_by_all"]) for row in rows]),
+                ("worst corruption", [row["worst"] for row in rows]),
+                ("accuracy there", [percent(row["worst_accuracy"], 1) for row in rows]),
+            ],
+            best="mean over corruptions",
+        ),
+        Table(
+            "corruption_errors",
+            f"Corruption errors relative to {summary['baseline']}, with 95 % intervals; lower is better.",
+            [
+                ("model", names),
+                *(
+                    (f"{title}, {average.replace('_', ' ')}", [percent_estimate(row[key][average], 0) for row in rows])
+                    for key, title in (("mce", "mCE"), ("relative_mce", "relative mCE"))
+                    for average in ("mean_of_ratios", "ratio_of_means")
+                ),
+            ],
+        ),
+        _by_model("mnist_c", "MNIST-C's corruptions at its own levels.", "corruption", summary["mnist_c"], names),
+        _thresholds(summary),
+        _pairwise_comparisons(summary["pairwise_comparisons"]),
+        _by_model("external", "Accuracy on the original MNIST-C.", "set", summary["external"], names),
+    ]
+    if worst_case:
+        tables.append(_worst_cases(worst_case, names))
+    return {table.name: table for table in tables if table.rows}
+
+
+def _by_model(name: str, caption: str, first: str, scores: Mapping, names: Sequence[str]) -> Table:
+    """A row per key of `scores`, in which each model has an accuracy or an estimate of it."""
+    columns: list = [(first, list(scores))]
+    for model in names:
+        found = [each[model] for each in scores.values()]
+        columns.append((model, [percent(one) if isinstance(one, float) else percent_estimate(one) for one in found]))
+    return Table(name, caption, columns)
+
+
+def _thresholds(summary: dict) -> Table:
+    rows = summary["thresholds"]
+    columns = [("corruption", [row["corruption"] for row in rows]), ("unit", [row["unit"] for row in rows])]
+    for name in accurate_when_clean(summary):
+        amounts = [row["models"][name]["amount"] for row in rows]
+        texts = [amount_text(row["models"][name], row["last"]) for row in rows]
+        cells = zip(texts, amounts, strict=True)
+        columns.append((name, [Cell(text, value, limits, note) for (text, note), (value, *limits) in cells]))
+    caption = f"Amounts at which accuracy falls below {ACCEPTABLE_ACCURACY:.0%}, with 95 % intervals."
+    return Table("thresholds", caption, columns if len(columns) > 2 else [])
+
+
+def _pairwise_comparisons(pairs: Sequence[Mapping]) -> Table:
+    differences = [each["difference"] for each in pairs]
+    columns = [
+        ("pair", [f"{each['a']} minus {each['b']}" for each in pairs]),
+        ("difference of means (points)", [points(one["value"], (one["low"], one["high"])) for one in differences]),
+        ("cells where the first is better", [each["a_better"] for each in pairs]),
+        ("cells where the second is better", [each["b_better"] for each in pairs]),
+    ]
+    return Table("comparisons", "Differences of the means over corruptions, with 95 % intervals.", columns)
+
+
+def _worst_cases(worst_case: Mapping, names: Sequence[str]) -> Table:
+    positions, pairs = worst_case["positions"]["models"], worst_case["pairs"]
+    columns: list = [
+        ("model", names),
+        ("correct at every position", [percent_estimate(positions[name], 1) for name in names]),
+    ]
+    if pairs:
+        worst = [pairs["worst"][name] for name in names]
+        columns += [
+            ("mean over pairs", [percent(pairs["mean"][name], 1) for name in names]),
+            ("correct under every pair", [percent_estimate(pairs["under_every_pair"][name], 1) for name in names]),
+            ("worst pair", [", then ".join(each["pair"]) for each in worst]),
+            ("accuracy there", [percent(each["accuracy"], 1) for each in worst]),
+        ]
+    return Table("worst_cases", "Worst cases, with 95 % intervals.", columns)
 
 
 def summary_text(summary: dict) -> str:

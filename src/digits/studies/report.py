@@ -5,20 +5,20 @@ from dataclasses import asdict
 from pathlib import Path
 
 from digits import files
-from digits.reporting.html import write_figures, write_page
+from digits.reporting.html import Picture, write_figures, write_page
 from digits.studies import plots, tables
 from digits.studies.results import Results, Variant
 from digits.studies.runner import MNIST_C, FinishedRun
 
 
-def write_tables(results: Results, summary: dict, folder: Path) -> dict[str, str]:
+def write_tables(results: Results, summary: dict, folder: Path) -> dict[str, Picture]:
     """Write `results.json`, `runs.csv`, `study.png` and, for two or more variants, `differences.png`.
 
     Args:
         summary: as `summarise` returns it.
 
     Returns:
-        The figures as `data:` URIs, by name.
+        The figures for the page, by name.
     """
     import pandas
 
@@ -40,12 +40,18 @@ def write(results: Results, summary: dict, folder: Path) -> Path:
         folder,
         "study.html.j2",
         summary=summary,
-        header=tables.HEADER,
-        rows=tables.rows(summary),
-        differences=tables.differences(summary),
+        tables=tables.of_report(summary),
         pictures=write_tables(results, summary, folder),
-        measures=tables.MEASURES,
+        **origin(summary),
     )
+
+
+def origin(summary: dict) -> dict:
+    """The seeds and hashes of a study, for its page."""
+    return {
+        "seeds": f"{', '.join(map(str, summary['seeds']))} for training; 0 for the bootstrap",
+        "hashes": {f"{run['variant']}, seed {run['seed']}": run["sha256"] for run in summary["runs"]},
+    }
 
 
 def summarise(results: Results) -> dict:

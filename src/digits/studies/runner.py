@@ -1,6 +1,5 @@
 """Running a study: its runs are trained by the trainers' scripts and scored, resumable, on a machine or a cluster."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -229,7 +228,7 @@ def _own_digits(workspace: Workspace) -> Digits | None:
 
 
 def _sha256(digits: Digits | None) -> str:
-    return hashlib.sha256(digits.images.tobytes() + digits.labels.tobytes()).hexdigest() if digits else ""
+    return digits.sha256 if digits else ""
 
 
 def _is_scored(run: StudyRun, own_sha256: str, workspace: Workspace) -> bool:

@@ -1,23 +1,80 @@
-"""Tables of a study's summary, as in `results.json`, for the terminal and for pages."""
+"""Tables of a study's summary, as in `results.json`, for its report, the terminal and the docs."""
 
 from collections.abc import Mapping
 from statistics import fmean
 
 from digits.checkpoints import cards
-from digits.reporting.tables import markdown_table
+from digits.reporting.tables import Cell, Table, markdown_table, number, percent, percent_estimate, points
 
 MEASURES = {"clean": "clean", "mnist_c": "MNIST-C levels", "handwriting": "handwriting"}
-HEADER = (
-    "variant",
-    "clean",
-    "worst seed",
-    "MNIST-C levels",
-    "worst corruption",
-    "handwriting",
-    "ECE clean",
-    "ECE corrupted",
-    "training time",
-)
+
+
+def of_report(summary: Mapping) -> dict[str, Table]:
+    """The tables of a study's report, by name."""
+    runs, scored_on = summary["runs"], summary["scored_on"]
+    compared = {(each["variant"], each["measure"]): each for each in summary["comparisons"]}
+    changed = list(dict.fromkeys(variant for variant, _ in compared))
+    columns: list = [("variant", changed)]
+    for measure, title in MEASURES.items():
+        found = [compared.get((variant, measure)) for variant in changed]
+        columns += [
+            (
+                f"{title} (points)",
+                [
+                    each
+                    and points(each["difference"]["value"], (each["difference"]["low"], each["difference"]["high"]))
+                    for each in found
+                ],
+            ),
+            (
+                f"{title}, p",
+                [number(each["p_value"], ".2g") if each and each["p_value"] is not None else None for each in found],
+            ),
+        ]
+    accuracies = {"validation": "validation", scored_on: "clean", "MNIST-C levels": "mnist_c"}
+    tables = [
+        variants(summary),
+        Table("differences", "Differences in accuracy from the first variant, with 95 % intervals.", columns),
+        Table(
+            "runs",
+            "All runs.",
+            [
+                ("variant", [run["variant"] for run in runs]),
+                ("seed", [run["seed"] for run in runs]),
+                *((title, [percent(run[key]) for run in runs]) for title, key in accuracies.items()),
+                ("seconds", [number(run["seconds"], ".0f") for run in runs]),
+            ],
+        ),
+    ]
+    return {table.name: table for table in tables}
+
+
+def variants(summary: Mapping) -> Table:
+    """A row per variant: means over its seeds with intervals."""
+    found = list(summary["variants"].values())
+    accuracies = {
+        measure: [each["accuracy"].get(measure) and percent_estimate(each["accuracy"][measure]) for each in found]
+        for measure in MEASURES
+    }
+    worst = [min(each["by_corruption"].items(), key=lambda item: item[1]) for each in found]
+    return Table(
+        "variants",
+        "Means over the seeds, with 95 % intervals.",
+        [
+            ("variant", list(summary["variants"])),
+            ("clean", accuracies["clean"]),
+            ("worst seed", [percent(each["accuracy"]["clean"]["worst"]) for each in found]),
+            ("MNIST-C levels", accuracies["mnist_c"]),
+            ("worst corruption", [Cell(f"{name} {100 * accuracy:.1f} %") for name, accuracy in worst]),
+            ("handwriting", accuracies["handwriting"]),
+            ("ECE clean", [percent(each["ece"]["clean"]) for each in found]),
+            ("ECE corrupted", [percent(each["ece"]["mnist_c"]) for each in found]),
+            (
+                "training time",
+                [Cell(cards.duration(mean), mean) for mean in (fmean(each["training_seconds"]) for each in found)],
+            ),
+        ],
+    )
 
 
 def text(summary: Mapping) -> str:
@@ -25,29 +82,7 @@ def text(summary: Mapping) -> str:
     first = next(iter(summary["variants"]))
     compared = differences(summary)
     below = f"\n\n{markdown_table((f'difference from {first}', *MEASURES.values()), compared)}" if compared else ""
-    return markdown_table(HEADER, rows(summary)) + below
-
-
-def rows(summary: Mapping) -> list[list[str]]:
-    """A row per variant: means over its seeds with intervals."""
-    found = []
-    for name, variant in summary["variants"].items():
-        accuracy, by_corruption = variant["accuracy"], variant["by_corruption"]
-        worst = min(by_corruption, key=lambda name: by_corruption[name])
-        found.append(
-            [
-                name,
-                with_interval(accuracy["clean"]),
-                f"{accuracy['clean']['worst']:.2%}",
-                with_interval(accuracy["mnist_c"]),
-                f"{worst} {by_corruption[worst]:.1%}",
-                with_interval(accuracy["handwriting"]) if "handwriting" in accuracy else "",
-                f"{variant['ece']['clean']:.2%}",
-                f"{variant['ece']['mnist_c']:.2%}",
-                cards.duration(fmean(variant["training_seconds"])),
-            ]
-        )
-    return found
+    return variants(summary).markdown() + below
 
 
 def differences(summary: Mapping) -> list[list[str]]:
