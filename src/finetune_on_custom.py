@@ -1,6 +1,7 @@
 """Fine-tune a model on your handwriting, keep the result if it gains anything, and report what it costs on MNIST."""
 
 import json
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -49,6 +50,7 @@ def finetune(options: Options) -> None:
     from digits.checkpoints import recognizer
     from digits.handwriting import dataset
 
+    started = time.perf_counter()
     mine = dataset.load(options.digits_dir)
     base = recognizer.load(options.base, options.models_dir)
     if not base.network:
@@ -73,23 +75,33 @@ def finetune(options: Options) -> None:
     splits = data.load_splits(options.data_dir)
     if not splits.are_mnist:
         raise ValueError(f"expected MNIST in {options.data_dir}: the digits to fine-tune on are given by --digits-dir")
-    tuner = finetuning.FineTuner(base.network, splits, finetuning.Recipe(random_seed=options.random_seed))
+    recipe = finetuning.Recipe(random_seed=options.random_seed)
     more = len(personal_model.curve_sizes(mine.digits)) if options.learning_curve else 0
-    with tqdm(total=options.folds + 1 + more, unit="fine-tuning") as bar:
-        done = partial(advance, bar, options.report_dir)
+    with tqdm(total=(options.folds + 1 + more) * recipe.most_steps, unit="step") as bar:
+        tuner = finetuning.FineTuner(base.network, splits, recipe, partial(advance, bar, options.report_dir))
+
+        # One that ended early has skipped steps.
+        def done() -> None:
+            advance(bar, options.report_dir, -bar.n % recipe.most_steps)
+
         made = personal_model.make(base, tuner, mine, options.folds, options.name, options.output_dir, done)
         curve = personal_model.learning_curve(tuner, mine.digits, done) if options.learning_curve else []
     print(personal_model.describe(made, mine, options.name))
     before, after = made.assessment.before, made.assessment.after
     print("pictures:", *plots.write_finetuning(mine.digits.labels, before, after, curve, options.report_dir))
-    result = {"base": base.name, "model": options.name if made.card else None}
+    seconds = round(time.perf_counter() - started)
+    result = {"base": base.name, "model": options.name if made.card else None, "seconds": seconds}
     files.write_text(options.report_dir / "result.json", json.dumps(result, indent=1))
 
 
-def advance(bar, folder: Path) -> None:
+def advance(bar, folder: Path, steps: int = 1) -> None:
     """Show the progress, also to whoever started this in the background."""
-    bar.update()
-    files.write_text(folder / "progress.json", json.dumps(bar.n / bar.total))
+    # In the first step, Keras compiles what the others only run.
+    if not bar.n:
+        bar.start_t = time.time()
+    bar.update(steps)
+    left = (time.time() - bar.start_t) / (bar.n - 1) * (bar.total - bar.n) if bar.n > 1 else None
+    files.write_text(folder / "progress.json", json.dumps({"share": bar.n / bar.total, "seconds_left": left}))
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def default_name(names: Sequence[str]) -> str:
 
 def _test_accuracy(name: str) -> float:
     with suppress(ValueError, OSError):
-        return card(name)["scores"]["test"]["accuracy"]
+        return card(name)["scores"].get("test", {}).get("accuracy", 0.0)
     return -1.0
 
 

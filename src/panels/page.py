@@ -17,6 +17,9 @@ from digits.reporting.words import percent
 
 ICON = Path(__file__).with_name("icon.png")
 STYLE = Path(__file__).with_name("style.css")
+HEIC_ADVICE = (
+    "HEIC photos aren't read. Save them as JPEG first; on an iPhone: Settings, Camera, Formats, Most Compatible."
+)
 LOG = logging.getLogger("digits.app")
 
 

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from digits import files, paths
+from digits.checkpoints import recognizer
 from digits.handwriting import collection, dataset
 from digits.jobs.queue import Queue
 from panels import cache
@@ -40,10 +42,14 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def kept(folder, splits) -> None:
-    """Three digits of each class in the collection."""
+    """Three digits of each class in the collection, and a 5 that the base doubts and misreads."""
     for digit in range(10):
         for image in splits.train.images[splits.train.labels == digit][:3]:
             collection.save(255 - enlarged(image), digit, folder)
+    fives = splits.train.images[splits.train.labels == 5][:100]
+    said = recognizer.load("mnist_logistic").predict_proba(fives)
+    misread = np.where(said.argmax(axis=1) == 5, 1, said.max(axis=1))
+    collection.save(255 - enlarged(fives[misread.argmin()]), 5, folder)
 
 
 @pytest.fixture
@@ -65,7 +71,7 @@ def models(tmp_path, monkeypatch) -> Path:
 @pytest.fixture
 def at(folder, queue, models, monkeypatch):
     finetuning.runs.clear()
-    yield Page(monkeypatch).show("My handwriting")
+    yield Page(monkeypatch).set(model="mnist_logistic", panel="My handwriting")
     finetuning.runs.clear()
 
 
@@ -130,7 +136,7 @@ def test_fine_tuning_is_queued_with_a_command_that_the_script_understands(at, ke
     assert not (report / "result.json").exists()
     with pytest.raises(FileNotFoundError):
         job.ask()
-    (report / "progress.json").write_text("0.25")
+    (report / "progress.json").write_text('{"share": 0.25, "seconds_left": null}')
     assert job.ask() == 0.25
 
 
@@ -139,8 +145,12 @@ def test_every_session_watches_it_and_may_cancel(at, kept, queue, monkeypatch):
     (job,) = queue.jobs
     job.state, job.progress, job.seconds = "running", 0.5, 41.6
     job.cancel = lambda: setattr(job, "state", "cancelled")
-    other = Page(monkeypatch).show("My handwriting")
-    assert "Fine-tuning mnist_logistic: 50%, 42 s so far" in str(other.app.get("progress")[0].proto)
+    other = Page(monkeypatch).set(model="mnist_logistic", panel="My handwriting")
+    assert "Fine-tuning mnist_logistic: 42 s so far; TensorFlow is starting" in str(other.app.get("progress")[0].proto)
+    finetuning.runs()[-1].progress.parent.mkdir(parents=True)
+    finetuning.runs()[-1].progress.write_text('{"share": 0.5, "seconds_left": 38.4}')
+    told = "Fine-tuning mnist_logistic: 50%, 42 s so far, about 38 s left"
+    assert told in str(other.run().app.get("progress")[0].proto)
     assert BUTTON not in buttons(other)
     other.click("Cancel")
     for each in (other.run(), at.run()):
@@ -154,7 +164,7 @@ def finished(at: Page, queue: FakeQueue, state: str, error: str = "", model: str
     queue.jobs[-1].state, queue.jobs[-1].error = state, error
     result = paths.REPORTS / "app" / "finetuning" / "result.json"
     result.parent.mkdir(parents=True, exist_ok=True)
-    result.write_text(json.dumps({"base": "mnist_logistic", "model": model}))
+    result.write_text(json.dumps({"base": "mnist_logistic", "model": model, "seconds": 250}))
     return at.run()
 
 
@@ -247,7 +257,7 @@ def test_what_should_be_looked_at_is_shown_before(at, kept, folder, splits):
     collection.save(255 - enlarged(wrong), 6, folder)
     (warning,) = at.run().warnings
     assert warning.splitlines() == [
-        "- Few of 0, 2, 3, 4, 5, 7, 8, 9 compared with the others: write some more",
+        "- Few of 0, 2, 3, 4, 7, 8, 9 compared with the others: write some more",
         "- Left out: 4/notes.txt: not an image",
     ]
     (suspect,) = [words(each) for each in at.find("div", "doubts").findall("figure")]
@@ -259,6 +269,22 @@ def test_sample_can_be_tried_while_the_collection_is_empty(at, folder, queue):
     at.run().click("Try it with the sample digits")
     arguments = queue.jobs[0].arguments
     assert arguments[arguments.index("--digits-dir") + 1] == str(folder)
+
+
+def test_base_that_reads_everything_says_so_and_offers_no_training(at, folder, splits):
+    read = np.flatnonzero(recognizer.load("mnist_logistic").predict_proba(splits.train.images[:500]).argmax(axis=1)
+                          == splits.train.labels[:500])  # fmt: skip
+    for digit in range(10):
+        for place in [place for place in read if splits.train.labels[place] == digit][:3]:
+            collection.save(255 - enlarged(splits.train.images[place]), digit, folder)
+    told = "mnist_logistic already reads all 30 of your digits, so fine-tuning has nothing to gain. "
+    assert infos(at.run())[-1].startswith(told)
+    assert BUTTON not in buttons(at)
+
+
+def test_time_of_the_last_training_is_told(at, kept, queue):
+    finished(at, queue, "done")
+    assert any(each.endswith(" The last one took 4 min on this computer.") for each in at.captions)
 
 
 def test_full_queue_says_so(at, kept, queue, monkeypatch):

@@ -1,5 +1,6 @@
 """One's own digits before they are learnt: counted, read, doubted, never dropped in silence."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -62,6 +63,8 @@ def test_a_mislabelled_digit_is_doubted_and_kept(folder):
     doubts = dataset.suspects(mine, recognizer.load("mnist_cnn"))
     assert list(doubts) == ["2/wrong.png"]
     assert "sure that it is a 7" in doubts["2/wrong.png"]
+    # Nobody can correct a sample that somebody else wrote.
+    assert not dataset.suspects(replace(mine, folder=folder / dataset.SAMPLE), recognizer.load("mnist_cnn"))
 
 
 def test_few_digits_of_a_class_are_pointed_out(folder, splits):

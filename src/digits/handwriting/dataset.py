@@ -98,7 +98,12 @@ def describe(mine: Handwriting) -> list[str]:
 
 
 def suspects(mine: Handwriting, recogniser: Recognizer) -> dict[str, str]:
-    """Files that a model is sure show another digit than their label, and what it says; they should be looked at."""
+    """Files that a model is sure show another digit than their label, and what it says; they should be looked at.
+
+    None of the sample's: nobody can correct what somebody else wrote.
+    """
+    if mine.folder.name == SAMPLE:
+        return {}
     verdicts = judge(recogniser, mine.digits.images)
     return {
         name: f"{recogniser.name} is {percent(verdict.confidence)} sure that it is a {verdict.answer}"

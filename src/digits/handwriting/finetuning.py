@@ -61,6 +61,11 @@ class Recipe:
     random_seed: int = 0
     """Seed of the order, the augmentation and the held-out digits."""
 
+    @property
+    def most_steps(self) -> int:
+        """The most steps that train the deeper layers."""
+        return self.rounds * self.steps_per_round
+
     def __post_init__(self) -> None:
         if min(self.warm_up_steps, self.rounds, self.steps_per_round, self.batch_size, self.patience) < 1:
             raise ValueError("expected steps, rounds, batch size and patience of at least 1")
@@ -111,19 +116,20 @@ class FineTuner:
 
     Args:
         base: a `.keras` checkpoint.
+        stepped: called after each of the `Recipe.most_steps` steps that train the deeper layers.
 
     Raises:
         ValueError: the checkpoint can't be fine-tuned.
     """
 
-    def __init__(self, base: Path, splits: Splits, recipe: Recipe) -> None:
-        self.base, self.splits, self.recipe = base, splits, recipe
+    def __init__(self, base: Path, splits: Splits, recipe: Recipe, stepped: Callable[[], None] = lambda: None) -> None:
+        self.base, self.splits, self.recipe, self.stepped = base, splits, recipe, stepped
         # Before the model is loaded, because dropout takes its seed then.
         keras.utils.set_random_seed(recipe.random_seed)
         self._model = tunable(base)
         # One compiled model for all fine-tunings, because tracing its graph takes seconds; each starts from this state.
         _train_only(self._model, _deeper_layers(self._model))
-        rate: Any = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, recipe.rounds * recipe.steps_per_round)
+        rate: Any = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, recipe.most_steps)
         # The average of the last steps' weights is better on new digits than the weights of any step.
         average = {
             "use_ema": True,
@@ -175,7 +181,7 @@ class FineTuner:
             steps_per_epoch=self.recipe.steps_per_round,
             validation_data=watched,
             validation_batch_size=BLOCK,
-            callbacks=[stop],
+            callbacks=[stop, keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: self.stepped())],
             shuffle=False,
             verbose=QUIET,
         )

@@ -1,12 +1,14 @@
 """Fine-tuning a model on one's own digits, in the queue of heavy work."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
 
 from digits import paths
+from digits.checkpoints import cards
 from digits.handwriting import dataset
 from digits.handwriting.dataset import Handwriting
 from digits.jobs.queue import Job
@@ -26,10 +28,12 @@ class Run:
 
     Attributes:
         job: in the queue.
+        progress: the file in which it says how far it is.
         result: the file that it writes in the end.
     """
 
     job: Job
+    progress: Path
     result: Path
 
     @property
@@ -71,7 +75,7 @@ def start(base: Model) -> Run:
         ValueError: the queue is full.
         OSError: the files of the last one can't be deleted.
     """
-    folder = paths.REPORTS / "app" / "finetuning"
+    folder = _folder()
     progress, result = folder / "progress.json", folder / "result.json"
     for earlier in (progress, result):
         earlier.unlink(missing_ok=True)
@@ -79,9 +83,9 @@ def start(base: Model) -> Run:
     job = cache.queue().submit(
         f"Fine-tuning {base.name}",
         [*script, "--base", base.recogniser.path, "--output-dir", paths.MODELS, "--report-dir", folder],
-        progress=lambda: json.loads(progress.read_text(encoding="utf-8")),
+        progress=lambda: _read(progress)["share"],
     )
-    runs().append(Run(job, result))
+    runs().append(Run(job, progress, result))
     return runs()[-1]
 
 
@@ -97,21 +101,41 @@ def _offer(model: Model | None, mine: Handwriting | None, problem: str) -> None:
     label = "Fine-tune on my digits"
     if mine is None:
         st.info(f"Not yet: {problem}.")
-    elif mine.folder.name == dataset.SAMPLE:
-        label = "Try it with the sample digits"
-        st.caption("Until you save digits of your own, you can try it with a simulated writer's.")
-    if mine:
+    else:
+        whose = "your"
+        if mine.folder.name == dataset.SAMPLE:
+            label, whose = "Try it with the sample digits", "a simulated writer's"
+            st.caption("Until you save digits of your own, you can try it with a simulated writer's.")
+        answers = cache.own_probabilities(base, mine.digits.images).argmax(axis=1)
+        wrong = int((answers != mine.digits.labels).sum())
+        if not wrong:
+            st.info(
+                f"{name} already reads all {len(mine.digits)} of {whose} digits, so fine-tuning has nothing to gain. "
+                "Save digits that it misreads, or choose another model in the sidebar."
+            )
+            return
         _show_remarks(mine, base)
         again = (
             "" if base is model else f" {page.literal(model.name)} is fine-tuned already, so this starts from its base."
         )
         st.caption(
-            f"Fine-tuning on {len(mine.digits)} digits takes a minute or two. {name} stays as it is: the result "
-            f"is another model, {NAME}.{again}"
+            f"{name} misreads {wrong} of {whose} {len(mine.digits)} digits. Fine-tuning leaves it as it is and makes "
+            f"another model, {NAME}.{again}{_last_time()}"
         )
     if st.button(label, icon=":material/school:", disabled=mine is None):
         start(base)
         st.rerun()
+
+
+def _last_time() -> str:
+    """How long the last fine-tuning took here."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        return f" The last one took {cards.duration(_read(_folder() / 'result.json')['seconds'])} on this computer."
+    return ""
+
+
+def _folder() -> Path:
+    return paths.REPORTS / "app" / "finetuning"
 
 
 def _base_of(model: Model) -> Model:
@@ -151,11 +175,23 @@ def _watch() -> None:
     if not run.is_under_way:
         st.rerun()
     job = run.job
-    told = (
-        f"{job.position} ahead of it" if job.state == "waiting" else f"{job.progress:.0%}, {job.seconds:.0f} s so far"
-    )
-    st.progress(job.progress, f"{page.literal(job.title)}: {told}")
+    st.progress(job.progress, f"{page.literal(job.title)}: {_how_far(run)}")
     st.button("Cancel", on_click=job.cancel, key="cancel fine-tuning")
+
+
+def _how_far(run: Run) -> str:
+    job, left = run.job, None
+    if job.state == "waiting":
+        return f"{job.position} ahead of it"
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        left = _read(run.progress)["seconds_left"]
+    if left is None:
+        return f"{job.seconds:.0f} s so far; TensorFlow is starting, and then its speed tells how long this takes"
+    return f"{job.progress:.0%}, {job.seconds:.0f} s so far, about {cards.duration(max(1, left))} left"
+
+
+def _read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _say_how_it_ended(run: Run) -> None:
@@ -164,7 +200,7 @@ def _say_how_it_ended(run: Run) -> None:
     elif run.job.state == "cancelled":
         st.info("Fine-tuning was cancelled; no model has changed.")
     else:
-        result = json.loads(run.result.read_text(encoding="utf-8"))
+        result = _read(run.result)
         if result["model"]:
             st.success(f"{NAME} is ready: this is what it gains and what it costs.")
         else:

@@ -41,6 +41,7 @@ def show(model: Model | None) -> None:
     file = st.file_uploader(
         "A photo or scan of a filled-in sheet", type=SUFFIXES, max_upload_size=LARGEST_UPLOAD_MB, key=f"sheet {number}"
     )
+    st.caption(page.HEIC_ADVICE)
     saved, *refused = st.session_state.pop("saved_sheet", [""])
     if saved:
         st.success(saved)
