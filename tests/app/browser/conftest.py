@@ -29,17 +29,50 @@ PATIENCE_MS = 40_000
 FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Server:
     """The app as it runs: the checkout that it was started from, its address, and what it has printed so far."""
 
     root: Path
     url: str
     log: list[str]
+    environment: dict[str, str]
+    process: subprocess.Popen | None = None
+    reader: Thread | None = None
 
     @property
     def models(self) -> Path:
         return self.root / "models"
+
+    def start(self) -> None:
+        options = [
+            "--server.headless",
+            "true",
+            "--server.address",
+            "localhost",
+            "--server.port",
+            self.url.split(":")[-1],
+        ]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "src/app.py", *options],
+            cwd=self.root,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        is_ready = Event()
+        self.reader = Thread(target=_read_log, args=(self.process, self.log, is_ready))
+        self.reader.start()
+        assert is_ready.wait(PATIENCE_MS / 1000), "".join(self.log)
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
+            self.reader.join()
+            self.process.stdout.close()
+            self.process = None
 
 
 @pytest.fixture(scope="package")
@@ -78,6 +111,11 @@ def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture
 def public_server(browser: Browser, tmp_path: Path) -> Iterator[Server]:
     yield from _serve(tmp_path, {"DIGITS_PUBLIC": "1"})
+
+
+@pytest.fixture
+def restartable(browser: Browser, tmp_path: Path) -> Iterator[Server]:
+    yield from _serve(tmp_path, {})
 
 
 @pytest.fixture
@@ -129,29 +167,14 @@ def _serve(root: Path, environment: dict[str, str]) -> Iterator[Server]:
         (root / name).symlink_to(paths.ROOT / name, target_is_directory=True)
     with socket.create_server(("localhost", 0)) as probe:
         port = probe.getsockname()[1]
-    command = ["streamlit", "run", "src/app.py", "--server.headless", "true", "--server.address", "localhost"]
     _fill_cache(root / "cache" / "digit-workbench")
     home = {"HOME": str(root), "XDG_CACHE_HOME": str(root / "cache")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command, "--server.port", f"{port}"],
-        cwd=root,
-        env=os.environ | home | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    server = Server(root, f"http://localhost:{port}", [])
-    is_ready = Event()
-    reader = Thread(target=_read_log, args=(process, server.log, is_ready))
-    reader.start()
+    server = Server(root, f"http://localhost:{port}", [], os.environ | home | environment)
     try:
-        assert is_ready.wait(PATIENCE_MS / 1000), "".join(server.log)
+        server.start()
         yield server
     finally:
-        process.terminate()
-        process.wait()
-        reader.join()
-        process.stdout.close()
+        server.stop()
 
 
 def _fill_cache(cache: Path) -> None:
