@@ -8,7 +8,7 @@ from streamlit import runtime
 
 from digits import paths
 from digits.recognition.verdict import Verdict
-from panels import cache, compare, draw, inside, number, page, sidebar, stress, verdict, why
+from panels import cache, canvas, compare, draw, inside, number, page, sidebar, stress, verdict, why
 from panels.cache import Model
 from panels.canvas import Pen
 from panels.draw import Drawing
@@ -47,29 +47,49 @@ def main() -> None:
         # The first verdict shouldn't have to wait for it.
         with page.guarded("The model"):
             cache.get_ready(model)
+    cache.spare_modules()
 
 
 def _recognise(pen: Pen, model: Model | None) -> tuple[Drawing | None, Verdict | None]:
     with st.container(key="recognition"):
-        canvas, answer, seen = st.columns([0.345, 0.425, 0.23], gap="medium")
-    drawing = given = None
-    with canvas, page.guarded("The canvas"):
+        left, answer, seen = st.columns([0.345, 0.425, 0.23], gap="medium")
+    drawing = chosen = None
+    with left, page.guarded("The canvas"):
         drawing = draw.show(pen)
-    with answer, page.guarded("The model"):
-        if drawing and model:
+    with answer, page.guarded("The verdict"):
+        drawing, given = _answer(drawing, model)
+        if drawing and given and model:
+            # A digit that is half drawn is another one soon.
+            if not (drawing.sketch and drawing.sketch.unfinished):
+                sidebar.remember(drawing, given, model)
+            chosen = given[0]
             if drawing.digits:
-                drawing, given = number.show(drawing, model)
+                drawing, chosen = number.choose(drawing, given)
+                verdict.show(chosen, drawing.label)
+    with seen:
+        if drawing:
+            draw.show_input(drawing)
+    return drawing, chosen
+
+
+@st.fragment(key=canvas.FOLLOWER)
+def _answer(drawing: Drawing | None, model: Model | None) -> tuple[Drawing | None, list[Verdict]]:
+    """Show the verdict on the drawing, or on the stroke that the pen is just drawing."""
+    given = []
+    with page.guarded("The model"):
+        if (sketch := canvas.newest()) and sketch.unfinished:
+            drawing = draw.of_sketch(sketch)
+        if drawing and model:
+            drawing, given = draw.judge(drawing, model)
+            if drawing.digits:
+                number.show(drawing, given)
             else:
-                drawing, given = draw.judge(drawing, model)
-                sidebar.remember(drawing, f"{given.answer}", f"{given.answer}, {given.certainty}, {model.name}")
-            verdict.show(given, drawing.label)
+                verdict.show(given[0], drawing.label)
         elif drawing is None:
             verdict.show_nothing()
         else:
             st.warning("No model can answer: choose another one in the sidebar.")
-    with seen:
-        if drawing:
-            draw.show_input(drawing)
+    canvas.follow()
     return drawing, given
 
 

@@ -4,6 +4,8 @@ const STORE = "digit-workbench-drawing";
 const COLOURS = { light: ["#ffffff", "#111111"], dark: ["#111111", "#ffffff"] };
 // Kept small, because the whole drawing is sent after each stroke.
 const MOST_POINTS = 20000;
+// Milliseconds after which the next report is sent all the same: a drawing that is finished shouldn't wait long.
+const PATIENCE = { unfinished: 2000, finished: 300 };
 
 const pads = new WeakMap();
 // In a narrower window the page has no room for the sidebar beside it; it opens at a click.
@@ -30,6 +32,10 @@ function createPad(root) {
   let pen = { width: 18, paper: "light" };
   let send = () => {};
   let current = null;
+  // Reports to the server are counted, by another pad on the same page, too.
+  let [report, sent, sentAt] = [Date.now(), 0, 0];
+  let begins = false;
+  let timer;
 
   function drawing() {
     let number = 0;
@@ -70,7 +76,32 @@ function createPad(root) {
       // A browser may forbid storage, or have no room left: the drawing then lives as long as the page.
     }
     paint();
-    send("drawing", drawing());
+    tell();
+  }
+
+  function tell() {
+    report += 1;
+    mark().asked = report;
+    tellWhenAnswered();
+  }
+
+  // One report at a time: while it is being answered the next one waits, and then tells the newest. Two at once would
+  // be read by two threads of the server, and the older could win.
+  function tellWhenAnswered() {
+    clearTimeout(timer);
+    if (sent === report) return;
+    const isBeingAnswered = sent && mark().answer !== `${sent}`;
+    if (isBeingAnswered && performance.now() - sentAt < PATIENCE[current ? "unfinished" : "finished"]) {
+      timer = setTimeout(tellWhenAnswered, 8);
+      return;
+    }
+    [sent, sentAt] = [report, performance.now()];
+    const { number, strokes } = drawing();
+    const sketch = { number, strokes: current ? [...strokes, current] : strokes, unfinished: current !== null, report };
+    // A stroke that begins ends what the panels compute; later reports only move the answer.
+    if (!current || (begins && isBusy())) send("drawing", sketch);
+    else document.dispatchEvent(new CustomEvent("digits-stroke", { detail: sketch }));
+    begins = false;
   }
 
   function add(step) {
@@ -96,6 +127,7 @@ function createPad(root) {
         );
     }
     paint();
+    tell();
   }
 
   function finish() {
@@ -109,6 +141,7 @@ function createPad(root) {
     if (event.button !== 0 || current) return;
     surface.setPointerCapture(event.pointerId);
     current = { width: pen.width, points: [] };
+    begins = true;
     follow(event);
   });
   surface.addEventListener("pointermove", (event) => current && follow(event));
@@ -139,6 +172,15 @@ function createPad(root) {
       go(key === "y" || event.shiftKey ? 1 : -1);
     },
   };
+}
+
+// Which report was the last, and which has been answered.
+function mark() {
+  return document.querySelector(".answered")?.dataset ?? {};
+}
+
+function isBusy() {
+  return document.querySelector("[data-test-script-state=running]") !== null;
 }
 
 function restore() {

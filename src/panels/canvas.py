@@ -11,6 +11,8 @@ from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 from streamlit.components import v2
 
 SIDE = 280
+# The key of the fragment that follows a stroke while it is being drawn.
+FOLLOWER = "answer"
 HERE = Path(__file__).parent
 HTML = """
 <div class="pad">
@@ -31,6 +33,11 @@ _mount = v2.component(
     css=(HERE / "canvas.css").read_text(encoding="utf-8"),
     js=(HERE / "canvas.js").read_text(encoding="utf-8"),
 )
+_mount_live = v2.component(
+    "digits.stroke",
+    js=(HERE / "stroke.js").read_text(encoding="utf-8"),
+    isolate_styles=False,
+)
 
 
 class Stroke(BaseModel):
@@ -41,10 +48,19 @@ class Stroke(BaseModel):
 
 
 class Sketch(BaseModel):
-    """What the browser says of the canvas: the number of the drawing, another after each Clear, and its strokes."""
+    """What the browser says of the canvas.
+
+    Attributes:
+        number: of the drawing, another after each Clear.
+        strokes: what is drawn, the last of which may be unfinished.
+        unfinished: whether the pen is still down.
+        report: the number of this message.
+    """
 
     number: int = Field(ge=0)
     strokes: list[Stroke] = Field(max_length=1000)
+    unfinished: bool = False
+    report: int = Field(0, ge=0)
 
 
 @dataclass(frozen=True)
@@ -56,23 +72,48 @@ class Pen:
 
 
 def show(pen: Pen) -> Sketch | None:
-    """Show the canvas and its buttons; None while nothing is drawn."""
+    """Show the canvas and its buttons; None for a canvas that is new on the page."""
     result = _mount(
         data={"width": pen.width, "paper": pen.paper, "load": st.session_state.get("sketch_to_load")},
         key="canvas",
         default={"drawing": None},
-        on_drawing_change=lambda: None,
+        on_drawing_change=_note_drawing,
     )
     return sketch(result.drawing)
+
+
+def newest() -> Sketch | None:
+    """What the browser told last, perhaps of a stroke that isn't finished; None without a canvas."""
+    if "canvas" not in st.session_state:
+        return None
+    told = [sketch(st.session_state[key].drawing) for key in ("canvas", "live") if key in st.session_state]
+    return max(filter(None, told), key=lambda each: each.report, default=None)
+
+
+def follow() -> None:
+    """Let the browser tell of a stroke while it is drawn, each time that its last report has been answered."""
+    answered = newest()
+    _mount_live(
+        data={"report": answered.report if answered else 0},
+        key="live",
+        default={"drawing": None},
+        on_drawing_change=lambda: None,
+    )
+
+
+def _note_drawing() -> None:
+    """Let only the answer follow a stroke that begins while the panels are still about the one before."""
+    drawn = newest()
+    if drawn and drawn.unfinished:
+        st.rerun(FOLLOWER)
 
 
 def sketch(sent: object) -> Sketch | None:
     """What a browser sent, if it is a drawing: a canvas that is new on the page has sent nothing yet."""
     try:
-        checked = Sketch.model_validate(sent)
+        return Sketch.model_validate(sent)
     except ValidationError:
         return None
-    return checked if checked.strokes else None
 
 
 def load(earlier: Sketch) -> None:

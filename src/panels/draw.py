@@ -9,6 +9,7 @@ import streamlit as st
 
 from digits import preprocess
 from digits.preprocess import segmentation
+from digits.recognition import batch
 from digits.recognition.picture import Look, digits_of, judge_looks, look_at
 from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
@@ -47,21 +48,25 @@ class Drawing:
     look: Look | None = None
 
 
-def judge(drawing: Drawing, model: cache.Model) -> tuple[Drawing, Verdict]:
-    """A model's verdict on a drawing of one digit, and the drawing, turned upright if it lay on its side."""
+def judge(drawing: Drawing, model: cache.Model) -> tuple[Drawing, list[Verdict]]:
+    """A model's verdict on each digit, and the drawing; one digit alone is turned upright if it lay on its side."""
+    if drawing.digits:
+        images = np.stack([digit.prepared.image for digit in drawing.digits])
+        return drawing, batch.without_marks(drawing.digits, cache.verdicts(model, images))
     if drawing.look is None:
-        return drawing, cache.verdicts(model, drawing.image[None])[0]
+        return drawing, cache.verdicts(model, drawing.image[None])
     cache.get_ready(model)
     ((prepared, verdict),) = judge_looks(model.recogniser, [drawing.look])
-    return replace(drawing, image=prepared.image, steps=prepared.steps), verdict
+    return replace(drawing, image=prepared.image, steps=prepared.steps), [verdict]
 
 
 def show(pen: canvas.Pen) -> Drawing | None:
     """Show the panel; None while there is no digit, or none that can be read, which it says."""
+    # Not as a default: a click on an earlier drawing sets it.
+    st.session_state.setdefault("source", SOURCES[0])
     source = st.segmented_control(
         "Where the digit comes from",
         SOURCES,
-        default="Draw",
         required=True,
         key="source",
         label_visibility="collapsed",
@@ -71,9 +76,8 @@ def show(pen: canvas.Pen) -> Drawing | None:
     if recalled := st.session_state.get("recalled"):
         st.image(recalled.picture, width=canvas.SIDE, alt="the picture from before")
         return recalled
-    return {"Draw": lambda: _from_canvas(pen), "Upload": _from_file, "Camera": _from_camera, "Samples": _from_mnist}[
-        source
-    ]()
+    others = {"Upload": _from_file, "Camera": _from_camera, "Samples": _from_mnist}
+    return others[source]() if source in others else _from_canvas(pen)
 
 
 def recall(drawing: Drawing) -> None:
@@ -98,7 +102,11 @@ def show_input(drawing: Drawing) -> None:
 
 
 def _from_canvas(pen: canvas.Pen) -> Drawing | None:
-    sketch = canvas.show(pen)
+    return of_sketch(canvas.show(pen))
+
+
+def of_sketch(sketch: Sketch | None) -> Drawing | None:
+    """What is drawn on the canvas; None if that leaves no ink on it."""
     if sketch is None:
         return None
     grey = canvas.picture(sketch.strokes)
@@ -125,6 +133,7 @@ def _from_file() -> Drawing | None:
         max_upload_size=LARGEST_UPLOAD_MB,
         key="upload",
     )
+    st.caption(page.HEIC_ADVICE)
     return _from_bytes(file.getvalue(), "uploaded") if file else None
 
 

@@ -1,9 +1,9 @@
 """Number: all digits of a picture with several, and the choice of the one that the other panels are about."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
 
-import numpy as np
 import streamlit as st
 
 from digits.preprocess.segmentation import FoundDigit
@@ -11,32 +11,28 @@ from digits.recognition import batch
 from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
 from digits.reporting.words import listing
-from panels import cache, page, sidebar
-from panels.cache import Model
+from panels import page
 from panels.draw import Drawing
 
 
-def show(drawing: Drawing, model: Model) -> tuple[Drawing, Verdict]:
-    """Show the number, the positions of its digits and the verdict on each.
-
-    Returns:
-        The chosen digit, as if it had been drawn alone, and the verdict on it.
-    """
-    images = np.stack([digit.prepared.image for digit in drawing.digits])
-    given = batch.without_marks(drawing.digits, cache.verdicts(model, images))
+def show(drawing: Drawing, given: Sequence[Verdict]) -> None:
+    """Show the number, the positions of its digits and the verdict on each."""
     marked = batch.mark_digits(drawing.picture, drawing.digits, given)
     rows = batch.as_text(drawing.digits, given).split()
     # Long numbers have to fit beside the canvas, and many rows above the verdict.
     size = max(1, min(3, 28 / max(map(len, rows)), 6 / len(rows)))
     lines = "<br>".join(rows)
-    sidebar.remember(drawing, " ".join(rows), f"{' '.join(rows)}, {model.name}")
     st.html(
         '<p class="heading">Several digits</p><div class="number" role="status">'
         f'<b style="font-size:{size:.2f}rem">{lines}</b>'
-        f'<img src="{thumbnails.data_uri(marked)}" alt="the picture with a box around each of {len(images)} digits">'
+        f'<img src="{thumbnails.data_uri(marked)}" alt="the picture with a box around each of {len(given)} digits">'
         "</div>"
         f'<div class="digits">{"".join(map(_figure, drawing.digits, given))}</div>{_doubts(drawing)}'
     )
+
+
+def choose(drawing: Drawing, given: Sequence[Verdict]) -> tuple[Drawing, Verdict]:
+    """Let the visitor choose one of several digits: it, as if it had been drawn alone, and the verdict on it."""
     chosen = st.pills(
         "The rest of the page is about this digit:",
         range(len(given)),

@@ -1,25 +1,28 @@
 """The sidebar: which model answers, with which pen, what has been drawn so far, and help."""
 
 import json
+from collections.abc import Sequence
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from digits import preprocess
 from digits.checkpoints import recognizer, strangers
+from digits.recognition import batch
 from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
 from panels import cache, draw, gallery, page
 from panels.cache import Model
 from panels.canvas import Pen
 from panels.draw import Drawing
+from panels.models import summary
 
 LONGEST_HISTORY = 12
 HISTORY_SIDE = 88
 # What the key of a visitor's own model begins with: no file's name has a slash.
 OWN = "own/"
 HELP = """
-**Draw** a digit, or upload a picture of one. The answer follows every stroke.
+**Draw** a digit, or upload a picture of one. The answer follows the pen.
 
 - **Why** shows by Grad-CAM which parts of the digit support an answer, and what would change it.
 - **Inside** follows the digit through the layers of the network.
@@ -37,6 +40,7 @@ def choose_model() -> Model | None:
     names = cache.model_names()
     own: Model | None = st.session_state.get("own_model")
     options = [*names, *([own.key] if own else [])]
+    default = cache.default_name(options) if options else ""
     if not options:
         st.error("There are no models in `models/`: `git checkout models` restores the shipped ones.")
         return None
@@ -44,13 +48,14 @@ def choose_model() -> Model | None:
     gone = st.session_state.get("model")
     if gone is not None and gone not in options:
         name = "Your model" if gone.startswith(OWN) else gone
-        st.session_state.gone = f"{page.literal(name)} has been removed, so {page.literal(options[0])} answers now."
-        st.session_state.model = options[0]
+        st.session_state.gone = f"{page.literal(name)} has been removed, so {page.literal(default)} answers now."
+        st.session_state.model = default
     if "gone" in st.session_state:
         st.warning(st.session_state.gone)
     chosen = st.selectbox(
         "Model",
         options,
+        index=options.index(default),
         key="model",
         on_change=lambda: st.session_state.pop("gone", None),
         format_func=lambda name: f"{own.name} (yours)" if own and name == own.key else name,
@@ -59,7 +64,9 @@ def choose_model() -> Model | None:
         return own
     with page.guarded("Opening the model"):
         model = cache.open_model(chosen)
-        st.caption(page.literal(model.recogniser.card.get("description", "A checkpoint without a card.")))
+        st.caption(page.literal(summary.line(chosen)))
+        if "description" in model.recogniser.card:
+            st.caption(page.literal(model.recogniser.card["description"]))
         _show_note(model)
         return model
     return None
@@ -126,13 +133,10 @@ def show_help() -> None:
         st.markdown(HELP)
 
 
-def remember(drawing: Drawing, reading: str, caption: str) -> None:
-    """Keep the drawing in this session's history, in place of its own earlier strokes.
-
-    Args:
-        reading: the digits that it was read as.
-        caption: what else there is to say of them.
-    """
+def remember(drawing: Drawing, given: Sequence[Verdict], model: Model) -> None:
+    """Keep the drawing in this session's history, in place of its own earlier strokes."""
+    reading = f"{given[0].answer}" if not drawing.digits else batch.as_text(drawing.digits, given).replace("\n", " ")
+    certainty = "" if drawing.digits else f"{given[0].certainty}, "
     history = st.session_state.setdefault("history", {})
     history.pop(drawing.key, None)
     shown = drawing.picture if drawing.digits else thumbnails.on_paper(drawing.image)
@@ -140,7 +144,7 @@ def remember(drawing: Drawing, reading: str, caption: str) -> None:
         "key": drawing.key,
         "uri": thumbnails.data_uri(preprocess.at_working_size(shown, HISTORY_SIDE)),
         "reading": reading,
-        "caption": caption,
+        "caption": f"{reading}, {certainty}{model.name}",
         "drawing": drawing,
     }
     while len(history) > LONGEST_HISTORY:

@@ -5,12 +5,15 @@ from html import escape
 import streamlit as st
 
 from digits.recognition.verdict import Verdict
+from digits.reporting.words import percent
 from panels import page
 
 
 def show(verdict: Verdict, label: int | None) -> None:
     """Show the answer large, what else it might be, and all ten probabilities."""
     detail = escape(_sentence(verdict.alternatives(3)))
+    if verdict.state == "not sure":
+        detail += f"<br>This model counts as sure from {escape(percent(verdict.sure_threshold))}."
     if not verdict.is_familiar:
         detail = f"It is unlike the digits that this model learned from. {detail}"
     if label is not None:
@@ -31,5 +34,5 @@ def show_nothing() -> None:
     """Say that there is nothing to recognise yet."""
     st.html(
         '<div class="verdict nothing" role="status"><span class="answer">?</span><span><strong>Nothing drawn</strong>'
-        "<br>Draw a digit from 0 to 9; the answer follows every stroke.</span></div>"
+        "<br>Draw a digit from 0 to 9; the answer follows the pen.</span></div>"
     )

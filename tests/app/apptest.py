@@ -91,6 +91,8 @@ class Page:
         self.canvas = Canvas()
         for name in ("show", "picture", "load"):
             monkeypatch.setattr(canvas, name, getattr(self.canvas, name))
+        # What is told of a stroke while it is drawn: a browser's part.
+        monkeypatch.setattr(canvas, "follow", lambda: None)
         self.galleries: dict[str, list[dict]] = {}
         monkeypatch.setattr(gallery, "buttons", lambda data, key, **_: self.galleries.update({key: data}))
         # The app becomes the main module, and processes that Python spawns later would begin by importing it.

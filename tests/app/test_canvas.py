@@ -41,7 +41,6 @@ def test_strokes_lie_on_one_another_and_may_leave_the_canvas():
     "sent",
     [
         None,
-        {"number": 0, "strokes": []},
         {"number": -1, "strokes": [{"width": 9, "points": [1, 2]}]},
         {"number": 0, "strokes": [{"width": 9, "points": []}]},
         {"number": 0, "strokes": [{"width": 1e9, "points": [1, 2]}]},

@@ -30,6 +30,10 @@ MOUSE_STEPS = 3
 FINGER_STEPS = 4
 HAS_TEXT = """([selector, text]) =>
   [...document.querySelectorAll(selector)].some(element => element.textContent.includes(text))"""
+ANSWERED = """() => {
+  const {asked, answer} = document.querySelector(".answered")?.dataset ?? {};
+  return !asked || asked === answer;
+}"""
 # What of a control and of what is around it changes when it gets the focus.
 LOOKS = """control => {
   const looks = [];
@@ -108,14 +112,18 @@ def wait_until_idle(page: Page) -> None:
 
 def draw(page: Page, strokes: Sequence[Stroke]) -> None:
     """Draw with the mouse."""
-    place = on_canvas(page)
     for stroke in strokes:
-        (left, top), *others = [place(*point) for point in stroke]
-        page.mouse.move(left, top)
-        page.mouse.down()
-        for x, y in others:
-            page.mouse.move(x, y, steps=MOUSE_STEPS)
+        begin_stroke(page, stroke)
         page.mouse.up()
+
+
+def begin_stroke(page: Page, stroke: Stroke) -> None:
+    """Draw a stroke with the mouse, and keep its button down."""
+    place = on_canvas(page)
+    page.mouse.move(*place(*stroke[0]))
+    page.mouse.down()
+    for point in stroke[1:]:
+        page.mouse.move(*place(*point), steps=MOUSE_STEPS)
 
 
 def on_canvas(page: Page) -> Callable[[float, float], tuple[float, float]]:
@@ -145,6 +153,8 @@ def touch(page: Page, strokes: Sequence[Stroke]) -> None:
 
 
 def expect_answer(page: Page, digit: int) -> None:
+    """The answer to what is drawn now, not to what the pen had drawn a moment before."""
+    page.wait_for_function(ANSWERED, polling=30)
     until(page, ".verdict .answer", f"{digit}")
 
 
