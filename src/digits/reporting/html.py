@@ -6,7 +6,7 @@ import platform
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from html import escape
@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
 from digits import files
 from digits.errors import printable
+from digits.reporting import thumbnails
 from digits.reporting.figures import encode_figure
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -89,6 +91,15 @@ def render(template: str, seeds: str, hashes: Mapping[str, str], **content) -> s
     """
     provenance = _provenance() | {"seeds": seeds, "hashes": hashes}
     return environment().get_template(template).render(**content, provenance=provenance)
+
+
+def slider(label: str, images: Iterable[np.ndarray], captions: Iterable[str]) -> str:
+    """HTML of a slider that shows one of the images, uint8 (28, 28) each, at a time, for a notebook."""
+    frames = [
+        (thumbnails.data_uri(thumbnails.on_paper(image)), text) for image, text in zip(images, captions, strict=True)
+    ]
+    source = '{% from "parts.html.j2" import slider %}{{ slider(label, frames) }}'
+    return environment().from_string(source).render(label=label, frames=frames)
 
 
 def environment():

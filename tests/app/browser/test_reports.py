@@ -119,3 +119,15 @@ def test_what_can_be_downloaded_is_named(table):
         "9,0.0301",
         "none,",
     ]
+
+
+def test_a_slider_shows_one_picture_at_a_time(browser):
+    page = browser.new_page()
+    page.set_content(html.slider("degrees", np.zeros((3, 28, 28), np.uint8), ["0°", "5° <b>", "10°"]))
+    shown = page.locator("figure:visible")
+    assert shown.all_inner_texts() == ["0°"]
+    page.get_by_label("degrees").press("ArrowRight")
+    assert shown.all_inner_texts() == ["5° <b>"]
+    page.get_by_label("degrees").fill("2")
+    assert shown.all_inner_texts() == ["10°"]
+    page.close()
