@@ -31,6 +31,11 @@ def show(drawing: Drawing, with_heat: bool) -> None:
     rows = [_row(model, verdict, drawing, most, with_heat) for model, verdict in answered]
     header = ["Model", "Answer", "Confidence", "Next", *(["Where it sees the evidence"] if with_heat else [])]
     st.html(page.table(header, rows, "compare"))
+    if any(verdict.state == "not sure" for _, verdict in answered):
+        st.caption(
+            "Each model counts as sure from its own threshold: the confidence from which hardly any of its answers on "
+            "MNIST's validation digits is wrong. That is why 95 % can be sure for one and not sure for another."
+        )
     if with_heat:
         st.caption("Heat maps by occlusion: how much the answer's score drops when each patch is covered.")
 

@@ -5,7 +5,7 @@ import streamlit as st
 from digits.explanations.attribution import METHODS
 from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
-from digits.reporting.words import listing
+from digits.reporting.words import a_digit, listing
 from panels import cache, page
 from panels.cache import Model
 from panels.draw import Drawing
@@ -104,7 +104,7 @@ def _show_similar_digits(drawing: Drawing, model: Model) -> None:
 def _show_fewest_pixels(drawing: Drawing, verdict: Verdict, model: Model, versus: int | None) -> None:
     st.html("<p class='heading'>What would change the answer?</p>")
     other = verdict.ranked[1][0] if versus in (None, verdict.answer) else versus
-    if not st.toggle(f"Find the fewest pixels that turn it into a {other}", key="fewest", persist_state="page"):
+    if not st.toggle(f"Find the fewest pixels that turn it into {a_digit(other)}", key="fewest", persist_state="page"):
         return
     found = cache.fewest_pixels(model, drawing.image, other)
     name = page.literal(model.name)
@@ -113,7 +113,9 @@ def _show_fewest_pixels(drawing: Drawing, verdict: Verdict, model: Model, versus
         return
     before, after = st.columns([0.3, 0.7])
     before.html(
-        page.picture(thumbnails.mark_changes(drawing.image, found.image), f"the digit changed into a {other}", 150)
+        page.picture(
+            thumbnails.mark_changes(drawing.image, found.image), f"the digit changed into {a_digit(other)}", 150
+        )
     )
     count = int(found.changed.sum())
     after.caption(

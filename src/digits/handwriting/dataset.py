@@ -12,7 +12,7 @@ from digits.data import Digits, folders
 from digits.data.folders import SAMPLE
 from digits.handwriting import collection
 from digits.recognition.verdict import judge
-from digits.reporting.words import percent
+from digits.reporting.words import a_digit, percent
 
 LEAST_A_CLASS = 3
 # A class with so many times fewer digits than another one is said to have few.
@@ -106,7 +106,7 @@ def suspects(mine: Handwriting, recogniser: Recognizer) -> dict[str, str]:
         return {}
     verdicts = judge(recogniser, mine.digits.images)
     return {
-        name: f"{recogniser.name} is {percent(verdict.confidence)} sure that it is a {verdict.answer}"
+        name: f"{recogniser.name} is {percent(verdict.confidence)} sure that it is {a_digit(verdict.answer)}"
         for name, label, verdict in zip(mine.names, mine.digits.labels, verdicts, strict=True)
         if verdict.is_sure and verdict.answer != label
     }

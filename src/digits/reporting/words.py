@@ -10,6 +10,11 @@ def percent(probability: float) -> str:
     return "< 0.1 %" if probability < 0.001 else f"{100 * probability:.1f} %"
 
 
+def a_digit(digit: int) -> str:
+    """A digit with its article: `a 7`, `an 8`."""
+    return f"{'an' if digit == 8 else 'a'} {digit}"
+
+
 def listing(words: Sequence[str]) -> str:
     """Words as a sentence lists them: `a, b and c`."""
     *first, last = words

@@ -13,6 +13,7 @@ from digits.handwriting import dataset
 from digits.handwriting.dataset import Handwriting
 from digits.jobs.queue import Job
 from digits.reporting import thumbnails
+from digits.reporting.words import a_digit
 from panels import cache, page
 from panels.cache import Model
 from panels.handwriting import gains
@@ -165,7 +166,7 @@ def _shortened(remarks: list[str]) -> list[str]:
 def _suspect(mine: Handwriting, name: str, reason: str) -> str:
     index = mine.names.index(name)
     picture = page.picture(thumbnails.on_paper(mine.digits.images[index]), name, 84)
-    words = f"saved as a {mine.digits.labels[index]}, but {reason}"
+    words = f"saved as {a_digit(mine.digits.labels[index])}, but {reason}"
     return f"<figure title='{escape(name)}'>{picture}<figcaption>{escape(words)}</figcaption></figure>"
 
 

@@ -9,7 +9,7 @@ from digits.handwriting.collection import Entry
 from digits.metrics import intervals
 from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
-from digits.reporting.words import listing
+from digits.reporting.words import a_digit, listing
 from panels import cache, page
 from panels.cache import Model
 from panels.draw import Drawing
@@ -51,7 +51,7 @@ def _offer_to_save(drawing: Drawing | None, verdict: Verdict | None) -> None:
     digit = st.segmented_control(
         "Which digit is it really?", range(10), default=guess, required=True, key=f"true {drawing.key} {guess}"
     )
-    if st.button(f"Save it as a {digit}", icon=":material/save:", type="primary"):
+    if st.button(f"Save it as {a_digit(digit)}", icon=":material/save:", type="primary"):
         path = collection.save(drawing.picture, digit, paths.MY_DIGITS)
         st.toast(page.literal(f"Saved as my_digits/{digit}/{path.name}"))
 
@@ -63,7 +63,9 @@ def _show_collection(entries: list[Entry]) -> None:
         if entry.image is not None:
             readable[entry.digit].append(entry.image)
     for digit, mine in readable.items():
-        images = "".join(page.picture(thumbnails.on_paper(image), f"a {digit} of yours", 36) for image in mine[-SHOWN:])
+        images = "".join(
+            page.picture(thumbnails.on_paper(image), f"{a_digit(digit)} of yours", 36) for image in mine[-SHOWN:]
+        )
         more = f" <small>and {len(mine) - SHOWN} more</small>" if len(mine) > SHOWN else ""
         st.html(
             f"<div class='shelf'><b>{digit} <small>{len(mine)}</small></b>"
@@ -79,7 +81,7 @@ def _show_collection(entries: list[Entry]) -> None:
         name = st.selectbox("Picture", names, key="removed")
         entry = names[name]
         if entry.image is not None:
-            st.html(page.picture(thumbnails.on_paper(entry.image), f"a {entry.digit} of yours", 84))
+            st.html(page.picture(thumbnails.on_paper(entry.image), f"{a_digit(entry.digit)} of yours", 84))
         if st.button("Remove it", icon=":material/delete:"):
             collection.remove(entry.path.name, entry.digit, paths.MY_DIGITS)
             st.rerun()
