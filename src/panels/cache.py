@@ -132,7 +132,7 @@ def get_ready(model: Model) -> None:
         _reference(model)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Looking through the training digits", hash_funcs=BY_KEY)
+@st.cache_resource(max_entries=8, show_spinner="Preparing the comparison with training digits", hash_funcs=BY_KEY)
 def _reference(model: Model) -> familiarity.Reference:
     return familiarity.reference(model.recogniser)
 
@@ -148,7 +148,7 @@ def test_probabilities(model: Model) -> np.ndarray:
     images, place = test_digits().images, st.empty()
 
     def show(share: float) -> None:
-        words = f"{page.literal(model.name)} is reading {len(images):,} test digits, only this once"
+        words = f"{page.literal(model.name)} is reading the {len(images):,} test digits, which is needed only once"
         place.progress(share, f"{words}: {share:.0%}")
 
     found = stored.probabilities(model.recogniser, images, show)

@@ -24,14 +24,17 @@ OWN = "own/"
 HELP = """
 **Draw** a digit, or upload a picture of one. The answer follows the pen.
 
-- **Why** shows by Grad-CAM which parts of the digit support an answer, and what would change it.
+- **Why** shows with Grad-CAM which parts of the digit support an answer, and what would change it.
 - **Inside** follows the digit through the layers of the network.
-- **Compare** asks every model.
-- **Stress** corrupts the digit in 28 ways, and shows where the answer changes.
-- **Models** shows how good each model is, and where it errs.
-- **My handwriting** saves your digits, and fine-tunes a model on them.
+- **Compare** shows the answers of all models.
+- **Stress** corrupts the digit in 28 ways and shows where the answer changes.
+- **Models** compares the models' accuracy and shows their errors.
+- **My handwriting** saves your digits and fine-tunes a model on them.
 
-Drawings go no further than the machine that runs the app, and are kept only if you save them.
+An answer is **not sure** below the model's own threshold: the confidence from which hardly any of its answers on
+validation digits is wrong.
+
+Your drawings stay on the computer that runs the app, and are kept only if you save them.
 """
 
 

@@ -117,7 +117,7 @@ def test_answers_to_the_test_digits_are_computed_once_with_progress(at, tmp_path
     monkeypatch.setattr(DeltaGenerator, "progress", lambda self, share, text: told.append((share, text)))
     at.set(compared_models=["mnist_mlp"], chart="Calibration")
     assert [share for share, _ in told] == [number / 10 for number in range(10)]
-    assert told[0][1] == "mnist_mlp is reading 1,000 test digits, only this once: 0%"
+    assert told[0][1] == "mnist_mlp is reading the 1,000 test digits, which is needed only once: 0%"
     at.set(chart="Errors")
     # As on another server.
     found = cache.test_probabilities(Model("anew", recognizer.load("mnist_mlp")))

@@ -187,7 +187,7 @@ def _how_far(run: Run) -> str:
     with suppress(OSError, ValueError, TypeError, KeyError):
         left = _read(run.progress)["seconds_left"]
     if left is None:
-        return f"{job.seconds:.0f} s so far; TensorFlow is starting, and then its speed tells how long this takes"
+        return f"{job.seconds:.0f} s so far; TensorFlow is starting. Once training begins, the remaining time is shown"
     return f"{job.progress:.0%}, {job.seconds:.0f} s so far, about {cards.duration(max(1, left))} left"
 
 
