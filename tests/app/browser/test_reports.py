@@ -131,3 +131,21 @@ def test_a_slider_shows_one_picture_at_a_time(browser):
     page.get_by_label("degrees").fill("2")
     assert shown.all_inner_texts() == ["10°"]
     page.close()
+
+
+def test_a_table_of_many_columns_fits_a_laptop_and_paper(browser):
+    cells = [tables.number(value, interval=(value - 0.05, value)) for value in (0.5, -0.25)]
+    columns = [
+        ("method", ["Integrated gradients", "RISE"]),
+        *((f"deletion to ink {each}", cells) for each in range(12)),
+    ]
+    source = '{% from "parts.html.j2" import table %}{{ table(one) }}'
+    parts = html.environment().from_string(source).render(one=Table("t", "Methods.", columns))
+    page = browser.new_page()
+    page.set_content(html.render("base.html.j2", seeds="none", hashes={}).replace("<footer>", parts + "<footer>"))
+    for media, width in (("screen", 1280), ("print", PAPER_WIDTH)):
+        page.emulate_media(media=media)
+        page.set_viewport_size({"width": width, "height": 900})
+        box = page.locator("table").bounding_box()
+        assert box["x"] + box["width"] <= width
+    page.close()
