@@ -10,7 +10,7 @@ from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
 from digits.reporting.words import percent
 from digits.robustness import worst_case
-from panels import cache, page
+from panels import cache, fool, page
 from panels.cache import Model
 from panels.draw import Drawing
 
@@ -28,6 +28,8 @@ KINDS = {
 def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
     """Show the verdicts on the drawing under the visitor's own mixture, and under every corruption and severity."""
     expected = verdict.answer if drawing.label is None else drawing.label
+    with st.expander("Fool it: how few pixels turn the answer?"), page.guarded("Fool it"):
+        fool.show(drawing, verdict, model)
     _show_mixture(drawing, model, expected)
     corrupted = worst_case.all_corruptions(drawing.image, SEED)
     verdicts = np.array(cache.verdicts(model, corrupted.reshape(-1, 28, 28)), object).reshape(corrupted.shape[:2])

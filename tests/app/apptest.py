@@ -25,7 +25,7 @@ from streamlit.testing.v1 import AppTest
 from digits import paths, preprocess
 from digits.checkpoints import cards, recognizer, strangers
 from digits.recognition.verdict import judge
-from panels import canvas, draw, gallery
+from panels import canvas, draw, fool, gallery
 
 PANELS = ("Why", "Inside", "Compare", "Stress", "Models", "My handwriting")
 RECORDS = [cards.read(path) for path in paths.MODELS.glob("*.json")]
@@ -95,6 +95,7 @@ class Page:
         monkeypatch.setattr(canvas, "follow", lambda: None)
         self.galleries: dict[str, list[dict]] = {}
         monkeypatch.setattr(gallery, "buttons", lambda data, key, **_: self.galleries.update({key: data}))
+        monkeypatch.setattr(fool, "pixels", lambda **_: None)
         # The app becomes the main module, and processes that Python spawns later would begin by importing it.
         monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
         # Nothing is read from the collection of whoever runs the tests, and nothing saved there.

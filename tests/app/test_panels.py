@@ -34,7 +34,7 @@ def at(monkeypatch) -> Page:
 
 
 def test_blank_canvas_says_that_nothing_is_drawn(at):
-    assert at.verdict == "? Nothing drawn Draw a digit from 0 to 9; the answer follows every stroke."
+    assert at.verdict == "? Nothing drawn Draw a digit from 0 to 9; the answer follows the pen."
     assert not bars(at)
     assert not at.find_all("figure", "seen")
     assert not at.errors

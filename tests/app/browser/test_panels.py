@@ -1,6 +1,9 @@
 """Why, compare, stress and handwriting, as a visitor uses them."""
 
+from io import BytesIO
+
 import numpy as np
+from PIL import Image
 from playwright.sync_api import expect
 
 from digits import data, paths
@@ -92,3 +95,20 @@ def test_handwriting_is_kept_under_its_digit_until_it_is_removed(page, server):
     panel.get_by_role("button", name="Remove it").press("Enter")
     visitor.caption(page, "Nothing is saved yet")
     assert not list((server.root / "my_digits" / "3").iterdir())
+
+
+def test_tapped_pixels_are_flipped_where_they_were_tapped(page):
+    visitor.draw(page, visitor.DIGITS[1])
+    visitor.expect_answer(page, 1)
+    visitor.open_panel(page, "Stress")
+    visitor.wait_until_idle(page)
+    page.get_by_text("Fool it: how few").click()
+    for side in (5, 275):
+        page.get_by_alt_text("changed pixels").click(position={"x": side, "y": side})
+    visitor.until(page, ".mixture", "2 pixels changed: still a 1")
+    picture = np.asarray(Image.open(BytesIO(page.get_by_alt_text("changed pixels").screenshot())).convert("RGB"))
+    red, green, _ = np.moveaxis(picture.astype(int), -1, 0)
+    rows, columns = np.nonzero(red - green > 60)
+    assert {*zip((rows // 140).tolist(), (columns // 140).tolist(), strict=True)} == {(0, 0), (1, 1)}
+    page.get_by_alt_text("changed pixels").click(position={"x": 5, "y": 5})
+    visitor.until(page, ".mixture", "1 pixel changed")
