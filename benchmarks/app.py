@@ -1,4 +1,4 @@
-"""The page in a real browser: seconds to the verdict after mouse-up, to a usable page, and the server's memory."""
+"""The page in a real browser: seconds to the verdict after mouse-up and while drawing, to a usable page; memory."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ from digits.checkpoints import recognizer
 from digits.recognition.verdict import judge
 from panels import canvas, page
 
-STARTS, DRAWINGS, SESSIONS = 5, 60, 10
+STARTS, DRAWINGS, MOVES, SESSIONS = 5, 60, 40, 10
 PANELS = ("Inside", "Compare", "Stress", "Models", "My handwriting", "Why")
 # Strokes of a few digits, in canvas pixels.
 STROKES = (
@@ -27,20 +27,26 @@ STROKES = (
     [(70, 90), (110, 45), (190, 50), (205, 110), (70, 235), (215, 235)],
     [(100, 40), (70, 150), (210, 150), (170, 150), (170, 60), (165, 250)],
 )
-# Notes the time of the last mouse-up, and how much later the verdict was another one on the page.
+# Notes how much later than the last mouse-up the drawing was answered, and than a move of the pen the bars were others.
 WATCH = """() => {
   window.samples = [];
-  let released = null, before = null;
-  const shown = () => document.querySelector('.verdict')?.parentElement?.innerText;
-  window.addEventListener('pointerup', (event) => {
-    if (event.composedPath()[0].tagName !== 'CANVAS') return;
-    released = performance.now();
-    before = shown();
+  window.live = [];
+  let released = null, moved = null, before = null;
+  const shown = () => document.querySelector('.bars')?.innerHTML;
+  const isOnCanvas = (event) => event.composedPath()[0].tagName === 'CANVAS';
+  window.addEventListener('pointerup', (event) => { if (isOnCanvas(event)) released = performance.now(); }, true);
+  window.addEventListener('pointermove', (event) => {
+    if (isOnCanvas(event) && event.buttons) [moved, before] = [performance.now(), shown()];
   }, true);
   const look = () => {
-    if (released !== null && shown() !== before) {
+    const { asked, answer } = document.querySelector('.answered')?.dataset ?? {};
+    if (released !== null && asked && asked === answer) {
       window.samples.push((performance.now() - released) / 1000);
       released = null;
+    }
+    if (moved !== null && shown() !== before) {
+      window.live.push((performance.now() - moved) / 1000);
+      moved = null;
     }
     requestAnimationFrame(look);
   };
@@ -107,6 +113,19 @@ def to_verdict(view: Page, drawings: int) -> list[float]:
     return view.evaluate("() => window.samples")
 
 
+def to_live_answer(view: Page, moves: int) -> list[float]:
+    """Seconds from a move of the pen, while it is down, until the bars are others; some moves change nothing."""
+    box = view.locator("canvas").first.bounding_box()
+    view.evaluate("() => { window.live = []; }")
+    view.mouse.move(box["x"] + 140, box["y"] + 40)
+    view.mouse.down()
+    for angle in np.linspace(0, 2 * np.pi, moves):
+        view.mouse.move(box["x"] + 140 + 70 * np.sin(2.3 * angle), box["y"] + 140 - 95 * np.cos(1.7 * angle))
+        view.wait_for_timeout(400)
+    view.mouse.up()
+    return view.evaluate("() => window.live")
+
+
 def together(browser, port: int) -> dict:
     """Sessions that draw at the same time: how long each waits for its verdict."""
     views = [open_page(browser.new_context(), port) for _ in range(SESSIONS)]
@@ -154,6 +173,7 @@ def main() -> None:
             view = open_page(browser.new_context(), port)
             to_verdict(view, 3)
             results["seconds_from_mouse_up_to_verdict"] = summary(to_verdict(view, DRAWINGS))
+            results["seconds_from_move_to_other_bars"] = summary(to_live_answer(view, MOVES))
             memory = {"after_drawing": resident_megabytes(process)}
             draw_stroke(view, STROKES[-1])
             for panel in PANELS:
