@@ -8,6 +8,7 @@ from digits.checkpoints import recognizer
 from digits.recognition import familiarity
 from panels import cache, canvas, compare, draw, stress, why
 from panels.handwriting import panel as handwriting_panel
+from panels.models import charts
 from panels.models import panel as models_panel
 from tests.app.apptest import (
     PANELS,
@@ -258,10 +259,10 @@ BREAKABLE = {
     "The heat map": (why, "_show_heat", "Why"),
     "The search for similar digits": (why, "_show_similar_digits", "Why"),
     "The search for the fewest pixels": (why, "_show_fewest_pixels", "Why"),
-    "The robustness curves": (models_panel, "_show_robustness", "Models"),
-    "The calibration": (models_panel, "_show_calibration", "Models"),
-    "The training curves": (models_panel, "_show_training", "Models"),
-    "The errors": (models_panel, "_show_errors", "Models"),
+    "Robustness": (charts, "robustness", "Models"),
+    "Calibration": (charts, "calibration", "Models"),
+    "Training": (charts, "training", "Models"),
+    "Errors": (charts, "errors", "Models"),
     "Saving": (handwriting_panel, "_offer_to_save", "My handwriting"),
     "The canvas": (draw, "_from_canvas", "Why"),
     "The model": (cache, "verdicts", "Why"),
@@ -276,6 +277,8 @@ def test_mistake_of_ours_is_one_sentence_in_its_place_and_a_traceback_in_the_log
 
     module, function, panel = BREAKABLE[name]
     at.draw(splits.test.images[0]).show(panel)
+    if module is charts:
+        at.set(chart=name)
     monkeypatch.setattr(module, function, broken)
     at.run()
     assert at.errors == [f"{name} failed. The rest of the page works; the server's log says what happened."]
