@@ -13,6 +13,7 @@ from panels.cache import Model
 from panels.canvas import Pen
 from panels.draw import Drawing
 from panels.handwriting import panel as handwriting_panel
+from panels.models import panel as models_panel
 
 PANELS = ("Why", "Inside", "Compare", "Stress", "Models", "My handwriting")
 
@@ -95,9 +96,6 @@ def _answer(drawing: Drawing | None, model: Model | None) -> tuple[Drawing | Non
 
 def _show_panel(name: str, drawing: Drawing | None, given: Verdict | None, model: Model | None, is_explained: bool):
     if name == "Models":
-        # Its charts need Altair, whose import would delay the first drawing.
-        from panels.models import panel as models_panel
-
         models_panel.show(model)
     elif name == "My handwriting":
         handwriting_panel.show(drawing, given, model)

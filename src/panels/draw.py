@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -10,9 +11,10 @@ import streamlit as st
 from digits import preprocess
 from digits.preprocess import segmentation
 from digits.recognition import batch
-from digits.recognition.picture import Look, digits_of, judge_looks, look_at
+from digits.recognition.picture import Look, judge_looks, look_at
 from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
+from digits.reporting.words import a_digit
 from panels import cache, canvas, page
 from panels.canvas import Sketch
 
@@ -49,10 +51,14 @@ class Drawing:
 
 
 def judge(drawing: Drawing, model: cache.Model) -> tuple[Drawing, list[Verdict]]:
-    """A model's verdict on each digit, and the drawing; one digit alone is turned upright if it lay on its side."""
+    """A model's verdict on each digit, and the drawing, turned upright unless it was drawn on the canvas."""
     if drawing.digits:
         images = np.stack([digit.prepared.image for digit in drawing.digits])
-        return drawing, batch.without_marks(drawing.digits, cache.verdicts(model, images))
+        given = batch.without_marks(drawing.digits, cache.verdicts(model, images))
+        number = batch.Number(Path(drawing.key), drawing.picture, drawing.digits, given)
+        if not drawing.sketch:
+            number = batch.turned_upright(model.recogniser, number)
+        return replace(drawing, picture=number.picture, digits=number.digits), list(number.verdicts)
     if drawing.look is None:
         return drawing, cache.verdicts(model, drawing.image[None])
     cache.get_ready(model)
@@ -119,7 +125,7 @@ def of_sketch(sketch: Sketch | None) -> Drawing | None:
 def _drawing(key: str, source: str, grey: np.ndarray) -> Drawing:
     """What is drawn on a grey picture, uint8 (height, width)."""
     look = look_at(grey)
-    if look.pieces and len(digits_of(look)) > 1:
+    if look.pieces and len(look.pieces) > 1:
         large = preprocess.at_working_size(grey, segmentation.SIDE)
         return Drawing(key, source, large, look.prepared.image, look.prepared.steps, digits=look.pieces)
     # Of a photo's millions of pixels nobody needs more than are looked at.
@@ -179,7 +185,7 @@ def _from_mnist() -> Drawing | None:
     index = st.session_state.sample
     image = digits.images[index]
     st.html(page.picture(thumbnails.on_paper(image), f"test digit {index}", canvas.SIDE))
-    step = f"none: test digit {index} of MNIST, a {digits.labels[index]}, is 28×28 already"
+    step = f"none: test digit {index} of MNIST, {a_digit(digits.labels[index])}, is 28×28 already"
     return Drawing(f"test digit {index}", f"MNIST test digit {index}", image, image, (step,), int(digits.labels[index]))
 
 

@@ -11,6 +11,7 @@ from digits.explanations.shapley import flip
 from digits.handwriting import collection
 from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
+from digits.reporting.words import a_digit
 from panels import cache, page
 from panels.cache import Model
 from panels.draw import Drawing
@@ -45,13 +46,14 @@ def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
         )
     with right:
         count = f"{len(flipped)} pixel{'s' * (len(flipped) != 1)} changed"
-        outcome = f"<b>fooled: {before} → {now.answer}</b>" if now.answer != before else f"still a {before}"
+        outcome = f"<b>fooled: {before} → {now.answer}</b>" if now.answer != before else f"still {a_digit(before)}"
         st.html(
             f"<div class='mixture' role='status'><span class='answer'>{now.answer}</span>"
             f"<p>{count}: {outcome}<br>{escape(now.certainty)}</p></div>"
         )
         st.caption(
-            "Tap pixels until the model is wrong while you still read the old digit. Red adds ink, blue takes it."
+            "Tap pixels until the model is wrong while you still read the old digit. "
+            "Red pixels add ink, blue ones remove it."
         )
         with st.container(horizontal=True):
             st.button(
@@ -88,7 +90,7 @@ def _find(drawing: Drawing, verdict: Verdict, model: Model, flipped: list[int]) 
         found = cache.fewest_pixels(model, drawing.image, target)
         flipped[:] = np.flatnonzero(found.changed).tolist()
         if not found.found:
-            st.toast(f"Not even {len(flipped)} changed pixels turn it into a {target}.")
+            st.toast(f"Not even {len(flipped)} changed pixels turn it into {a_digit(target)}.")
 
 
 def _offer_to_keep(image: np.ndarray, before: int) -> None:

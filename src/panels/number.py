@@ -22,8 +22,9 @@ def show(drawing: Drawing, given: Sequence[Verdict]) -> None:
     # Long numbers have to fit beside the canvas, and many rows above the verdict.
     size = max(1, min(3, 28 / max(map(len, rows)), 6 / len(rows)))
     lines = "<br>".join(rows)
+    heading = "Several digits" if sum(verdict.is_familiar for verdict in given) > 1 else "More than a digit"
     st.html(
-        '<p class="heading">Several digits</p><div class="number" role="status">'
+        f'<p class="heading">{heading}</p><div class="number" role="status">'
         f'<b style="font-size:{size:.2f}rem">{lines}</b>'
         f'<img src="{thumbnails.data_uri(marked)}" alt="the picture with a box around each of {len(given)} digits">'
         "</div>"
@@ -33,15 +34,16 @@ def show(drawing: Drawing, given: Sequence[Verdict]) -> None:
 
 def choose(drawing: Drawing, given: Sequence[Verdict]) -> tuple[Drawing, Verdict]:
     """Let the visitor choose one of several digits: it, as if it had been drawn alone, and the verdict on it."""
+    first = next((index for index, verdict in enumerate(given) if verdict.is_familiar), 0)
     chosen = st.pills(
         "The rest of the page is about this digit:",
         range(len(given)),
-        default=0,
+        default=first,
         required=True,
         # Streamlit tells them apart by their labels.
         format_func=lambda index: f"{index + 1}: {given[index].symbol}",
-        # Another number of digits is another choice.
-        key=f"digit_of_{len(given)}",
+        # Another number of digits is another choice, and so is one that begins with a mark.
+        key=f"digit_of_{len(given)}_{first}",
         wrap=True,
     )
     prepared = drawing.digits[chosen].prepared

@@ -8,7 +8,7 @@ import streamlit as st
 from digits.corruptions import CORRUPTIONS, SEVERITIES, geometry
 from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
-from digits.reporting.words import percent
+from digits.reporting.words import a_digit, percent
 from digits.robustness import worst_case
 from panels import cache, fool, page
 from panels.cache import Model
@@ -36,8 +36,8 @@ def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
     probabilities = np.array([[each.probabilities for each in row] for row in verdicts])
     answers = probabilities.argmax(axis=2)[:, 1:]
     st.html(
-        f"<p class='heading'>{(answers == expected).sum()} of {answers.size} corrupted copies are read as a {expected}"
-        f"{' (as without corruption)' if drawing.label is None else ' (the true digit)'}</p>"
+        f"<p class='heading'>{(answers == expected).sum()} of {answers.size} corrupted copies are read as "
+        f"{a_digit(expected)}{' (as without corruption)' if drawing.label is None else ' (the true digit)'}</p>"
     )
     flips = worst_case.least_flipping_severity(probabilities)
     rows = [
