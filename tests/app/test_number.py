@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -50,7 +51,7 @@ def test_drawn_number_is_shown_with_boxes_and_one_confidence_each(at, splits):
 def test_rest_of_the_page_is_about_the_digit_that_is_chosen(at, splits):
     at.stroke(three(splits))
     for place, digit in enumerate(find_digits(255 - three(splits))):
-        at.choose("digit_of_3", place)
+        at.choose("digit_of_3_0", place)
         np.testing.assert_array_equal(255 - at.picture("the 28×28 image"), digit.prepared.image)
         assert words(at.find("span", "answer")) == "721"[place]
         assert len(bars(at)) == 10
@@ -66,6 +67,24 @@ def test_model_is_asked_once_for_all_digits(at, splits, monkeypatch):
     monkeypatch.setattr(cache, "open_model", lambda _name: replace(opened, recogniser=counted))
     at.stroke(three(splits))
     assert asked == [3]
+
+
+def test_mark_beside_a_digit_is_shown_and_the_page_is_about_the_digit(at, splits):
+    digit = np.zeros((canvas.SIDE, canvas.SIDE), np.uint8)
+    digit[60:200, 130:270] = cv2.resize(splits.test.images[0], (140, 140), interpolation=cv2.INTER_CUBIC)
+    at.stroke(cv2.line(digit, (30, 130), (90, 130), 255, 12))
+    assert words(at.find("div", "number")) == "?7"
+    assert "More than a digit" in words(at.html)
+    assert words(at.find("span", "answer")) == "7"
+    assert not at.errors
+
+
+def test_page_of_digits_on_its_side_is_turned(at, splits):
+    page, _ = pasted(splits.test.images[:6], 3)
+    at.set(source="Upload").upload(png(np.ascontiguousarray(np.rot90(page))))
+    assert words(at.find("div", "number")) == "721 041"
+    assert "turned the picture by 90° clockwise" in at.everything()
+    assert not at.errors
 
 
 def test_single_digit_is_shown_as_ever(at, splits):

@@ -10,6 +10,7 @@ from PIL import Image
 import digits
 from digits.checkpoints import recognizer
 from digits.checkpoints.recognizer import Recognizer
+from digits.preprocess.decoding import UNREADABLE
 from digits.recognition import batch
 from digits.recognition.picture import judge_looks, look_at
 from digits.recognition.verdict import Verdict, judge
@@ -61,6 +62,7 @@ def test_upright_digits_have_the_verdict_on_their_image(cnn, some_digits):
     alone = judge(cnn, np.stack([digits.prepare(picture).image for picture in pictures]))
     assert [verdict.answer for _, verdict in judged] == [verdict.answer for verdict in alone]
     assert [verdict.state for _, verdict in judged] == [verdict.state for verdict in alone]
+    assert [verdict.other_marks for _, verdict in judged] == [0] * 100
 
 
 @pytest.mark.parametrize("count", [2, 3, 15])
@@ -70,6 +72,26 @@ def test_several_digits_are_counted_and_not_read_as_one(cnn, some_digits, count)
     assert verdict.digits_found == count
     assert (verdict.state, verdict.is_sure) == ("several digits", False)
     assert digits.predict(cnn, picture).state == "several digits"
+
+
+@pytest.mark.parametrize("sign", ["-", "+", "=", "."])
+def test_marks_beside_a_digit_are_said(cnn, some_digits, sign):
+    pages = [
+        cv2.copyMakeBorder(drawn(image), 0, 0, 60, 60, cv2.BORDER_CONSTANT, value=255)
+        for image in some_digits.images[:20]
+    ]
+    strokes = {
+        "-": [(5, 70, 55, 70)],
+        "+": [(5, 70, 55, 70), (30, 45, 30, 95)],
+        "=": [(5, 60, 55, 60), (5, 80, 55, 80)],
+    }
+    for page in pages:
+        for left, top, right, bottom in strokes.get(sign, ()):
+            cv2.line(page, (left, top), (right, bottom), 0, 8)
+        if sign == ".":
+            cv2.circle(page, (210, 115), 10, 0, -1)
+    verdicts = [verdict for _, verdict in judge_looks(cnn, [look_at(page) for page in pages])]
+    assert sum(verdict.other_marks > 0 for verdict in verdicts) >= 0.9 * len(pages)
 
 
 @pytest.mark.parametrize("picture", [plus, minus, noise, bar_chart, crossed_circle])
@@ -96,6 +118,29 @@ def test_digits_on_their_side_are_turned_or_doubted(cnn, some_digits):
                 assert "turned the picture by 90°" in prepared.steps[0]
     assert turned > 50
     assert right >= 0.97 * turned
+
+
+@pytest.mark.parametrize("turn", [0, 1, 2, 3])
+def test_page_of_digits_is_turned_upright(cnn, some_digits, tmp_path, turn):
+    """The same page, upright, is the oracle."""
+    page, _ = pasted(some_digits.images[:12], 4)
+    for place, grey in enumerate((page, np.rot90(page, turn))):
+        Image.fromarray(grey).save(tmp_path / f"{place}.png")
+    upright, turned = batch.read_numbers([tmp_path / "0.png", tmp_path / "1.png"], cnn)
+    assert upright.turn == ""
+    assert turned.turn == ("", "clockwise", "upside down", "counterclockwise")[turn]
+    assert batch.as_text(turned.digits, turned.verdicts) == batch.as_text(upright.digits, upright.verdicts)
+    np.testing.assert_array_equal(turned.picture, upright.picture)
+    assert [digit.box for digit in turned.digits] == [digit.box for digit in upright.digits]
+    assert turned.as_json()["turned"] == turned.turn
+    assert ("; turned " in batch.describe(turned, 1)) == (turn > 0)
+
+
+def test_few_digits_upside_down_stay_as_they_are(cnn, some_digits, tmp_path):
+    page, _ = pasted(some_digits.images[:3], 3)
+    Image.fromarray(np.rot90(page, 2)).save(tmp_path / "few.png")
+    (few,) = batch.read_numbers([tmp_path / "few.png"], cnn)
+    assert few.turn == ""
 
 
 # From the shell
@@ -133,15 +178,16 @@ def test_files_that_are_no_pictures_are_passed_over_and_said_once(run_script, tm
     folder = tmp_path / "photos"
     folder.mkdir()
     Image.fromarray(drawn(some_digits.images[0])).save(folder / "7.png")
-    for name in ("._7.png", "._8.png", "notes.txt", "README.md", ".DS_Store"):
+    for name in ("._7.png", "._8.png", "notes.txt", "README.md", ".DS_Store", "photo.HEIC"):
         (folder / name).write_bytes(b"\0\5\x16\7")
     long = "7" * 300 + ".png"
     process = run_script("predict", folder, long, folder / "7.png", "--model", "mnist_cnn", check=False)
     assert process.returncode == 2
     assert len(process.stdout.splitlines()) == 2
-    assert process.stderr.splitlines()[:2] == [
-        f"passed over {folder}/._7.png, which begins with a dot, and 1 more",
-        f"passed over {folder}/notes.txt, which is no image",
+    assert process.stderr.splitlines()[:3] == [
+        f"passed over {folder}/._7.png and 1 more: the name begins with a dot",
+        f"passed over {folder}/notes.txt: not an image",
+        f"passed over {folder}/photo.HEIC: {UNREADABLE[b'ftyp']}",
     ]
     assert "File name too long" in process.stderr
     assert list(batch.find_images([str(folder)])) == [folder / "7.png"]

@@ -133,6 +133,7 @@ PROBABILITIES = np.array([0, 0.302, 0, 0, 0.04, 0.0004, 0, 0.61, 0, 0.0476])
         (Verdict(PROBABILITIES, 0.6, False), 2, "looks like no digit; if it is one: 7 (61.0 %), or else 1 (30.2 %)"),
         (Verdict(np.eye(10)[3]), 2, "3, > 99.9 % sure; next: 0 (< 0.1 %)"),
         (Verdict(np.eye(10)[3], digits_found=5), 1, "5 digits found, try --many; read as one: 3 (> 99.9 %)"),
+        (Verdict(PROBABILITIES, 0.6, other_marks=1), 1, "7, 61.0 % sure; something else is beside it, try --many"),
     ],
 )
 def test_verdict_in_words(verdict, top, text):

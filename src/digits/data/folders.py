@@ -10,12 +10,14 @@ from pathlib import Path
 from digits.data import names
 from digits.errors import printable
 from digits.preprocess import SUFFIXES
+from digits.preprocess.decoding import UNREADABLE
 
 # The simulated writer in `my_digits`; not to be mixed with a person's own digits.
 SAMPLE = "sample"
 # Files that explain or belong to a folder, and needn't be mentioned.
 UNMENTIONED = {"readme", "readme.md", "readme.txt", "license", "licence", "thumbs.db", "desktop.ini"}
 UNLABELLED = "no digit in its name"
+HEIC_SUFFIXES = (".heic", ".heif", ".hif")
 # For error messages: how folders are read, and the number of reasons for passing over something.
 SAID_REASONS = 3
 LAYOUT = "pictures in folders 0 to 9, or with names such as 7_anna.png"
@@ -108,11 +110,7 @@ def scan_labelled(folder: Path, one_part: bool = True) -> LabelledScan:
     """
     found = scan(folder, recursive=True)
     pictures, unlabelled = [], []
-    passed_over = {
-        _relative(path, folder): "a folder that can't be opened" if path.is_dir() else "not an image"
-        for path in found.others
-        if path.name.lower() not in UNMENTIONED
-    }
+    passed_over = {_relative(path, folder): reason for path, reason in why_passed_over(found.others).items()}
     numbering, indexed = _numbering(found.images, folder), _begin_with_indices(found.images)
     parents = {path: path.relative_to(folder).parent.parts for path in found.images}
     in_folders = {path: _digits_of_folders(parents[path]) for path in found.images}
@@ -143,6 +141,17 @@ def scan_labelled(folder: Path, one_part: bool = True) -> LabelledScan:
         passed_over |= {_relative(picture.path, folder): problem for picture in pictures}
         pictures = []
     return LabelledScan(sorted(pictures, key=lambda picture: (picture.digit, picture.path)), unlabelled, passed_over)
+
+
+def why_passed_over(others: Sequence[Path]) -> dict[Path, str]:
+    """Why what isn't among a folder's images is passed over; without files that needn't be mentioned."""
+    reasons = {}
+    for path in others:
+        if path.is_dir():
+            reasons[path] = "a folder that can't be opened"
+        elif path.name.lower() not in UNMENTIONED:
+            reasons[path] = UNREADABLE[b"ftyp"] if path.suffix.lower() in HEIC_SUFFIXES else "not an image"
+    return reasons
 
 
 def summary(passed_over: Mapping[str, str]) -> list[str]:

@@ -24,7 +24,7 @@ class Prepared:
     Attributes:
         image: uint8 (28, 28), ink 255 on paper 0.
         steps: what was done to the picture, in order, one phrase per step.
-        turn: "clockwise" or "counterclockwise" if the picture lay on its side and was turned by 90°, else empty.
+        turn: "clockwise" or "counterclockwise" if the picture was turned by 90°, "upside down" if by 180°, else empty.
     """
 
     image: np.ndarray

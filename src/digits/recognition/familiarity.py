@@ -39,9 +39,9 @@ class Reference:
     features: np.ndarray
     least: float
 
-    def is_familiar(self, features: np.ndarray) -> np.ndarray:
-        """Whether images with these features, float32 (N, d), are familiar, bool (N,)."""
-        return likeness(features, self.features, NEIGHBOURS) >= self.least
+    def likeness(self, features: np.ndarray) -> np.ndarray:
+        """The likeness of images with these features, float32 (N, d), to the sample, float32 (N,)."""
+        return likeness(features, self.features, NEIGHBOURS)
 
 
 def can_judge(recogniser: Recognizer) -> bool:

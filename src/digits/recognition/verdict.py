@@ -18,6 +18,7 @@ from digits.reporting.words import listing, percent
 # For models without a card. Confidence is calibrated, so more than one answer in five below this is wrong on digits
 # like those of validation.
 SURE_THRESHOLD = 0.8
+OTHER_MARKS = "something else is beside it"
 
 State = Literal["sure", "not sure", "looks like no digit", "several digits"]
 
@@ -31,12 +32,16 @@ class Verdict:
         sure_threshold: the confidence from which the model is sure.
         is_familiar: whether the image looks like the digits that the model learned from.
         digits_found: how many digits are on the picture that the image was made of.
+        other_marks: how many other things, such as a minus, are beside the digit on that picture.
+        distance: mean cosine distance from the most similar training digits; 0 if the model can't tell.
     """
 
     probabilities: np.ndarray
     sure_threshold: float = SURE_THRESHOLD
     is_familiar: bool = True
     digits_found: int = 1
+    other_marks: int = 0
+    distance: float = 0
 
     @property
     def answer(self) -> int:
@@ -96,18 +101,20 @@ class Verdict:
 
     def describe(self, top: int) -> str:
         """The verdict in one line, as the shell shows it, with the `top` most probable digits."""
+        marks = f"; {OTHER_MARKS}, try --many" if self.other_marks else ""
         if self.is_sure:
-            return "; ".join(filter(None, (f"{self.answer}, {self.headline}", self.alternatives(top))))
+            return "; ".join(filter(None, (f"{self.answer}, {self.headline}", self.alternatives(top)))) + marks
         hint = ", try --many" if self.state == "several digits" else ""
-        return f"{self.headline}{hint}{': ' if self.state == 'not sure' else '; '}{self.alternatives(top)}"
+        return f"{self.headline}{hint}{': ' if self.state == 'not sure' else '; '}{self.alternatives(top)}{marks}"
 
     def as_json(self) -> dict:
-        """`prediction`, `confidence`, `verdict` (the state), `digits_found` and `probabilities`."""
+        """`prediction`, `confidence`, `verdict` (the state), `digits_found`, `other_marks` and `probabilities`."""
         return {
             "prediction": self.answer,
             "confidence": self.confidence,
             "verdict": self.state,
             "digits_found": self.digits_found,
+            "other_marks": self.other_marks,
             "probabilities": [float(probability) for probability in self.probabilities],
         }
 
@@ -131,7 +138,13 @@ def judge(recogniser: Recognizer, images: np.ndarray) -> list[Verdict]:
     verdicts = []
     for block in blocks_of(images):
         probabilities, *features = recogniser.run(to_input(block), *outputs)
-        familiar = familiarity.reference(recogniser).is_familiar(features[0]) if compares else np.ones(len(block), bool)
         calibrated = metrics.temper(probabilities, temperature)
-        verdicts += [Verdict(each, threshold, bool(known)) for each, known in zip(calibrated, familiar, strict=True)]
+        if not compares:
+            verdicts += [Verdict(each, threshold) for each in calibrated]
+            continue
+        reference = familiarity.reference(recogniser)
+        verdicts += [
+            Verdict(each, threshold, bool(likeness >= reference.least), distance=1 - float(likeness))
+            for each, likeness in zip(calibrated, reference.likeness(features[0]), strict=True)
+        ]
     return verdicts
