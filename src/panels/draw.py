@@ -185,7 +185,7 @@ def _from_mnist() -> Drawing | None:
     index = st.session_state.sample
     image = digits.images[index]
     st.html(page.picture(thumbnails.on_paper(image), f"test digit {index}", canvas.SIDE))
-    step = f"none: test digit {index} of MNIST, {a_digit(digits.labels[index])}, is 28×28 already"
+    step = f"none: test digit {index} of MNIST, {a_digit(int(digits.labels[index]))}, is 28×28 already"
     return Drawing(f"test digit {index}", f"MNIST test digit {index}", image, image, (step,), int(digits.labels[index]))
 
 
