@@ -29,7 +29,7 @@ def show(drawing: Drawing, with_heat: bool) -> None:
     most, _ = Counter(verdict.answer for _, verdict in answered).most_common(1)[0]
     st.markdown(_headline(answered, most))
     rows = [_row(model, verdict, drawing, most, with_heat) for model, verdict in answered]
-    header = ["Model", "Answer", "Confidence", "Next", *(["Where it sees the evidence"] if with_heat else [])]
+    header = ["Model", "Answer", "Confidence", "Next", *(["Evidence"] if with_heat else [])]
     st.html(page.table(header, rows, "compare"))
     if any(verdict.state == "not sure" for _, verdict in answered):
         st.caption(
@@ -76,5 +76,5 @@ def _row(model: Model, verdict: Verdict, drawing: Drawing, most: int, with_heat:
         f"{'<br><small>disagrees</small>' if disagrees else ''}</th><td class='large'>{answer}</td>"
         f"<td><span class='track'><span class='fill' style='width:{100 * confidence:.1f}%'></span></span>"
         f"{escape(verdict.certainty)}</td>"
-        f"<td>{second} ({escape(percent(probability))})</td>{heat}</tr>"
+        f"<td>{second} <small>{escape(percent(probability))}</small></td>{heat}</tr>"
     )

@@ -53,7 +53,7 @@ def test_every_model_has_a_row_with_its_answer_confidence_next_and_heat(at, spli
         expected = calibrated(recogniser, image)
         first, second = np.argsort(-expected)[:2]
         assert cells(row)[1:4] == [
-            f"{first}", certainty(recogniser, image), f"{second} ({in_percent(expected[second])})"
+            f"{first}", certainty(recogniser, image), f"{second} {in_percent(expected[second])}"
         ]  # fmt: skip
         (heat,) = attribution.explain(attribution.ExportedModel(recogniser), image[None], "occlusion", int(first)).heat
         (picture,) = row.iter("img")
