@@ -97,6 +97,62 @@ def test_paper_changes_neither_the_digits_nor_their_order(cnn, some_digits, dama
     assert answers(cnn, damaged) == answers(cnn, picture) == written(some_digits.labels[:12], 4)
 
 
+def ruled(page: np.ndarray, slope: float = 0.01) -> np.ndarray:
+    """A page with a printed line every 70 pixels, paler than ink."""
+    rows, columns = np.indices(page.shape)
+    return page * np.where((rows + slope * columns) % 70 < 3, 0.8, 1)
+
+
+def squared(page: np.ndarray) -> np.ndarray:
+    return ruled(ruled(page).T, slope=-0.01).T
+
+
+def unevenly_lit(page: np.ndarray) -> np.ndarray:
+    return page * np.linspace(1, 0.6, page.shape[1])
+
+
+LARGE_PAPERS = {
+    "white": lambda page: page,
+    "unevenly lit": unevenly_lit,
+    "black": lambda page: 255 - page,
+    "ruled": ruled,
+    "squared": squared,
+}
+
+
+def large_page(strokes: np.ndarray, paper) -> np.ndarray:
+    noise = np.random.default_rng(0).normal(0, 2, strokes.shape)
+    return np.clip(paper(230.0 - strokes) + noise, 0, 255).astype(np.uint8)
+
+
+# Of thin digits on squared paper, pieces between the lines may be missing.
+@pytest.mark.parametrize("paper", list(LARGE_PAPERS)[:-1])
+def test_thin_pale_digits_of_all_sizes_are_found_on_a_large_page(paper):
+    places = {(400, 300): 20, (2500, 410): 110, (1500, 1200): 30, (700, 1900): 60}
+    strokes = np.zeros((2250, 3000), np.uint8)
+    for centre, radius in places.items():
+        cv2.circle(strokes, centre, radius, 80, 2, cv2.LINE_AA)
+    found = find_digits(large_page(strokes, LARGE_PAPERS[paper]))
+    assert [digit.is_digit for digit in found] == [True] * len(places)
+    boxes = [(x - radius, y - radius, 2 * radius, 2 * radius) for (x, y), radius in places.items()]
+    np.testing.assert_allclose(sorted(digit.box for digit in found), sorted(boxes), atol=20)
+
+
+@pytest.mark.parametrize("paper", LARGE_PAPERS)
+def test_nothing_is_found_on_a_large_empty_page(paper):
+    with pytest.raises(ValueError, match="on it"):
+        find_digits(large_page(np.zeros((2250, 3000), np.uint8), LARGE_PAPERS[paper]))
+
+
+@pytest.mark.parametrize("damage", [growing_shade, squared_paper, half_in_shadow, grain])
+def test_thick_digits_on_a_large_picture_are_those_on_a_small_one(some_digits, damage):
+    picture, _ = pasted(some_digits.images[:12], 4)
+    damaged = np.clip(damage(picture.astype(float)), 0, 255).astype(np.uint8)
+    large = find_digits(cv2.resize(damaged, None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC))
+    expected = [5 * np.array(digit.box) for digit in find_digits(damaged)]
+    np.testing.assert_allclose([digit.box for digit in large], expected, atol=30)
+
+
 def test_rows_may_slope(cnn, some_digits):
     picture, _ = pasted(some_digits.images[16:32], 8)
     height, width = picture.shape

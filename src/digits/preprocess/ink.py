@@ -79,13 +79,13 @@ def find_ink(grey: np.ndarray, enabled: EnabledSteps = ALL_STEPS) -> Ink:
         raise ValueError("nothing is drawn on it")
 
     pale, dark = _thresholds(darkness)
-    mask, is_cluttered = _mask(darkness, pale, dark)
+    mask, is_cluttered = ink_mask(darkness, pale, dark)
     if is_cluttered and enabled.lines and min(darkness.shape) > LEAST_SIDE:
         cleared = _without_lines(darkness, pale / 2)
         # A tightly cropped digit can itself be a straight line from edge to edge.
         if cleared is not None and np.count_nonzero(cleared[mask > 0]) > mask.sum() / 10:
             darkness = cleared
-            mask, _ = _mask(darkness, *_thresholds(darkness))
+            mask, _ = ink_mask(darkness, *_thresholds(darkness))
             steps.append("removed the lines printed on the paper")
     return Ink(darkness, mask, (left, top), tuple(steps))
 
@@ -201,7 +201,7 @@ def _thresholds(darkness: np.ndarray) -> tuple[float, float]:
     return min(max(otsu, PALE_SHARE * darkest), DARK_SHARE * darkest), max(otsu, DARK_SHARE * darkest)
 
 
-def _mask(darkness: np.ndarray, least_pale: float, least_dark: float) -> tuple[np.ndarray, bool]:
+def ink_mask(darkness: np.ndarray, least_pale: float, least_dark: float) -> tuple[np.ndarray, bool]:
     """A mask of the ink, uint8 (height, width), and whether the page is cluttered: a part reaches from edge to edge.
 
     Pale ink counts where it is connected to dark ink, so that uneven strokes don't break. On a cluttered page it would

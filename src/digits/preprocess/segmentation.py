@@ -7,16 +7,21 @@ import numpy as np
 
 from digits.preprocess import Prepared, prepare
 from digits.preprocess.decoding import at_working_size
+from digits.preprocess.faint import WITHOUT_LINES, find_faint_ink
 from digits.preprocess.frame import set_in_frame
 from digits.preprocess.ink import Ink, find_ink
 from digits.preprocess.layout import JOINED_WIDTH, around, join_parts, rows_of
 from digits.preprocess.page import find_page
 from digits.preprocess.parts import LEAST_DARKNESS, lies_along_the_border
 
-# Larger pictures are scaled down to this size in pixels first: a page of digits needs more than a single one. Where the
-# digits are too small to be found, they are sought again at the second size. Digits that are lower than the third are
-# cut out of the picture as it is, with this fraction of their height as paper around them.
-SIDE, LARGEST_SIDE, LOWEST, PAPER_AROUND = 1000, 4000, 40, 0.2
+# Larger pictures are scaled down to this size in pixels first: a page of digits needs more than a single one. What is
+# too faint or too small for it is then sought at the second size, for at most so many sizes of digits. Digits that are
+# lower than the fourth are cut out of the picture as it is, with this fraction of their height as paper around them.
+SIDE, FAINT_SIDE, MOST_SIZES, LOWEST, PAPER_AROUND = 1000, 2000, 4, 40, 0.2
+# Faint ink covers at least this fraction of the box around a digit.
+LEAST_INK = 0.02
+# More pixels than this along a side aren't needed.
+LARGEST_SIDE = 4000
 # If ink covers more than the first fraction of the picture's border, it may be a shadow. The paper is then estimated in
 # windows of the second fraction of the shorter side, limited by OpenCV to the third, in pixels.
 SHADOW_BORDER, SHADOW_WINDOW, LARGEST_WINDOW = 0.01, 0.5, 201
@@ -82,23 +87,59 @@ def find_digits(grey: np.ndarray) -> list[FoundDigit]:
 
 
 def _at_a_fitting_size(grey: np.ndarray) -> list[FoundDigit]:
-    """What is found at the usual size, or else at the largest; small digits are then cut from the whole picture."""
-    try:
-        small = at_working_size(grey, SIDE)
-        found = _find(small)
-    except ValueError:
-        small = at_working_size(grey, LARGEST_SIDE)
-        if max(small.shape) <= SIDE:
-            raise
-        found = _find(small)
-    enlargement = np.array(grey.shape[::-1]) / small.shape[::-1]
-    placed = [replace(digit, box=_box(digit.box, np.diag([*enlargement, 1]))) for digit in found]
+    """What is found at the usual size, then what is too faint or too small for it; small digits are cut from `grey`."""
+    small = at_working_size(grey, SIDE)
     if small is grey:
-        return placed
+        return _find(_find_ink(grey))
+    try:
+        found, reason = _placed(grey, _find(_find_ink(small)), small.shape), None
+    except ValueError as error:
+        found, reason = [], error
+    ink = find_faint_ink(grey, FAINT_SIDE)
+    ratio = max(ink.mask.shape) / max(grey.shape)
+    is_lined = WITHOUT_LINES in ink.steps
+    if is_lined or ink.mask.any():
+        # At the usual size, what is left of printed lines, or noise, looks like strokes.
+        found = [digit for digit in found if _around(ink.mask, digit.box, ratio).mean() >= LEAST_INK]
+    further = found
+    for _ in range(MOST_SIZES):
+        for digit in further:
+            _around(ink.mask, digit.box, ratio)[:] = 0
+        try:
+            further = _placed(grey, _find(ink), ink.mask.shape, 0 if is_lined else LOWEST)
+        except ValueError:
+            break
+        found = found + further
+    if not found:
+        raise reason or ValueError(NO_DIGITS)
+    rows = rows_of(np.array([_edges_of(digit.box) for digit in found]))
+    return [replace(found[index], row=row) for row, indices in enumerate(rows) for index in indices]
+
+
+def _placed(
+    grey: np.ndarray, found: list[FoundDigit], shape: tuple[int, ...], lowest: int = LOWEST
+) -> list[FoundDigit]:
+    """What was found on a reduced picture of a shape, on the picture; lower digits are cut out of all of its pixels."""
+    enlargement = np.diag([*np.array(grey.shape[::-1]) / shape[::-1], 1])
+    placed = [replace(digit, box=_box(digit.box, enlargement)) for digit in found]
     return [
-        _cut_out(grey, there) if there.is_digit and here.box[3] < LOWEST else there
+        _cut_out(grey, there) if there.is_digit and here.box[3] < lowest else there
         for here, there in zip(found, placed, strict=True)
     ]
+
+
+def _around(mask: np.ndarray, box: tuple[int, int, int, int], scale: float) -> np.ndarray:
+    """The part of a mask, of `scale` times a picture's size, around a box on the picture."""
+    left, top, width, height = box
+    margin = PAPER_AROUND / 2 * height
+    edges = np.array([left - margin, top - margin, left + width + margin, top + height + margin]) * scale
+    left, top, right, bottom = np.maximum(0, edges.round().astype(int)).tolist()
+    return mask[top : bottom + 1, left : right + 1]
+
+
+def _edges_of(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    left, top, width, height = box
+    return left, top, left + width, top + height
 
 
 def _cut_out(grey: np.ndarray, digit: FoundDigit) -> FoundDigit:
@@ -121,9 +162,8 @@ def _box(box: tuple[int, int, int, int], homography: np.ndarray) -> tuple[int, i
     return (*start, max(1, end[0] - start[0]), max(1, end[1] - start[1]))
 
 
-def _find(grey: np.ndarray) -> list[FoundDigit]:
-    """What `find_digits` does, at one size, with boxes in its pixels."""
-    ink = _find_ink(grey)
+def _find(ink: Ink) -> list[FoundDigit]:
+    """What `find_digits` does, for digits of about one size, with boxes in the ink's pixels."""
     labels, parts, boxes, typical_height = _digit_sized(ink)
     parts, boxes, is_cut = _cut_apart(labels, parts, boxes, typical_height)
     groups = join_parts(boxes, typical_height)
@@ -204,6 +244,8 @@ def _digit_sized(ink: Ink) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
         (parts, 4), and the typical height of a digit in pixels.
     """
     count, labels, stats, centres = cv2.connectedComponentsWithStats(ink.mask, connectivity=8)
+    if count == 1:
+        raise ValueError(NO_DIGITS)
     areas = stats[:, cv2.CC_STAT_AREA].astype(float)
     mean_darkness = np.bincount(labels.ravel(), ink.darkness.ravel(), count) / areas
     edges = np.concatenate([stats[:, :2], stats[:, :2] + stats[:, 2:4]], axis=1)
