@@ -138,6 +138,15 @@ def test_thin_pale_digits_of_all_sizes_are_found_on_a_large_page(paper):
     np.testing.assert_allclose(sorted(digit.box for digit in found), sorted(boxes), atol=20)
 
 
+def test_dust_on_a_large_page_is_no_digit():
+    strokes, rng = np.zeros((2250, 3000), np.uint8), np.random.default_rng(0)
+    cv2.circle(strokes, (1500, 1200), 60, 80, 3, cv2.LINE_AA)
+    for x, y, radius in rng.integers((100, 100, 2), (1300, 2100, 8), (15, 3)).tolist():
+        cv2.circle(strokes, (x, y), radius, 120, -1, cv2.LINE_AA)
+    (ring,) = find_digits(large_page(strokes, LARGE_PAPERS["white"]))
+    np.testing.assert_allclose(ring.box, (1440, 1140, 120, 120), atol=20)
+
+
 @pytest.mark.parametrize("paper", LARGE_PAPERS)
 def test_nothing_is_found_on_a_large_empty_page(paper):
     with pytest.raises(ValueError, match="on it"):

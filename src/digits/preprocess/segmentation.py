@@ -20,6 +20,9 @@ from digits.preprocess.parts import LEAST_DARKNESS, lies_along_the_border
 SIDE, FAINT_SIDE, MOST_SIZES, LOWEST, PAPER_AROUND = 1000, 2000, 4, 40, 0.2
 # Faint ink covers at least this fraction of the box around a digit.
 LEAST_INK = 0.02
+# Dust is lower than this fraction of the highest digit and tiny, or about as wide as high, and ink fills at least the
+# last fraction of the box around it.
+DUST, SQUARE, FILLED = 1 / 3, 1.7, 0.65
 # More pixels than this along a side aren't needed.
 LARGEST_SIDE = 4000
 # If ink covers more than the first fraction of the picture's border, it may be a shadow. The paper is then estimated in
@@ -112,6 +115,8 @@ def _at_a_fitting_size(grey: np.ndarray) -> list[FoundDigit]:
         found = found + further
     if not found:
         raise reason or ValueError(NO_DIGITS)
+    highest = max(digit.box[3] for digit in found)
+    found = [digit for digit in found if digit.box[3] > DUST * highest or not _is_dust(grey, digit.box)]
     rows = rows_of(np.array([_edges_of(digit.box) for digit in found]))
     return [replace(found[index], row=row) for row, indices in enumerate(rows) for index in indices]
 
@@ -126,6 +131,19 @@ def _placed(
         _cut_out(grey, there) if there.is_digit and here.box[3] < lowest else there
         for here, there in zip(found, placed, strict=True)
     ]
+
+
+def _is_dust(grey: np.ndarray, box: tuple[int, int, int, int]) -> bool:
+    """Whether what is in a box and much lower than others is a speck or a point: tiny, or a square or disc of ink."""
+    left, top, width, height = box
+    around = grey[max(0, top - 1) : top + height + 1, max(0, left - 1) : left + width + 1]
+    paper = np.median(np.concatenate([around[0], around[-1], around[:, 0], around[:, -1]]))
+    difference = np.abs(around - paper)
+    is_ink = (difference > difference.max() / 2).astype(np.uint8)
+    left, top, width, height = cv2.boundingRect(is_ink)
+    share = is_ink[top : top + height, left : left + width].mean()
+    is_full = max(width, height) < SQUARE * min(width, height) and float(share) > FILLED
+    return is_full or max(width, height) < LEAST_HEIGHT
 
 
 def _around(mask: np.ndarray, box: tuple[int, int, int, int], scale: float) -> np.ndarray:
