@@ -30,7 +30,7 @@ assert np.mean(model.predict_proba(test.images[:100]).argmax(axis=1) == test.lab
 assert digits.predict(model, test.images[0]).answer == 7
 assert digits.explain(model, test.images[0]).heat.shape == (1, 28, 28)
 assert digits.CORRUPTIONS["fog"](test.images[:2], 3, np.random.default_rng(0)).shape == (2, 28, 28)
-page = report.write_evaluation([evaluation.evaluate(model, test.first(200))], "MNIST", Path("report"))
+page = report.write_evaluation([evaluation.evaluate(model, test.first(200))], "MNIST", Path("report"), {})
 assert "<html" in page.read_text(encoding="utf-8")
 assert paths.REPORTS == Path("reports")
 """

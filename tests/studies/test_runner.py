@@ -172,6 +172,7 @@ def test_a_study_from_the_shell(run_script, few_digits, tmp_path):
         "results.json",
         "runs",
         "runs.csv",
+        "study.pdf",
         "study.png",
     ]
     assert (tmp_path / "small" / "runs" / "small-3" / "answers.npz").is_file()

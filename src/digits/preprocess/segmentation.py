@@ -22,7 +22,7 @@ SIDE, FAINT_SIDE, MOST_SIZES, LOWEST, PAPER_AROUND = 1000, 2000, 4, 40, 0.2
 LEAST_INK = 0.02
 # Dust is lower than this fraction of the highest digit and tiny, or about as wide as high, and ink fills at least the
 # last fraction of the box around it.
-DUST, SQUARE, FILLED = 1 / 3, 1.7, 0.65
+DUST, SQUARE, FILLED = 1 / 3, 1.7, 0.6
 # More pixels than this along a side aren't needed.
 LARGEST_SIDE = 4000
 # If ink covers more than the first fraction of the picture's border, it may be a shadow. The paper is then estimated in
