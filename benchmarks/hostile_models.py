@@ -140,6 +140,7 @@ def run(arguments: list[str], folder: Path) -> dict:
     )
     while process.poll() is None:
         peak = max(peak, resident(process.pid))
+        # The peak of memory is sampled.
         time.sleep(0.03)
     assert process.stderr
     said = [line for line in process.stderr.read().splitlines() if line.strip()]

@@ -26,7 +26,10 @@ def digits(splits) -> data.Digits:
 @pytest.fixture
 def without_child(monkeypatch) -> None:
     """HDF5 files are copied by this process instead of a confined one, which is faster."""
-    copy = lambda module, file, folder, kind: hdf5.copy(file, folder / "digits.npz")  # noqa: E731
+
+    def copy(_module, file, folder, _kind):
+        return hdf5.copy(file, folder / "digits.npz")
+
     monkeypatch.setattr(confinement, "run", copy)
 
 
