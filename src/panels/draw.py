@@ -9,7 +9,8 @@ import numpy as np
 import streamlit as st
 
 from digits import preprocess
-from digits.preprocess import segmentation
+from digits.preprocess import detection
+from digits.preprocess.segmentation import FoundDigit
 from digits.recognition import batch
 from digits.recognition.picture import Look, judge_looks, look_at
 from digits.recognition.verdict import Verdict
@@ -45,7 +46,7 @@ class Drawing:
     image: np.ndarray
     steps: tuple[str, ...]
     label: int | None = None
-    digits: Sequence[segmentation.FoundDigit] = ()
+    digits: Sequence[FoundDigit] = ()
     sketch: Sketch | None = None
     look: Look | None = None
 
@@ -126,7 +127,7 @@ def _drawing(key: str, source: str, grey: np.ndarray) -> Drawing:
     """What is drawn on a grey picture, uint8 (height, width)."""
     look = look_at(grey)
     if look.pieces and len(look.pieces) > 1:
-        large = preprocess.at_working_size(grey, segmentation.SIDE)
+        large = preprocess.at_working_size(grey, detection.SIDE)
         return Drawing(key, source, large, look.prepared.image, look.prepared.steps, digits=look.pieces)
     # Of a photo's millions of pixels nobody needs more than are looked at.
     return Drawing(key, source, look.grey, look.prepared.image, look.prepared.steps, look=look)
@@ -154,7 +155,7 @@ def _from_bytes(content: bytes, source: str) -> Drawing | None:
     if st.session_state.get("decoded", ("",))[0] != key:
         with page.guarded("Reading the picture"):
             st.session_state.pop("decoded", None)
-            st.session_state.decoded = key, _drawing(key, source, preprocess.read_grey(content, segmentation.SIDE))
+            st.session_state.decoded = key, _drawing(key, source, preprocess.read_grey(content, detection.SIDE))
     if "decoded" not in st.session_state:
         return None
     drawing = st.session_state.decoded[1]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from digits.checkpoints import recognizer
-from digits.preprocess.segmentation import find_digits
+from digits.preprocess.detection import find_digits
 from panels import cache, canvas
 from tests.app.apptest import Page, bars, calibrated, certainty, png, prepared, words
 from tests.preprocess.test_segmentation import pasted

@@ -11,7 +11,7 @@ from PIL import Image
 
 from digits import preprocess
 from digits.checkpoints import recognizer
-from digits.preprocess.segmentation import find_digits, is_one_piece
+from digits.preprocess.detection import find_digits, is_one_piece
 from digits.recognition import batch
 from digits.recognition.verdict import Verdict, judge
 from tests.preprocess.test_preprocess import difference, growing_shade, squared_paper

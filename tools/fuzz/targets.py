@@ -19,7 +19,7 @@ from digits import data, paths, preprocess
 from digits.checkpoints import cards, forest, publishing, scikit_learn
 from digits.data import hdf5
 from digits.images import SIDE, to_input
-from digits.preprocess import segmentation
+from digits.preprocess import detection
 from digits.studies import declaration
 from digits.untrusted import check_keras, onnx_rules
 
@@ -95,7 +95,7 @@ def _read_picture(path: Path) -> None:
     assert (image.dtype, image.shape) == (np.uint8, (SIDE, SIDE))
     assert image.any()
     if content[-1] % SEVERAL == 0:
-        for found in segmentation.find_digits(preprocess.read_grey(path)):
+        for found in detection.find_digits(preprocess.read_grey(path)):
             assert found.prepared.image.shape == (SIDE, SIDE)
 
 

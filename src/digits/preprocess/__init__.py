@@ -1,7 +1,7 @@
 """Turn any picture of a handwritten digit into an image like MNIST's.
 
 In: an image file, its bytes, or a greyscale picture, uint8 (height, width), of any size and polarity. Out: the image,
-uint8 (28, 28), ink 255 on paper 0, and what was done to the picture; from `segmentation`, every digit on the picture.
+uint8 (28, 28), ink 255 on paper 0, and what was done to the picture; from `detection`, every digit on the picture.
 """
 
 from dataclasses import dataclass

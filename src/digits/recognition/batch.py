@@ -12,7 +12,8 @@ from digits import preprocess
 from digits.checkpoints.recognizer import Recognizer
 from digits.data import folders
 from digits.errors import in_one_line, printable
-from digits.preprocess.segmentation import LARGEST_SIDE, SIDE, FoundDigit, find_digits
+from digits.preprocess.detection import LARGEST_SIDE, SIDE, find_digits
+from digits.preprocess.segmentation import FoundDigit
 from digits.recognition import familiarity
 from digits.recognition.picture import BAR, TURNS, UPSIDE_DOWN, as_turned, in_words, judge_looks, look_at
 from digits.recognition.verdict import Verdict, judge

@@ -11,7 +11,8 @@ import numpy as np
 from digits import preprocess
 from digits.checkpoints.recognizer import Recognizer
 from digits.preprocess import Prepared
-from digits.preprocess.segmentation import SIDE, FoundDigit, find_digits, is_one_piece
+from digits.preprocess.detection import SIDE, find_digits, is_one_piece
+from digits.preprocess.segmentation import FoundDigit
 from digits.recognition.verdict import Verdict, judge
 
 # A picture that looks like no digit is turned if a quarter turn makes the model sure with at least the second
