@@ -1,10 +1,28 @@
-// A picture of 28×28 pixels; a tap tells the server which one it was.
+// A picture of 28×28 pixels to draw on: the server gets the points of each stroke, of which a tap has but one place.
+const SIDE = 280;
+// Outside, because an answer may come in the middle of the next stroke.
+let points = null;
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const picture = parentElement.querySelector("img");
+  const preview = parentElement.querySelector("polyline");
   Object.assign(picture, { src: data.uri, alt: data.caption });
-  picture.onclick = ({ clientX, clientY }) => {
+  preview.setAttribute("points", points ?? "");
+  const follow = ({ clientX, clientY }) => {
     const box = picture.getBoundingClientRect();
-    const at = (share) => Math.max(0, Math.min(27, Math.floor(28 * share)));
-    setTriggerValue("tapped", 28 * at((clientY - box.top) / box.height) + at((clientX - box.left) / box.width));
+    points.push(Math.round((SIDE * (clientX - box.left)) / box.width));
+    points.push(Math.round((SIDE * (clientY - box.top)) / box.height));
+    preview.setAttribute("points", points);
+  };
+  picture.onpointerdown = (event) => {
+    if (event.button !== 0 || points) return;
+    picture.setPointerCapture(event.pointerId);
+    points = [];
+    follow(event);
+  };
+  picture.onpointermove = (event) => points && follow(event);
+  picture.onpointerup = picture.onpointercancel = () => {
+    if (points) setTriggerValue("drawn", points);
+    points = null;
   };
 }

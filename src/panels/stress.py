@@ -28,7 +28,7 @@ KINDS = {
 def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
     """Show the verdicts on the drawing under the visitor's own mixture, and under every corruption and severity."""
     expected = verdict.answer if drawing.label is None else drawing.label
-    with st.expander("Fool it: how few pixels turn the answer?"), page.guarded("Fool it"):
+    with st.expander("Fool it: how few strokes or pixels change the answer?"), page.guarded("Fool it"):
         fool.show(drawing, verdict, model)
     _show_mixture(drawing, model, expected)
     corrupted = worst_case.all_corruptions(drawing.image, SEED)

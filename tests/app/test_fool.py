@@ -1,4 +1,4 @@
-"""Fool it: pixels that turn the answer, found or undone, and what fooled the model kept under its true digit."""
+"""Fool it: pixels that change the answer, found or undone, and what fooled the model kept under its true digit."""
 
 import numpy as np
 import pytest
@@ -23,26 +23,26 @@ def said(at: Page) -> str:
 
 
 @pytest.mark.parametrize("name", ["mnist_logistic", "mnist_cnn"])
-def test_the_fewest_pixels_turn_the_answer_and_can_be_undone(at, name, splits):
+def test_the_fewest_pixels_change_the_answer_and_can_be_undone(at, name, splits):
     at.set(model=name)
-    assert said(at).startswith("7 0 pixels changed: still a 7")
-    at.click("Find the fewest")
+    assert said(at).startswith("7 no change: still a 7")
+    at.click("Find the fewest pixels")
     _, flipped = at.app.session_state.fooled
     image = splits.test.images[PLACE].copy()
     image.flat[flipped] = np.where(image.flat[flipped] < 128, 255, 0)
     answer = int(calibrated(recognizer.load(name), image).argmax())
     assert answer != 7
-    assert f"{len(flipped)} pixels changed: fooled: 7 → {answer}" in said(at)
+    assert f"{len(flipped)} changed pixels: fooled, 7 → {answer}" in said(at)
     at.click("Undo")
     # Pruned pixels are all needed.
-    assert f"{len(flipped)} pixel" in said(at)
+    assert f"{len(flipped)} changed pixel" in said(at)
     assert "still a 7" in said(at)
     at.click("Reset")
-    assert said(at).startswith("7 0 pixels changed")
+    assert said(at).startswith("7 no change")
 
 
 def test_what_fooled_the_model_is_kept_under_the_digit_that_a_person_reads(at, tmp_path):
-    at.click("Find the fewest").click("Keep as a hard example")
+    at.click("Find the fewest pixels").click("Keep as a hard example")
     (file,) = tmp_path.rglob("*.png")
     assert file.parent.name == "7"
     image = at.app.session_state.fooled[0]
@@ -51,8 +51,8 @@ def test_what_fooled_the_model_is_kept_under_the_digit_that_a_person_reads(at, t
 
 
 def test_another_digit_begins_anew(at):
-    at.click("Find the fewest")
+    at.click("Find the fewest pixels")
     assert "fooled" in said(at)
     at.sample(1)
-    assert said(at).startswith("2 0 pixels changed: still a 2")
+    assert said(at).startswith("2 no change: still a 2")
     assert not any(button.label.startswith("Keep") for button in at.app.button)

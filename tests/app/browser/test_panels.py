@@ -4,7 +4,7 @@ from io import BytesIO
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from digits import data, paths
 from digits.checkpoints import cards, recognizer
@@ -103,12 +103,44 @@ def test_tapped_pixels_are_flipped_where_they_were_tapped(page):
     visitor.open_panel(page, "Stress")
     visitor.wait_until_idle(page)
     page.get_by_text("Fool it: how few").click()
+    digit = page.get_by_alt_text("the digit with")
     for side in (5, 275):
-        page.get_by_alt_text("changed pixels").click(position={"x": side, "y": side})
-    visitor.until(page, ".mixture", "2 pixels changed: still a 1")
-    picture = np.asarray(Image.open(BytesIO(page.get_by_alt_text("changed pixels").screenshot())).convert("RGB"))
-    red, green, _ = np.moveaxis(picture.astype(int), -1, 0)
-    rows, columns = np.nonzero(red - green > 60)
+        digit.click(position={"x": side, "y": side})
+    visitor.until(page, ".mixture", "2 changed pixels: still a 1")
+    rows, columns = _red(digit)
     assert {*zip((rows // 140).tolist(), (columns // 140).tolist(), strict=True)} == {(0, 0), (1, 1)}
-    page.get_by_alt_text("changed pixels").click(position={"x": 5, "y": 5})
-    visitor.until(page, ".mixture", "1 pixel changed")
+    digit.click(position={"x": 5, "y": 5})
+    visitor.until(page, ".mixture", "1 changed pixel: still a 1")
+
+
+def test_strokes_that_fool_the_model_are_drawn_counted_and_undone(page):
+    visitor.draw(page, visitor.DIGITS[1])
+    visitor.expect_answer(page, 1)
+    visitor.open_panel(page, "Stress")
+    visitor.wait_until_idle(page)
+    page.get_by_text("Fool it: how few").click()
+    digit = page.get_by_alt_text("the digit with")
+    digit.scroll_into_view_if_needed()
+    box = digit.bounding_box()
+    # A bar at the top makes it a 7.
+    page.mouse.move(box["x"] + 60, box["y"] + 45)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 140, box["y"] + 45, steps=5)
+    page.mouse.up()
+    visitor.until(page, ".mixture", "1 new stroke: fooled, 1 → 7")
+    rows, columns = _red(digit)
+    assert abs(rows.mean() - 45) < 12
+    assert columns.min() < 60 < 110 < columns.max()
+    digit.click(position={"x": 5, "y": 275})
+    visitor.until(page, ".mixture", "1 new stroke and 1 changed pixel")
+    for left in ("1 new stroke:", "no change: still a 1"):
+        page.get_by_role("tabpanel").get_by_role("button", name="Undo").click()
+        visitor.until(page, ".mixture", left)
+
+
+def _red(picture: Locator) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of added ink."""
+    shown = np.asarray(Image.open(BytesIO(picture.screenshot())).convert("RGB"))
+    red, green, _ = np.moveaxis(shown.astype(int), -1, 0)
+    rows, columns = np.nonzero(red - green > 60)
+    return rows, columns
