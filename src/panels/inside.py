@@ -34,8 +34,8 @@ def show(drawing: Drawing, model: Model) -> None:
         lambda key: _choose(layer=int(key)),
     )
     st.caption(
-        "Every layer's most active map, in the order in which they are computed: red is above zero, blue below. "
-        "Click one to open the layer."
+        "The most active map of each layer, in the order of computation. Red values are positive, blue ones negative. "
+        "Click a map to open its layer."
     )
     index = min(st.session_state.get("inside_layer", 0), len(found) - 1)
     layer, values = network.layers[index], found[index]

@@ -13,7 +13,7 @@ def show(verdict: Verdict, label: int | None) -> None:
     """Show the answer large, what else it might be, and all ten probabilities."""
     detail = escape(_sentence(verdict.alternatives(3)))
     if verdict.state == "not sure":
-        detail += f"<br>This model counts as sure from {escape(percent(verdict.sure_threshold))}."
+        detail += f"<br>An answer of this model counts as sure at {escape(percent(verdict.sure_threshold))} or more."
     if not verdict.is_familiar:
         detail = f"It is unlike the digits that this model learned from. {detail}"
     if label is not None:

@@ -98,7 +98,7 @@ def _show_similar_digits(drawing: Drawing, model: Model) -> None:
         for image, label in zip(alike.images, alike.labels, strict=True)
     )
     st.html(f'<div class="digits">{figures}</div>')
-    st.caption("The nearest of 5,000, by the input of the model's last layer, with their labels.")
+    st.caption("The nearest of 5,000 training digits, by the input of the model's last layer, with their labels.")
 
 
 def _show_fewest_pixels(drawing: Drawing, verdict: Verdict, model: Model, versus: int | None) -> None:
