@@ -155,7 +155,7 @@ def test_a_learning_curve_reads_the_same_digits_after_more_and_more_others(tuner
 
 def test_where_nothing_is_gained_nothing_is_published(tuner, mine, tmp_path, monkeypatch):
     same = np.ones(len(mine.digits), bool)
-    monkeypatch.setattr(finetuning, "assess", lambda *_: finetuning.Assessment(same, same, (0.0,)))
+    monkeypatch.setattr(personal_model, "assess", lambda *_: personal_model.Assessment(same, same))
     made = personal_model.make(recognizer.load(BASE.stem), tuner, mine, 2, "mine", tmp_path, lambda: None)
     assert made.card is None
     assert not list(tmp_path.iterdir())

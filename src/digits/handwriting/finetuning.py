@@ -97,8 +97,7 @@ def tunable(path: Path) -> keras.Model:
         ValueError: it doesn't end in ten probabilities behind a dense layer.
     """
     model: Any = keras.saving.load_model(path, compile=False)
-    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
-    if model.output_shape != (None, 10) or not dense:
+    if model.output_shape != (None, 10) or not _dense_layers(model):
         # The file may be a copy in the user's cache.
         raise ValueError(
             "the base can't be fine-tuned: expected ten outputs behind a dense layer; choose another --base"
@@ -131,18 +130,16 @@ class FineTuner:
         _train_only(self._model, _deeper_layers(self._model))
         rate: Any = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, recipe.most_steps)
         # The average of the last steps' weights is better on new digits than the weights of any step.
-        average = {
-            "use_ema": True,
-            "ema_momentum": recipe.ema_momentum,
-            "ema_overwrite_frequency": recipe.steps_per_round,
-        }
+        average = {"ema_momentum": recipe.ema_momentum, "ema_overwrite_frequency": recipe.steps_per_round}
         # The Brier score is bounded, so one ambiguous digit among a few doesn't decide, as it would with cross-entropy.
-        _compile(self._model, keras.optimizers.AdamW(rate, **average), metrics=["mse"])
-        dense = _last_dense(self._model)
+        _compile(self._model, keras.optimizers.AdamW(rate, use_ema=True, **average), metrics=["mse"])
+        dense = _dense_layers(self._model)[-1]
         self._features = keras.Model(self._model.inputs, dense.input)
         self._head = keras.Model(dense.input, self._model.outputs)
         _compile(self._head, keras.optimizers.AdamW(recipe.warm_up_learning_rate))
-        self._state = [(variable, variable.numpy()) for variable in self._variables()]
+        # All that a fine-tuning changes: weights, dropout's seeds and the optimizers' state.
+        changed = (self._model.variables, self._model.optimizer.variables, self._head.optimizer.variables)
+        self._state = [(variable, variable.numpy()) for variable in itertools.chain(*changed)]
         self._weights = self._model.get_weights()
         self._guarded = self._accuracy_on_mnist()
 
@@ -202,45 +199,6 @@ class FineTuner:
         probabilities = self._model.predict(to_input(guard.images), batch_size=BLOCK, verbose=QUIET)
         return float(np.mean(probabilities.argmax(axis=1) == guard.labels))
 
-    def _variables(self) -> list[keras.Variable]:
-        """All that a fine-tuning changes: weights, dropout's seeds and the optimizers' state."""
-        return self._model.variables + self._model.optimizer.variables + self._head.optimizer.variables
-
-
-@dataclass(frozen=True)
-class Assessment:
-    """Cross-validation on own digits.
-
-    Attributes:
-        before, after: whether the base, and the models that were fine-tuned on the other digits, recognise each digit,
-            bool (N,).
-        shares: `Tuned.share` of each fine-tuning.
-    """
-
-    before: np.ndarray
-    after: np.ndarray
-    shares: tuple[float, ...]
-
-
-def assess(tuner: FineTuner, mine: Digits, folds: int, done: Callable[[], None]) -> Assessment:
-    """Cross-validate fine-tuning on own digits.
-
-    Args:
-        folds: number of folds; each class has at least as many digits.
-        done: called after each fine-tuning.
-    """
-    from sklearn.model_selection import StratifiedKFold
-
-    before = predictions(tunable(tuner.base), mine) == mine.labels
-    after, shares = np.zeros(len(mine), bool), []
-    parts = StratifiedKFold(folds, shuffle=True, random_state=tuner.recipe.random_seed)
-    for trained_on, held_out in parts.split(mine.images, mine.labels):
-        tuned = tuner.tune(mine.at(trained_on))
-        after[held_out] = predictions(tuned.model, mine.at(held_out)) == mine.labels[held_out]
-        shares.append(tuned.share)
-        done()
-    return Assessment(before, after, tuple(shares))
-
 
 def _divided(mine: Digits, recipe: Recipe) -> tuple[Digits, Digits]:
     """Own digits to train on and held-out ones; the only digit of a class is in both."""
@@ -277,19 +235,16 @@ def _batches(mine: Digits, rehearsal: Digits, recipe: Recipe, stage: int) -> Ite
         yield to_input(images), one_hot(np.concatenate([mine.labels[own], rehearsal.labels[others]]))
 
 
-def _last_dense(model: keras.Model) -> keras.layers.Layer:
-    return [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)][-1]
+def _dense_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
 
 
 def _deeper_layers(model: keras.Model) -> list[keras.layers.Layer]:
     """All layers from the second third of the convolutions on, without BatchNorm."""
-    convolutions = [index for index, layer in enumerate(model.layers) if _is_convolution(layer)]
+    ranks = [{len(weight.shape) for weight in layer.weights} for layer in model.layers]
+    convolutions = [index for index, of_weights in enumerate(ranks) if 4 in of_weights]
     first = convolutions[len(convolutions) // 3] if convolutions else 0
     return [layer for layer in model.layers[first:] if not isinstance(layer, keras.layers.BatchNormalization)]
-
-
-def _is_convolution(layer: keras.layers.Layer) -> bool:
-    return any(len(weight.shape) == 4 for weight in layer.weights)
 
 
 def _compile(model: keras.Model, optimizer: keras.optimizers.Optimizer, **options) -> None:

@@ -13,10 +13,23 @@ from digits.checkpoints.recognizer import Recognizer
 from digits.data import Digits
 from digits.handwriting import finetuning
 from digits.handwriting.dataset import Handwriting
-from digits.handwriting.finetuning import Assessment, FineTuner
+from digits.handwriting.finetuning import FineTuner
 from digits.metrics import intervals
 
 CURVE_SIZES = (1, 3, 5, 10, 20)
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """Cross-validation on own digits.
+
+    Attributes:
+        before, after: whether the base, and the models that were fine-tuned on the other digits, recognise each digit,
+            bool (N,).
+    """
+
+    before: np.ndarray
+    after: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -55,7 +68,7 @@ def make(
         ValueError: the folder can't be written to.
     """
     circumstances = cards.circumstances()
-    assessment = finetuning.assess(tuner, mine.digits, folds, done)
+    assessment = assess(tuner, mine.digits, folds, done)
     if assessment.after.sum() <= assessment.before.sum():
         return Personal(assessment)
     started = time.perf_counter()
@@ -83,6 +96,24 @@ def make(
     return Personal(assessment, card, intervals.compare_paired(after, before))
 
 
+def assess(tuner: FineTuner, mine: Digits, folds: int, done: Callable[[], None]) -> Assessment:
+    """Cross-validate fine-tuning on own digits.
+
+    Args:
+        folds: number of folds; each class has at least as many digits.
+        done: called after each fine-tuning.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    before = _reads(finetuning.tunable(tuner.base), mine)
+    after = np.zeros(len(mine), bool)
+    parts = StratifiedKFold(folds, shuffle=True, random_state=tuner.recipe.random_seed)
+    for trained_on, held_out in parts.split(mine.images, mine.labels):
+        after[held_out] = _reads(tuner.tune(mine.at(trained_on)).model, mine.at(held_out))
+        done()
+    return Assessment(before, after)
+
+
 def curve_sizes(mine: Digits) -> list[int]:
     """Numbers of samples per digit for a learning curve: up to two thirds, so that enough are left to evaluate."""
     return [size for size in CURVE_SIZES if 3 * size <= 2 * np.bincount(mine.labels, minlength=10).min()]
@@ -101,12 +132,11 @@ def learning_curve(tuner: FineTuner, mine: Digits, done: Callable[[], None]) -> 
     rng = np.random.default_rng([tuner.recipe.random_seed, 4])
     order = [rng.permutation(np.flatnonzero(mine.labels == digit)) for digit in range(10)]
     left = mine.at(np.concatenate([indices[max(sizes, default=0) :] for indices in order]))
-    before = _score(finetuning.predictions(finetuning.tunable(tuner.base), left) == left.labels)
+    before = _score(_reads(finetuning.tunable(tuner.base), left))
     curve = []
     for size in sizes:
         tuned = tuner.tune(mine.at(np.concatenate([indices[:size] for indices in order])))
-        after = _score(finetuning.predictions(tuned.model, left) == left.labels)
-        curve.append({"samples": size, "before": before, "after": after})
+        curve.append({"samples": size, "before": before, "after": _score(_reads(tuned.model, left))})
         done()
     return curve
 
@@ -165,6 +195,10 @@ def _own_digits(mine: Handwriting, assessment: Assessment) -> dict:
             for when, correct in (("before", assessment.before), ("after", assessment.after))
         },
     }
+
+
+def _reads(model, digits: Digits) -> np.ndarray:
+    return finetuning.predictions(model, digits) == digits.labels
 
 
 def _score(correct: np.ndarray) -> dict:
