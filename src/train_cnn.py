@@ -1,4 +1,4 @@
-"""Train the standard CNN, or the classic one of most courses, on MNIST; the best epoch is kept."""
+"""Train the standard CNN, or the classic CNN of most courses, on MNIST; the best epoch is kept."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +17,7 @@ DESCRIPTIONS = {
 @dataclass(frozen=True, kw_only=True)
 class Recipe(training.Recipe):
     architecture: Literal["cnn", "classic"] = "cnn"
-    """The standard network, or the classic one, which also changes the defaults of other options."""
+    """The standard CNN, or the classic one of most courses, which has other defaults for some options."""
 
 
 RECIPE = Recipe(

@@ -33,7 +33,7 @@ class Options:
     tsne_digits: int = 2000
     """Number of test digits in the t-SNE plot of the last layer's features."""
     benchmark_digits: Annotated[int | None, arg(metavar="INT")] = None
-    """Benchmark all methods, too, on this number of validation digits; takes minutes per model."""
+    """Also benchmark all methods on this number of validation digits; takes minutes per model."""
     random_seed: int = 0
     """Seed of the random number generators."""
     data_dir: Path = paths.DATA
