@@ -49,7 +49,7 @@ def main(options: Options) -> None:
         write_sheets(options.output_dir)
         return
     from digits.checkpoints import recognizer
-    from digits.handwriting import importing
+    from digits.handwriting import contact_sheet, importing
 
     recogniser = recognizer.load(options.model, options.models_dir)
     files.output_folder(options.output_dir)
@@ -62,10 +62,17 @@ def main(options: Options) -> None:
     for line in found.skipped:
         print(f"skipped: {line}", file=sys.stderr)
     candidates = importing.review(found.candidates, recogniser)
-    show(candidates, title, options.output_dir)
+    print(importing.describe(candidates))
+    path = options.output_dir / "contact_sheet.png"
+    files.write_png(path, contact_sheet.draw(candidates, title))
+    print(f"contact sheet: {path}")
     chosen = [candidate for candidate in candidates if options.keep_doubtful or not candidate.doubt]
-    if may_save(len(chosen), options):
-        save(chosen, options.digits_dir)
+    if may_save(chosen, importing.counted(len(chosen)), options):
+        kept = importing.keep(chosen, options.digits_dir)
+        for line in kept.refused:
+            print(f"not saved: {line}")
+        known = f"; {kept.known} were already there" if kept.known else ""
+        print(f"saved {importing.counted(kept.new)} in {options.digits_dir}{known}")
     if options.photos and found.skipped:
         sys.exit(2)
 
@@ -79,46 +86,18 @@ def write_sheets(folder: Path) -> None:
     print("print one at full size, fill it in, photograph it, then run: python src/collect_digits.py PHOTO.jpg")
 
 
-def show(candidates: list, title: str, folder: Path) -> None:
-    """Print what was found, and write the contact sheet."""
-    from digits.handwriting import importing
-
-    print("digit    " + "".join(f"{digit:5}" for digit in range(10)))
-    doubtful = [candidate for candidate in candidates if candidate.doubt]
-    for name, wanted in (("found", candidates), ("doubtful", doubtful)):
-        digits = [candidate.digit for candidate in wanted]
-        print(f"{name:9}" + "".join(f"{digits.count(digit):5}" for digit in range(10)))
-    for candidate in doubtful:
-        print(f"doubtful: {candidate.source}: {candidate.doubt}")
-    path = folder / "contact_sheet.png"
-    files.write_png(path, importing.contact_sheet(candidates, title))
-    print(f"contact sheet: {path}")
-
-
-def may_save(count: int, options: Options) -> bool:
-    """Whether to save this many digits, as the options say or the user answers."""
-    from digits.handwriting import importing
-
-    if not count:
+def may_save(chosen: list, counted: str, options: Options) -> bool:
+    """Whether to save what was chosen, so many digits, as the options say or the user answers."""
+    if not chosen:
         print("nothing to save")
         return False
     if options.yes:
         return True
     if not sys.stdin.isatty():
-        print(f"nothing saved: no terminal to ask on; --yes saves {importing.counted(count)} in {options.digits_dir}")
+        print(f"nothing saved: no terminal to ask on; --yes saves {counted} in {options.digits_dir}")
         return False
-    print(f"Save {importing.counted(count)} to {options.digits_dir}? [y/N] ", end="", flush=True)
+    print(f"Save {counted} to {options.digits_dir}? [y/N] ", end="", flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def save(candidates: list, folder: Path) -> None:
-    from digits.handwriting import importing
-
-    kept = importing.keep(candidates, folder)
-    for line in kept.refused:
-        print(f"not saved: {line}")
-    known = f"; {kept.known} were already there" if kept.known else ""
-    print(f"saved {importing.counted(kept.new)} in {folder}{known}")
 
 
 if __name__ == "__main__":

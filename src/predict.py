@@ -2,9 +2,8 @@
 
 import json
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from itertools import chain, count
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,6 @@ from tyro.conf import Positional, arg
 
 from digits import cli, paths
 from digits.errors import check_ranges, seed_range
-from digits.files import output_folder, write_png
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,19 +63,25 @@ def without_effect(options: Options) -> dict[str, Collection[str]]:
 
 
 def main(options: Options) -> None:
+    from digits import data
     from digits.checkpoints import recognizer
-    from digits.recognition import batch
+    from digits.recognition import batch, report
 
     if not options.images and not options.samples:
         raise ValueError("nothing to read: name image files, folders or globs, or use --samples 9")
     recogniser = recognizer.load(options.model, options.models_dir)
+    to_people = sys.stderr if options.json else sys.stdout
     if options.samples:
-        write_samples(options, recogniser)
+        test = data.load_test(options.data_dir)
+        folder, seed = options.output_dir, options.random_seed
+        print(report.write_samples(recogniser, test, options.samples, seed, folder), file=to_people)
     files = list(batch.find_images(options.images))
     for line in batch.passed_over(options.images):
         print(line, file=sys.stderr)
-    plots = picture_paths(options.save_plot, options.output_dir / "plots", files)
-    inputs = picture_paths(options.show_input, options.output_dir / "inputs", files)
+    pictures = {
+        kind: (given, report.picture_paths(given, options.output_dir / f"{kind}s", files))
+        for kind, given in (("input", options.show_input), ("plot", options.save_plot))
+    }
     failed = False
     for answer in (batch.read_numbers if options.many else batch.answer_all)(files, recogniser):
         failed |= bool(answer.error)
@@ -87,89 +91,16 @@ def main(options: Options) -> None:
             print(f"error: {answer.error}", file=sys.stderr)
         else:
             print(batch.describe(answer, options.top), flush=True)
-        if not answer.error:
-            write = write_marked if options.many else write_pictures
-            write(answer, options, plots.get(answer.path), inputs.get(answer.path))
+        for kind, (given, paths_of) in pictures.items():
+            if (path := paths_of.get(answer.path)) and not answer.error:
+                shown, steps = report.write(answer, kind, path)
+                if steps and not options.json:
+                    print(f"  {steps}")
+                # Whoever named the file knows it.
+                if not given:
+                    print(f"  {shown}: {path}", file=to_people, flush=True)
     if failed:
         sys.exit(2)
-
-
-def write_pictures(answer, options: Options, plot: Path | None, input_: Path | None) -> None:
-    if input_:
-        write_png(output_folder(input_.parent) / input_.name, answer.prepared.image)
-        if not options.json:
-            print(f"  {'; '.join(answer.prepared.steps)}")
-        say_where("input", input_, options.show_input, options)
-    if plot:
-        from digits.recognition import plots
-        from digits.reporting import figures
-
-        title = f"{answer.path.name}: {answer.verdict.answer}, {answer.verdict.certainty}"
-        figure = plots.probability_bars(answer.prepared.image, answer.verdict.probabilities, title)
-        figures.save_figure(figure, output_folder(plot.parent) / plot.name)
-        say_where("plot", plot, options.save_plot, options)
-
-
-def write_marked(number, options: Options, plot: Path | None, input_: Path | None) -> None:
-    from digits.recognition import batch
-
-    for path, given in ((plot, options.save_plot), (input_, options.show_input)):
-        if path:
-            picture = batch.mark_digits(number.picture, number.digits, number.verdicts)
-            write_png(output_folder(path.parent) / path.name, picture)
-            say_where("boxes", path, given, options)
-
-
-def say_where(what: str, path: Path, given: str | None, options: Options) -> None:
-    """Name the file that was written, unless the user has."""
-    if not given:
-        print(f"  {what}: {path}", file=sys.stderr if options.json else sys.stdout, flush=True)
-
-
-def picture_paths(target: str | None, default: Path, files: Sequence[Path]) -> dict[Path, Path]:
-    """Where a picture for each of `files` goes: to `target` if that names a PNG, else to a folder."""
-    if target is None:
-        return {}
-    folder = Path(target) if target else default
-    paths: dict[Path, Path] = {}
-    if folder.suffix.lower() == ".png":
-        if len(files) > 1:
-            raise ValueError(f"{folder} is one file, and there are several images: name a folder")
-        paths = dict.fromkeys(files, folder)
-    taken: set[str] = set()
-    for file in () if paths else dict.fromkeys(files):
-        # The folders are part of the name, so a/1.png and b/1.png differ; a file's name has at most 255 bytes.
-        parts = [part for part in (*file.parent.parts, file.stem) if part not in (file.anchor, "..")]
-        stem = "-".join(parts).encode()[-200:].decode(errors="ignore")
-        name = next(name for name in chain([stem], (f"{stem}-{n}" for n in count(2))) if name.lower() not in taken)
-        taken.add(name.lower())
-        paths[file] = folder / f"{name}.png"
-    if overwritten := {path.resolve() for path in paths.values()} & {file.resolve() for file in files}:
-        raise ValueError(f"{overwritten.pop()} is one of the pictures to read; choose another path to write to")
-    return paths
-
-
-def write_samples(options: Options, recogniser) -> None:
-    """Recognise random test digits and write them as a grid with the answers as titles."""
-    import numpy as np
-
-    from digits import data
-    from digits.recognition import verdict
-    from digits.reporting import figures
-
-    digits = data.load_test(options.data_dir)
-    chosen = np.random.default_rng(options.random_seed).choice(
-        len(digits), min(options.samples, len(digits)), replace=False
-    )
-    images, labels = digits.images[chosen], digits.labels[chosen]
-    verdicts = verdict.judge(recogniser, images)
-    answers = np.array([each.answer for each in verdicts])
-    # Two lines, as a title is as wide as a digit.
-    titles = [f"{each.answer}, {each.certainty.replace(', ', chr(10))}" for each in verdicts]
-    grid = figures.digit_grid(images, titles, columns=min(3, len(images)), wrong=answers != labels)
-    path = figures.save_figure(grid, output_folder(options.output_dir) / "samples.png")
-    line = f"{np.sum(answers == labels)} of {len(labels)} right: {path}"
-    print(line, file=sys.stderr if options.json else sys.stdout)
 
 
 if __name__ == "__main__":

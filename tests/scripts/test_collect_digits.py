@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import collect_digits
-from digits.handwriting import importing
+from digits.handwriting import contact_sheet, importing
 from tests.handwriting.test_sheet import boxes_of, filled, photographed
 from tests.support import assert_one_line_error, digit_counts, folder_bytes
 
@@ -145,15 +145,18 @@ def test_a_picture_kept_as_another_digit_is_reported_and_the_rest_saved(run, tmp
 
 def test_the_contact_sheet_frames_every_picture(some_digits):
     """Counted in the picture by the colours of the frames, as rectangles of the tiles' sizes."""
-    for count, side in ((45, importing.TILE), (700, importing.SMALL_TILE)):
+    for count, side in ((45, contact_sheet.TILE), (700, contact_sheet.SMALL_TILE)):
         candidates = [
             importing.Candidate(
                 f"{place}.png", image, image, int(label), "read as 3, 99 % sure" if place % 9 == 0 else ""
             )
             for place, (image, label) in enumerate(zip(some_digits.images[:count], some_digits.labels, strict=False))
         ]
-        page = importing.contact_sheet(candidates, "a title that is long " * 9)
-        for colour, expected in ((importing.DOUBTFUL, -(-count // 9)), (importing.GOOD, count - -(-count // 9))):
+        page = contact_sheet.draw(candidates, "a title that is long " * 9)
+        for colour, expected in (
+            (contact_sheet.DOUBTFUL, -(-count // 9)),
+            (contact_sheet.GOOD, count - -(-count // 9)),
+        ):
             is_frame = np.all(page == colour, axis=2).astype(np.uint8)
             _, _, stats, _ = cv2.connectedComponentsWithStats(is_frame, connectivity=4)
             assert np.sum((stats[1:, 2:4] == side).all(axis=1)) == expected
