@@ -72,6 +72,7 @@ def without_effect(options: Options) -> dict[str, Collection[str]]:
 
 def main(options: Options) -> None:
     from digits.robustness import plan as sweep_plan
+    from digits.robustness import report
 
     names = options.models or sweep_plan.default_models(options.models_dir)
     models, problems = sweep_plan.find_models(names, options.models_dir)
@@ -80,7 +81,7 @@ def main(options: Options) -> None:
     default = "robustness-image" if options.image else "robustness-quick" if options.quick else "robustness"
     with files.locked(options.output_dir or paths.REPORTS / default, "--output-dir") as folder:
         if options.image:
-            evaluate_picture(options.image, options.random_seed, models, folder)
+            print(report.write_one_picture(options.image, options.random_seed, models, folder))
         else:
             evaluate_digits(options, models, problems, folder)
     if problems:
@@ -88,18 +89,15 @@ def main(options: Options) -> None:
 
 
 def evaluate_digits(options: Options, models: list, problems: list[str], folder: Path) -> None:
-    from tqdm import tqdm
-
     from digits import data
     from digits.corruptions import CORRUPTIONS, SEVERITIES, select
-    from digits.robustness import analysis, report, sweep, tables, worst_case
+    from digits.robustness import analysis, report, sweep, tables
     from digits.robustness import plan as sweep_plan
 
     digits, source, how_read = data.load_labelled_or_test(options.images, options.data_dir)
     for line in how_read:
         print(line)
-    count = options.limit if options.limit is not None else 1000 if options.quick else len(digits)
-    chosen, indices = data.evenly_spaced(digits, count)
+    chosen, indices = data.evenly_spaced(digits, options.limit or (1000 if options.quick else len(digits)))
     plan = sweep_plan.Plan(
         digits=chosen,
         indices=indices,
@@ -114,29 +112,11 @@ def evaluate_digits(options: Options, models: list, problems: list[str], folder:
     if options.restart:
         sweep.clear(folder)
 
-    results = sweep.run(plan, folder, options.batch_size, options.workers, options.scheduler).best_first()
-    recognisers = [sweep_plan.open_model(model) for model in models]
-    worst = worst_case.measure(recognisers, plan, 100 if options.quick else 1000, tqdm) if options.worst_case else {}
-    external = {name: analysis.score_all(recognisers, digits) for name, digits in original.items()}
-    robustness = analysis.Robustness(results, {each.name: each.card for each in recognisers}, baseline)
-    # Free the models' memory, because the report doesn't need them.
-    del recognisers
-    sweep_plan.open_model.cache_clear()
-
-    summary = report.summarise(robustness, worst, external)
-    page = report.write(robustness, summary, worst, problems, folder)
+    results = sweep.run(plan, folder, options.batch_size, options.workers, options.scheduler)
+    worst_case_digits = (100 if options.quick else 1000) if options.worst_case else 0
+    summary, page = report.evaluate(results, baseline, original, worst_case_digits, problems, folder)
     print(tables.summary_text(summary))
     print(f"report: {page}")
-
-
-def evaluate_picture(picture: Path, seed: int, models: list, folder: Path) -> None:
-    from digits import preprocess
-    from digits.robustness import plan as sweep_plan
-    from digits.robustness import report, worst_case
-
-    images = worst_case.all_corruptions(preprocess.prepare_file(picture).image, seed)
-    for recogniser in map(sweep_plan.open_model, models):
-        print(report.write_one_picture(recogniser, images, picture.name, folder))
 
 
 if __name__ == "__main__":

@@ -52,17 +52,19 @@ class Options:
         )
 
 
+# The parameters of each model's training, and the options that give them.
 OPTIONS_OF = {
-    "digits_8x8_logistic": {"logistic_8x8_c", "random_seed"},
-    "mnist_logistic": {"logistic_c", "limit"},
-    "mnist_linear_svm": {"svm_c", "random_seed", "limit"},
-    "mnist_random_forest": {"trees", "leaf_samples", "random_seed", "limit"},
+    "digits_8x8_logistic": {"c": "logistic_8x8_c", "seed": "random_seed"},
+    "mnist_logistic": {"digits": "limit", "c": "logistic_c"},
+    "mnist_linear_svm": {"digits": "limit", "c": "svm_c", "seed": "random_seed"},
+    "mnist_random_forest": {"digits": "limit", "trees": "trees", "leaf_samples": "leaf_samples", "seed": "random_seed"},
 }
 
 
 def without_effect(options: Options) -> dict[str, set[str]]:
-    used = set().union(*(OPTIONS_OF[model] for model in options.models))
-    return {f"on {', '.join(options.models)}": set().union(*OPTIONS_OF.values()) - used}
+    used = {option for model in options.models for option in OPTIONS_OF[model].values()}
+    every = {option for of_model in OPTIONS_OF.values() for option in of_model.values()}
+    return {f"on {', '.join(options.models)}": every - used}
 
 
 def main(options: Options) -> None:
@@ -85,35 +87,30 @@ def train_all(options: Options, splits, digits) -> None:
     from digits.checkpoints import cards, comparison, publishing
     from digits.training import baselines
 
-    seed = options.random_seed
-    recipes = {
-        "digits_8x8_logistic": (baselines.logistic_8x8, {"c": options.logistic_8x8_c, "seed": seed}),
-        "mnist_logistic": (baselines.logistic, {"digits": digits, "c": options.logistic_c}),
-        "mnist_linear_svm": (baselines.linear_svm, {"digits": digits, "c": options.svm_c, "seed": seed}),
-        "mnist_random_forest": (
-            baselines.random_forest,
-            {"digits": digits, "trees": options.trees, "leaf_samples": options.leaf_samples, "seed": seed},
-        ),
+    trainers = {
+        "digits_8x8_logistic": baselines.logistic_8x8,
+        "mnist_logistic": baselines.logistic,
+        "mnist_linear_svm": baselines.linear_svm,
+        "mnist_random_forest": baselines.random_forest,
     }
     published = []
     for name in options.models:
-        train, arguments = recipes[name]
         print(f"training {name} …", flush=True)
         circumstances, started = cards.circumstances(), time.perf_counter()
-        baseline = train(**arguments)
-        published.append(
-            publishing.publish(
-                baseline.model,
-                name,
-                options.output_dir,
-                splits,
-                recipe={key: len(value) if value is digits else value for key, value in arguments.items()},
-                training={"seconds": round(time.perf_counter() - started, 1)},
-                circumstances=circumstances,
-                **baseline.facts,
-            )
+        given = {parameter: getattr(options, option) for parameter, option in OPTIONS_OF[name].items()}
+        baseline = trainers[name](**given | ({"digits": digits} if "digits" in given else {}))
+        card = publishing.publish(
+            baseline.model,
+            name,
+            options.output_dir,
+            splits,
+            recipe=given | ({"digits": len(digits)} if "digits" in given else {}),
+            training={"seconds": round(time.perf_counter() - started, 1)},
+            circumstances=circumstances,
+            **baseline.facts,
         )
-        print(publishing.summary(published[-1]), flush=True)
+        published.append(card)
+        print(publishing.summary(card), flush=True)
     print(comparison.comparison_table(published))
     print(comparison.write_comparison(published, options.report_dir))
 

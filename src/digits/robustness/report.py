@@ -1,16 +1,17 @@
 """Write the report of a corruption sweep: tables, a summary, figures, and one HTML page."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from digits import corruptions, files
+from digits import corruptions, files, preprocess
 from digits.checkpoints.recognizer import Classifier
 from digits.corruptions import CORRUPTIONS
+from digits.data import Digits
 from digits.metrics import intervals
 from digits.reporting import figures
 from digits.reporting.figures import save_figure
@@ -18,9 +19,43 @@ from digits.reporting.html import write_figures, write_page
 from digits.reporting.thumbnails import data_uri, on_paper
 from digits.reporting.words import percent
 from digits.robustness import plots, tables, worst_case
-from digits.robustness.analysis import ACCEPTABLE_ACCURACY, Robustness
+from digits.robustness.analysis import ACCEPTABLE_ACCURACY, Robustness, score_all
+from digits.robustness.plan import Model, open_model
+from digits.robustness.sweep import Results
 
 SHOWN_ERRORS = 20
+
+
+def evaluate(
+    results: Results,
+    baseline: str,
+    original: Mapping[str, Digits],
+    worst_case_digits: int,
+    problems: Sequence[str],
+    folder: Path,
+) -> tuple[dict, Path]:
+    """Measure what a finished sweep doesn't have, and write the report of all.
+
+    Args:
+        baseline: name of the model that corruption errors are relative to.
+        original: other corrupted digits to score the models on, by name.
+        worst_case_digits: number of digits to measure worst cases on; 0 for none.
+        problems: a line for each checkpoint that couldn't be loaded.
+
+    Returns:
+        The `summarise`d results, and the path of the HTML page.
+    """
+    from tqdm import tqdm
+
+    recognisers = [open_model(model) for model in results.plan.models]
+    worst = worst_case.measure(recognisers, results.plan, worst_case_digits, tqdm) if worst_case_digits else {}
+    external = {name: score_all(recognisers, digits) for name, digits in original.items()}
+    robustness = Robustness(results.best_first(), {each.name: each.card for each in recognisers}, baseline)
+    # Free the models' memory, because the report doesn't need them.
+    del recognisers
+    open_model.cache_clear()
+    summary = summarise(robustness, worst, external)
+    return summary, write(robustness, summary, worst, problems, folder)
 
 
 def write(robustness: Robustness, summary: dict, worst: dict, problems: Sequence[str], folder: Path) -> Path:
@@ -98,12 +133,17 @@ def summarise(robustness: Robustness, worst: dict, external: dict) -> dict:
     }
 
 
-def write_one_picture(recogniser: Classifier, images: np.ndarray, title: str, folder: Path) -> str:
-    """Write `NAME.png`, one image under every corruption with a model's answers, and describe what changes the answer.
+def write_one_picture(picture: Path, seed: int, models: Sequence[Model], folder: Path) -> str:
+    """Write `NAME.png` for each model, a picture under every corruption with its answers, and say which change them.
 
-    Args:
-        images: from `worst_case.all_corruptions`, uint8 (corruptions, 6, 28, 28).
+    Raises:
+        FileNotFoundError, ValueError: the picture can't be read, or is blank.
     """
+    images = worst_case.all_corruptions(preprocess.prepare_file(picture).image, seed)
+    return "\n".join(_write_one_picture(open_model(model), images, picture.name, folder) for model in models)
+
+
+def _write_one_picture(recogniser: Classifier, images: np.ndarray, title: str, folder: Path) -> str:
     probabilities = worst_case.predict_corrupted(recogniser, images)
     figure = plots.corruption_grid(
         images, probabilities, tuple(CORRUPTIONS.values()), f"{title}, answers of {recogniser.name}"
