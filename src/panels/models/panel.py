@@ -1,7 +1,6 @@
 """Models: all of them in a list, and their robustness, calibration, training and errors side by side."""
 
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 
 import streamlit as st
@@ -19,7 +18,8 @@ CHARTS = ("Robustness", "Calibration", "Training", "Errors")
 def show(current: Model | None) -> None:
     """Show all models in a list, and charts of those that the visitor chooses, the current one first."""
     names = cache.model_names()
-    _show_list(names)
+    header = ["Model", "95 % interval", "Calibration error", "Parameters", "Trained in"]
+    st.html(page.table(header, [_row(name) for name in names], "cards"))
     default = [name for name in dict.fromkeys([current.name if current else None, "mnist_cnn"]) if name in names]
     with st.container(key="models"):
         left, right = st.columns(2, gap="medium")
@@ -48,15 +48,7 @@ def show(current: Model | None) -> None:
         getattr(charts, chart.lower())(models)
 
 
-def _show_list(names: Sequence[str]) -> None:
-    header, place = ["Model", "95 % interval", "Calibration error", "Parameters", "Trained in"], st.empty()
-    # The first visitor doesn't wait until all of them are open.
-    for is_timed in (False, True) if "models_opened" not in st.session_state else (True,):
-        place.html(page.table(header, [_row(name, is_timed) for name in names], "cards"))
-    st.session_state.models_opened = True
-
-
-def _row(name: str, is_timed: bool) -> str:
+def _row(name: str) -> str:
     figures = ["–"] * 4
     with suppress(ValueError, OSError):
         card = cache.card(name)
@@ -67,5 +59,5 @@ def _row(name: str, is_timed: bool) -> str:
                 f"{100 * test['ece']:.2f} %",
             )
     cells = "".join(f"<td>{figure}</td>" for figure in figures)
-    line = re.sub(r" (?=%|ms)", "&nbsp;", escape(summary.line(name, is_timed)))
+    line = re.sub(r" (?=%|ms)", "&nbsp;", escape(summary.line(name)))
     return f"<tr><th scope='row'>{escape(name)}<br><small>{line}</small></th>{cells}</tr>"

@@ -8,13 +8,10 @@ from panels import cache, page
 from panels.models import sweeps
 
 
-def line(name: str, is_timed: bool = True) -> str:
+def line(name: str) -> str:
     """A model in a line of plain text, such as `Best on damaged pages · 99.63 % · 0.7 ms`.
 
     For one without a card, how to evaluate it; for one that can't be opened, why.
-
-    Args:
-        is_timed: whether to open the model, and to say how fast it is.
     """
     file = cache.file_of(name)
     if file.suffix != ".json":
@@ -22,12 +19,13 @@ def line(name: str, is_timed: bool = True) -> str:
         return f"No card yet: evaluate it with {command}"
     try:
         card = cache.card(name)
-        parts = [", ".join(_titles(name)) or card["description"].split(":")[0]]
-        if test := card["scores"].get("test"):
-            parts.append(f"{100 * test['accuracy']:.2f} %")
-        if is_timed:
-            parts.append(_speed(cache.seconds_a_digit(cache.open_model(name))))
-        return " · ".join(parts)
+        test, seconds = card["scores"].get("test"), cache.seconds_a_digit(cache.open_model(name))
+        parts = [
+            ", ".join(_titles(name)) or card["description"].split(":")[0],
+            f"{100 * test['accuracy']:.2f} %" if test else "",
+            f"{1000 * seconds:.1f} ms" if seconds >= 0.0001 else "< 0.1 ms",
+        ]
+        return " · ".join(filter(None, parts))
     except (ValueError, OSError) as error:
         return page.without_folders(error)
 
@@ -49,7 +47,3 @@ def _titles(name: str) -> list[str]:
         if len(scored) > 1 and max(scored)[1] == name:
             titles.append(title if titles else title.capitalize())
     return titles
-
-
-def _speed(seconds: float) -> str:
-    return f"{1000 * seconds:.1f} ms" if seconds >= 0.0001 else "< 0.1 ms"
