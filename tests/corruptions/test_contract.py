@@ -20,7 +20,7 @@ MNIST_C = {
     "impulse_noise": 100 * 0.17,
     "glass_blur": 2,
     "motion_blur": 3,
-    "shear": 0.4,
+    "shear": np.rad2deg(0.4),
     "scale": 100 * 0.7,
     "rotate": np.rad2deg(0.4),
     "brightness": 100 * 0.5,

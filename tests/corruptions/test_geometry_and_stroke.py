@@ -9,7 +9,8 @@ from tests.corruptions.pages import COLUMNS, ROWS, damage, pages, twice
 
 MATRICES = {
     "rotate": lambda sign, degrees: transform.AffineTransform(rotation=sign * np.deg2rad(degrees)).params,
-    "shear": lambda sign, factor: np.array([[1, sign * factor, 0], [0, 1, 0], [0, 0, 1]]),
+    # The columns of a rotation, but only its second one.
+    "shear": lambda sign, degrees: np.where([[0, 1, 0]], MATRICES["rotate"](sign, degrees), np.eye(3)),
     "scale": lambda sign, percent: transform.AffineTransform(scale=100 / percent).params,
 }
 

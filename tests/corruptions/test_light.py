@@ -1,4 +1,4 @@
-"""Light and contrast against closed forms, fog against a plasma fractal computed point by point."""
+"""Light and contrast against closed forms."""
 
 import numpy as np
 import pytest
@@ -52,36 +52,3 @@ def test_fog_adds_a_field_and_rescales(digits_100):
         expected = (clean + 255 * 3 * field) * (brightest / (brightest + 255 * 3))
         np.testing.assert_allclose(foggy, expected, atol=1.3)
     assert not black.any()
-
-
-def plasma_maps(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Whole maps of 256×256 from 0 to 1, point by point from the definition of midpoint displacement on a torus."""
-    maps, step, reach = np.zeros((count, 256, 256)), 256, 1.0
-    while step > 1:
-        half = step // 2
-        for row in range(0, 256, step):
-            for column in range(0, 256, step):
-                corners = [maps[:, (row + y) % 256, (column + x) % 256] for y in (0, step) for x in (0, step)]
-                maps[:, row + half, column + half] = np.mean(corners, axis=0) + rng.uniform(-reach, reach, count)
-        for row in range(0, 256, half):
-            for column in range(half - row % step, 256, step):
-                around = [(half, 0), (-half, 0), (0, half), (0, -half)]
-                near = [maps[:, (row + y) % 256, (column + x) % 256] for y, x in around]
-                maps[:, row, column % 256] = np.mean(near, axis=0) + rng.uniform(-reach, reach, count)
-        step, reach = half, reach / 1.4**2
-    maps -= maps.min(axis=(1, 2), keepdims=True)
-    return maps / maps.max(axis=(1, 2), keepdims=True)
-
-
-def test_fog_is_the_corner_of_a_plasma_fractal(rng):
-    ours = plasma_of_white(damage("fog", pages(255, 300), 3), 3)
-    theirs = plasma_maps(300, rng)[:, :28, :28]
-    # Half a grey level of rounding is 0.0026.
-    assert -0.003 < ours.min() < 0.05
-    assert 0.95 < ours.max() < 1.003
-    assert stats.kstest(ours.mean(axis=(1, 2)), theirs.mean(axis=(1, 2))).pvalue > 0.01
-    for spread in (np.std, np.ptp):
-        assert stats.ttest_ind(spread(ours, axis=(1, 2)), spread(theirs, axis=(1, 2))).pvalue > 0.01
-    # Neighbours differ as much, too: the finest octave is there.
-    steps = [np.abs(np.diff(field, axis=axis)).mean() for field in (ours, theirs) for axis in (1, 2)]
-    assert np.ptp(steps) < 0.05 * np.mean(steps)

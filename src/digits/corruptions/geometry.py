@@ -18,10 +18,16 @@ def rotate(images: np.ndarray, degrees: float, streams: Streams) -> np.ndarray:
     return _warp(images, matrices)
 
 
-def shear(images: np.ndarray, factor: float, streams: Streams) -> np.ndarray:
-    """Shear to the left or the right by `factor` pixels per row, about the centre."""
+def shear(images: np.ndarray, degrees: float, streams: Streams) -> np.ndarray:
+    """Slant to the left or the right by `degrees`, about the centre.
+
+    A vertical line keeps its length along the slant, as in the version of scikit-image that MNIST-C was made with: the
+    image is sheared by the angle's sine and stretched vertically by 1 / cosine.
+    """
+    angle = np.deg2rad(degrees) * streams.signs()
     matrices = _identity_matrices(len(images))
-    matrices[:, 0, 1] = factor * streams.signs()
+    matrices[:, 0, 1] = np.sin(angle)
+    matrices[:, 1, 1] = np.cos(angle)
     return _warp(images, matrices)
 
 

@@ -1,5 +1,6 @@
 """Marks on the page beside the digit, or over it."""
 
+from itertools import pairwise
 from statistics import NormalDist
 
 import cv2
@@ -32,31 +33,32 @@ def _ruling(streams: Streams, closest: float | np.ndarray, widest: float | np.nd
 
 def dotted_line(images: np.ndarray, percent: float, streams: Streams) -> np.ndarray:
     """A dashed line across the page, `percent` as dark as ink: two columns drawn, two left out."""
-    left, right = streams.uniform(0, SIDE - 1, 2).T[..., None, None]
-    rows, columns = np.indices((SIDE, SIDE), np.float32)
-    above = rows - left - (right - left) * columns / (SIDE - 1)
-    drawn = (columns % 4 >= 2) & (columns < SIDE - 1)
-    return as_grey(images + np.float32(2.55 * percent) * _line(above) * drawn)
+    first, last = np.floor(streams.uniform(0, SIDE - 1, 2)).T
+    drawn = np.arange(SIDE) % 4 >= 2
+    return as_grey(images + np.float32(2.55 * percent) * _line(0, first, SIDE - 1, last) * drawn)
 
 
 def zigzag(images: np.ndarray, percent: float, streams: Streams) -> np.ndarray:
     """A zigzag across the page, `percent` as dark as ink: amplitude 2 pixels, 4 pixels between turns."""
-    first, last = 2, 25
-    start = streams.uniform(0, SIDE - 1)[:, None, None]
-    slope = streams.uniform(-5, 5)[:, None, None] / (last - first)
-    length = np.sqrt(1 + slope**2)
+    left, right = 2, 25
+    first = np.floor(streams.uniform(0, SIDE - 1))
+    slope = np.floor(streams.uniform(-5, 5)) / (right - left)
+    length = (right - left) * np.sqrt(1 + slope**2)
+    # The end of MNIST-C's last segment is as odd as this.
+    turns = [(0, 0), *((4 * turn + 2, 2 - turn % 2 * 4) for turn in range(6)), (length, -1 / (length - 20))]
+    cosine = (right - left) / length
+    corners = [(left + cosine * (x - slope * y), first + cosine * (slope * x + y)) for x, y in turns]
+    ink = sum(_line(*start, *end) for start, end in pairwise(corners))
+    return as_grey(images + np.float32(2.55 * percent) * np.minimum(ink, 1))
+
+
+def _line(left: np.ndarray | int, first: np.ndarray, right: np.ndarray | int, last: np.ndarray) -> np.ndarray:
+    """MNIST-C's lines from (column, row) to (column, row), each (N,) or a number: ink from 0 to 1, (N, 28, 28)."""
+    left, first, right, last = (np.reshape(each, (-1, 1, 1)) for each in (left, first, right, last))
     rows, columns = np.indices((SIDE, SIDE), np.float32)
-    along = ((columns - first) + slope * (rows - start)) / length
-    beside = ((rows - start) - slope * (columns - first)) / length
-    # A triangle wave: 0 at the start, 2 after 2 pixels, -2 after 6.
-    wave = np.abs((along + 6) % 8 - 4) - 2
-    inside = (along >= 0) & (along <= (last - first) * length)
-    return as_grey(images + np.float32(2.55 * percent) * _line(beside - wave) * inside)
-
-
-def _line(above: np.ndarray) -> np.ndarray:
-    """The ink, 0 to 1, at `above` pixels above or below a line; at half its maximum as wide as MNIST-C's lines."""
-    return np.clip(np.float32(1.4) - np.abs(above), 0, 1)
+    above = np.abs(rows - first - (last - first) / (right - left) * (columns - left))
+    inked = (columns >= np.floor(left)) & (columns < np.ceil(right))
+    return np.maximum(1 + np.log(1 - np.minimum(above, 2) / np.float32(2.3)), 0) * inked
 
 
 def stripe(images: np.ndarray, columns: float, streams: Streams) -> np.ndarray:
@@ -73,11 +75,13 @@ def spatter(images: np.ndarray, percent: float, streams: Streams) -> np.ndarray:
     The splashes are blurred, and only their inner parts (above 0.8) are kept.
     """
     noise = streams.normal(SIDE, SIDE)
-    threshold = np.float32(NormalDist().inv_cdf(1 - percent / 100)) * blurred_deviation(1.0)
+    replicate = cv2.BORDER_REPLICATE
+    threshold = np.float32(NormalDist().inv_cdf(1 - percent / 100)) * blurred_deviation(1.0, replicate)
     mud = np.empty_like(noise)
     for field, target in zip(noise, mud, strict=True):
-        smooth = cv2.GaussianBlur(field, (0, 0), 1.0)
-        cv2.GaussianBlur((smooth > threshold).astype(np.float32), (0, 0), 1.5, dst=target)
+        smooth = cv2.GaussianBlur(field, (0, 0), 1.0, borderType=replicate)
+        above = (smooth > threshold).astype(np.float32)
+        cv2.GaussianBlur(above, (0, 0), 1.5, dst=target, borderType=replicate)
     mud[mud < 0.8] = 0
     return as_grey(images * (1 - mud) + 63 * mud)
 

@@ -30,11 +30,12 @@ def blurred_images(images: np.ndarray, sigma: float) -> np.ndarray:
 
 
 @lru_cache
-def blurred_deviation(sigma: float) -> np.ndarray:
+def blurred_deviation(sigma: float, border: int = cv2.BORDER_DEFAULT) -> np.ndarray:
     """Standard deviation, float32 (28, 28), of white noise of variance 1 after a Gaussian blur of `sigma` pixels.
 
-    It is larger near the edges, where OpenCV's blur reflects the image.
+    It is larger near the edges, where OpenCV's blur continues the image by reflection or as `border` says.
     """
-    along_one_axis = np.stack([cv2.GaussianBlur(row[None], (0, 0), sigma)[0] for row in np.eye(SIDE, dtype=np.float32)])
+    units = np.eye(SIDE, dtype=np.float32)[:, None]
+    along_one_axis = np.concatenate([cv2.GaussianBlur(unit, (0, 0), sigma, borderType=border) for unit in units])
     variance = np.square(along_one_axis).sum(axis=0)
     return np.sqrt(np.outer(variance, variance))
