@@ -6,7 +6,7 @@ PYTHON ?= $(firstword $(foreach each,python3.11 python3.12 python3.13 python3 py
 REQUIREMENTS := $(if $(filter Darwin-arm64,$(shell uname -sm | tr ' ' -)),requirements-mac.txt,requirements-cloud.txt)
 RUN := .venv/bin/python
 
-.PHONY: demo app sample benchmark study chaos fuzz robustness explanations lesson readme test check quick lint style types format requirements clean other-python
+.PHONY: demo app sample styles benchmark study chaos fuzz robustness explanations lesson readme test check quick lint style types format requirements clean other-python
 
 demo: .venv/installed
 	$(RUN) src/prepare_data.py
@@ -85,6 +85,10 @@ study: .venv/installed
 sample: .venv/installed
 	rm -rf my_digits/sample
 	$(RUN) -m tools.simulated_writers
+
+# Digits in other styles than MNIST's, data/styles.npz; npm fetches the fonts.
+styles: .venv/installed
+	$(RUN) -m tools.styles
 
 # Runs the classroom notebook and keeps its pictures in it.
 lesson: .venv/installed

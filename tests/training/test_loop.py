@@ -1,5 +1,6 @@
 """Training on a few real digits: it learns, is reproducible, and resumes after a kill as if nothing had happened."""
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -162,6 +163,31 @@ def test_batches_of_an_epoch_do_not_depend_on_the_start(few):
     for _ in range(2):
         for mine, theirs in zip(next(from_zero), next(from_one), strict=True):
             np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_fraction_of_each_batch_is_in_other_styles(few, tmp_path, monkeypatch):
+    def capture(self, stream, steps_per_epoch, **_):
+        batches.extend(ink for ink, _ in itertools.islice(stream, steps_per_epoch))
+        raise KilledError
+
+    batches: list[np.ndarray] = []
+    monkeypatch.setattr(keras.Model, "fit", capture)
+    recipe = short(epochs=1, batch_size=64, augmentation="none", calm_fraction=0.0, style_fraction=0.25)
+    with pytest.raises(KilledError):
+        fit(few, recipe, tmp_path)
+    own, styles, held_out = (
+        {image.tobytes() for image in to_input(digits.images)}
+        for digits in (few.train, data.load_styles().digits, data.load_styles(held_out=True).digits)
+    )
+    seen = [[image.tobytes() for image in batch] for batch in batches]
+    everything = set().union(*seen)
+    assert [sum(image in styles for image in batch) for batch in seen] == [16] * 21
+    assert [sum(image in own for image in batch) for batch in seen] == [48] * 21
+    assert len(own.intersection(everything)) == 21 * 48, "no own digit twice in an epoch"
+    assert not held_out.intersection(everything)
+    written = json.loads((tmp_path / "recipe.json").read_text())
+    assert written["styles_sha256"] == data.STYLES_SHA256
+    assert "styles_sha256" not in loop.describe(short())
 
 
 def test_either_precision_gives_a_float32_model(few, finished):

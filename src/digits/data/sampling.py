@@ -28,3 +28,18 @@ def evenly_spaced(digits: Digits, count: int) -> tuple[Digits, np.ndarray]:
         raise ValueError(f"the number of digits must be at least 1, got {count}")
     indices = np.linspace(0, len(digits) - 1, min(count, len(digits))).round().astype(int)
     return Digits(digits.images[indices], digits.labels[indices]), indices
+
+
+def even_probabilities(*levels: np.ndarray) -> np.ndarray:
+    """Probabilities, (N,), by which groups are drawn alike, and within each the groups of the next level; then members.
+
+    Args:
+        levels: the group of each member, (N,), from coarse to fine.
+    """
+    probabilities, group = np.ones(len(levels[0])), np.zeros(len(levels[0]), int)
+    for level in (*levels, np.arange(len(levels[0]))):
+        pairs = np.column_stack([group, np.unique(level, return_inverse=True)[1]])
+        finer, finer_group = np.unique(pairs, axis=0, return_inverse=True)
+        probabilities /= np.bincount(finer[:, 0])[group]
+        group = finer_group
+    return probabilities

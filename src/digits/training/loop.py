@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from digits import augmentation
 from digits.checkpoints import cards
-from digits.data import Digits, Splits
+from digits.data import STYLES_SHA256, Digits, Splits, load_styles
 from digits.images import to_input
 from digits.training import run_state
 from digits.training.recipe import Recipe
@@ -51,7 +52,12 @@ class Trained:
 
 
 def batches(
-    digits: Digits, batch_size: int, seed: int, augment_in: Callable[[int], Augment | None], first_epoch: int = 0
+    digits: Digits,
+    batch_size: int,
+    seed: int,
+    augment_in: Callable[[int], Augment | None],
+    first_epoch: int = 0,
+    draw_styles: Callable[[np.random.Generator], Digits] | None = None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield training batches without end: ink float32 (batch, 28, 28, 1) in [0, 1], one-hot labels float32 (batch, 10).
 
@@ -60,6 +66,7 @@ def batches(
 
     Args:
         augment_in: takes the epoch, counted from 0, and returns its augmentation.
+        draw_styles: returns the digits in other styles that are added to each batch of `batch_size` digits.
     """
     for epoch in itertools.count(first_epoch):
         rng = np.random.default_rng([seed, epoch])
@@ -67,6 +74,9 @@ def batches(
         for start in range(0, len(digits) - batch_size + 1, batch_size):
             chosen = order[start : start + batch_size]
             images, labels = digits.images[chosen], digits.labels[chosen]
+            if draw_styles:
+                drawn = draw_styles(rng)
+                images, labels = np.concatenate([images, drawn.images]), np.concatenate([labels, drawn.labels])
             yield to_input(augment(images, rng, labels) if augment else images), one_hot(labels)
 
 
@@ -157,7 +167,10 @@ def fit(
     augment_in = _augmentation_by_epoch(recipe)
     digits = splits.train.first(recipe.limit)
     batch_size = min(recipe.batch_size, len(digits))
-    steps = len(digits) // batch_size
+    style_count = min(round(recipe.style_fraction * batch_size), batch_size - 1)
+    draw_styles = partial(load_styles().draw, count=style_count) if style_count else None
+    own_count = batch_size - style_count
+    steps = len(digits) // own_count
     validation = to_input(splits.validation.images), one_hot(splits.validation.labels)
     # XLA compiles convolutions for this processor several times slower than oneDNN runs them.
     compiled = {
@@ -192,7 +205,7 @@ def fit(
         cv2.setNumThreads(1)
         with threadpool_limits(1, "blas"):
             learner.fit(
-                batches(digits, batch_size, recipe.random_seed, augment_in, log.epochs),
+                batches(digits, own_count, recipe.random_seed, augment_in, log.epochs, draw_styles),
                 epochs=recipe.epochs,
                 initial_epoch=log.epochs,
                 steps_per_epoch=steps,
@@ -264,12 +277,13 @@ def layers_computing_in(precision: str) -> Iterator[None]:
 
 
 def describe(recipe: Recipe) -> dict:
-    """A recipe as cards and runs record it: with this machine's precision and the augmentation's strengths."""
+    """A recipe as cards and runs record it: with this machine's precision, and what its names stand for."""
     augment = augmentation.by_name(recipe.augmentation, recipe.leave_out)
     return asdict(recipe) | {
         "leave_out": list(recipe.leave_out),
         "precision": precision(recipe),
         "augmentation_strengths": asdict(augment) if augment else {},
+        **({"styles_sha256": STYLES_SHA256} if recipe.style_fraction else {}),
     }
 
 

@@ -63,6 +63,8 @@ class Recipe:
     """Augmentation families to leave out."""
     calm_fraction: float = 0.0
     """Fraction of the epochs, at the end, that use weaker augmentation."""
+    style_fraction: float = 0.0
+    """Fraction of each batch that is drawn from digits in other styles than MNIST's, data/styles.npz."""
     patience: int = 10
     """Stop after this many epochs without a lower validation loss."""
     random_seed: int = 0
@@ -85,6 +87,7 @@ class Recipe:
             ("ema_momentum", 0 <= self.ema_momentum < 1, "from 0 to below 1"),
             ("calm_fraction", 0 <= self.calm_fraction <= 1, "from 0 to 1"),
             ("leave_out", not self.leave_out or self.augmentation != "none", "only with --augmentation"),
+            ("style_fraction", 0 <= self.style_fraction < 1, "from 0 to below 1"),
             ("patience", self.patience >= 1, "at least 1"),
             seed_range(self.random_seed),
             ("limit", self.limit is None or self.limit >= 1, "at least 1"),
