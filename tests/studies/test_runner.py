@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from digits import data, evaluation, paths
+from digits import corruptions, data, evaluation, paths
 from digits.checkpoints import cards, recognizer
 from digits.studies import declaration, plots, release, report, runner, tables
 from digits.studies import results as study_results
@@ -115,6 +115,23 @@ def test_pictures_given_later_are_scored_and_no_others_are_shown(declare, traine
     more = replace(declared, seeds=(0, 1, 2))
     assert all(not len(run.handwriting) for run in runner.run(more, alone))
     assert len(trained) == 6
+
+
+def test_answers_to_other_corruptions_are_replaced(declare, trained, tmp_path, monkeypatch):
+    declared, workspace, kept = declare(DECLARED), Workspace(tmp_path / "out"), tmp_path / "kept"
+    finished = runner.run(declared, workspace)
+    runner.keep(declared, workspace, kept)
+    monkeypatch.setattr("digits.corruptions.VERSION", corruptions.VERSION + 1)
+    monkeypatch.setattr(corruptions, "corrupt", lambda images, *_: np.zeros_like(images))
+    again = runner.run(declared, workspace)
+    assert all(
+        run.correct[1].mean() < 0.3 < before.correct[1].mean() for run, before in zip(again, finished, strict=True)
+    )
+    assert len(trained) == 4
+    elsewhere = Workspace(tmp_path / "elsewhere")
+    runner.adopt(declared, elsewhere, kept)
+    with pytest.raises(FileNotFoundError, match=r"no .*plain\.keras, .*train the model again"):
+        runner.run(declared, elsewhere)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", {"correct": np.ones(3), "ece": 1, "handwriting": []}])

@@ -11,7 +11,7 @@ import numpy as np
 
 from digits import errors, files
 from digits.checkpoints import cards, recognizer
-from digits.corruptions import SEVERITIES, Corruption
+from digits.corruptions import SEVERITIES, VERSION, Corruption
 from digits.data import Digits
 
 CLEAN = "clean"
@@ -96,7 +96,7 @@ class Plan:
             # In the order of the answers in a cell.
             "models": [[model.name, model.sha256] for model in self.models],
             "levels": {corruption.name: list(map(str, corruption.levels)) for corruption in self.corruptions},
-            "versions": {library: version(library) for library in DECIDING_LIBRARIES},
+            "versions": {library: version(library) for library in DECIDING_LIBRARIES} | {"corruptions": str(VERSION)},
         }
 
 

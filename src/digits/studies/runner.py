@@ -218,6 +218,7 @@ def _score(run: StudyRun, scored_on: str, workspace: Workspace) -> None:
         "ece": np.array(ece),
         "handwriting": evaluation.evaluate(recogniser, own).correct if own else np.zeros(0, bool),
         "handwriting_sha256": _sha256(own),
+        "corruptions": corruptions.VERSION,
     }
     with replacing(folder / "answers.npz") as temporary:
         np.savez_compressed(temporary, **answers)
@@ -232,10 +233,13 @@ def _sha256(digits: Digits | None) -> str:
 
 
 def _is_scored(run: StudyRun, own_sha256: str, workspace: Workspace) -> bool:
-    """Whether a run has been scored, and if there is handwriting to score, on that, too."""
+    """Whether a run has been scored on today's corruptions, and if there is handwriting to score, on that, too."""
     if not (workspace.run_folder(run) / "answers.npz").is_file():
         return False
-    return not own_sha256 or str(_answers(run, workspace)["handwriting_sha256"]) == own_sha256
+    answers = _answers(run, workspace)
+    if answers["corruptions"] != corruptions.VERSION:
+        return False
+    return not own_sha256 or str(answers["handwriting_sha256"]) == own_sha256
 
 
 def _read(run: StudyRun, workspace: Workspace) -> FinishedRun:
@@ -250,7 +254,8 @@ def _answers(run: StudyRun, workspace: Workspace) -> dict[str, np.ndarray]:
     path = workspace.run_folder(run) / "answers.npz"
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            answers = {"handwriting_sha256": np.array("")} | {name: stored[name] for name in stored}
+            earliest = {"handwriting_sha256": np.array(""), "corruptions": np.array(1)}
+            answers = earliest | {name: stored[name] for name in stored}
         shapes = [answers[name].shape for name in ("correct", "ece", "handwriting")]
     except (BadZipFile, EOFError, KeyError, TypeError, ValueError, zlib.error) as error:
         raise ValueError(f"{path} is damaged; delete it and run the study again") from error
