@@ -39,10 +39,7 @@ class Options:
 
 def main(options: Options) -> None:
     files.check_name(options.name, "a --name")
-    with (
-        files.locked(options.report_dir, "--report-dir"),
-        files.locked(options.output_dir, "--name", options.name),
-    ):
+    with files.locked(options.report_dir, "--report-dir"), files.locked(options.output_dir, "--name", options.name):
         finetune(options)
 
 

@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 
 from digits.reporting.tables import markdown_table
-from digits.studies.tables import MEASURES, differences, with_interval
+from digits.studies.tables import MEASURES, differences
 
 
 def changes(summary: Mapping) -> str:
     """The first variant's accuracies in Markdown, and below them what each other variant changes, in points."""
     first, found = next(iter(summary["variants"].items()))
-    accuracies = [with_interval(found["accuracy"][measure]) for measure in MEASURES]
+    accuracies = [
+        f"{one['value']:.2%} ({100 * one['low']:.2f} – {100 * one['high']:.2f})"
+        for one in map(found["accuracy"].__getitem__, MEASURES)
+    ]
     return markdown_table(("variant", *MEASURES.values()), [[first, *accuracies], *differences(summary)])
 
 

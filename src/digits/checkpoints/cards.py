@@ -17,21 +17,8 @@ from typing_extensions import TypedDict
 from digits import errors, files, paths
 
 ROUNDING = 1e-9
-INPUT_CONTRACT = {
-    "shape": [28, 28],
-    "dtype": "uint8",
-    "range": [0, 255],
-    "polarity": "ink 255 on paper 0",
-}
-RECORDED_LIBRARIES = (
-    "tensorflow",
-    "tensorflow-cpu",
-    "keras",
-    "onnxruntime",
-    "scikit-learn",
-    "numpy",
-    "opencv-python-headless",
-)
+INPUT_CONTRACT = {"shape": [28, 28], "dtype": "uint8", "range": [0, 255], "polarity": "ink 255 on paper 0"}
+LIBRARIES = ("tensorflow", "tensorflow-cpu", "keras", "onnxruntime", "scikit-learn", "numpy", "opencv-python-headless")
 
 
 # Larger numbers are no counts, and Python can't divide or print all of them.
@@ -240,25 +227,15 @@ def duration(seconds: float) -> str:
 
 def circumstances() -> dict:
     """What a checkpoint was trained with: device, library versions and commit."""
-    return {
-        "device": f"{_cores()}, {platform.system()} {platform.machine()}",
-        "versions": {"python": platform.python_version()} | _versions(),
-        "commit": _commit(),
-    }
-
-
-def _cores() -> str:
-    """The number of CPU cores and, if the environment limits it, of those that TensorFlow may use."""
+    # Of the cores, the environment may limit those that TensorFlow uses.
     allowed = os.environ.get("TF_NUM_INTRAOP_THREADS", "0")
-    return f"{f'{allowed} of ' if allowed != '0' else ''}{os.cpu_count()} CPU cores"
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for library in RECORDED_LIBRARIES:
+    cores = f"{f'{allowed} of ' if allowed != '0' else ''}{os.cpu_count()} CPU cores"
+    versions = {"python": platform.python_version()}
+    for library in LIBRARIES:
         with suppress(PackageNotFoundError):
-            found[library] = version(library)
-    return found
+            versions[library] = version(library)
+    device = f"{cores}, {platform.system()} {platform.machine()}"
+    return {"device": device, "versions": versions, "commit": _commit()}
 
 
 def _commit() -> str | None:

@@ -40,7 +40,7 @@ def convert(source: Path) -> dict:
         graph = onnx_session.ForeignGraph(source.read_bytes())
         return _try(graph.run, graph.shape)
     trees = _forest(source)
-    return _try(lambda pixels: trees.predict_proba(pixels), (forest.PIXELS,))
+    return _try(trees.predict_proba, (forest.PIXELS,))
 
 
 def _try(run, shape: tuple[int, ...]) -> dict:

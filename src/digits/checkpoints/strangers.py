@@ -23,16 +23,12 @@ VERSION = 3
 # How a file is opened, by its suffix; whether a Keras file is an archive or HDF5 is seen from its first bytes.
 KINDS = {".keras": ".keras", ".h5": ".keras", ".hdf5": ".keras", ".onnx": ".onnx", ".skops": ".skops", ".npz": ".npz"}
 TORCH = 'torch.onnx.export(model, torch.zeros(1, 1, 28, 28), "model.onnx", external_data=False) in PyTorch'
+PICKLE = 'skops.io.dump(forest, "model.skops") in Python, for a random forest'
 CONVERSIONS = {
     ".tflite": "python -m tf2onnx.convert --tflite {} --output model.onnx",
     ".pb": "python -m tf2onnx.convert --saved-model FOLDER --output model.onnx",
-    ".pt": TORCH,
-    ".pth": TORCH,
-    ".ckpt": TORCH,
-    ".safetensors": TORCH,
-    ".pkl": 'skops.io.dump(forest, "model.skops") in Python, for a random forest',
-    ".pickle": 'skops.io.dump(forest, "model.skops") in Python, for a random forest',
-    ".joblib": 'skops.io.dump(forest, "model.skops") in Python, for a random forest',
+    **dict.fromkeys((".pt", ".pth", ".ckpt", ".safetensors"), TORCH),
+    **dict.fromkeys((".pkl", ".pickle", ".joblib"), PICKLE),
 }
 SAVED_MODEL = "python -m tf2onnx.convert --saved-model {} --output model.onnx"
 

@@ -7,7 +7,7 @@ import math
 import tempfile
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -113,11 +113,17 @@ def _opened(path: Path) -> gzip.GzipFile | IO[bytes]:
     return gzip.open(path) if is_compressed else path.open("rb")
 
 
-def _read_npz(path: Path) -> dict[str, Raw]:
-    contents = npz_contents(path)
-    found = find_arrays(contents, path)
-    arrays = read_npz(path, [name for pair in found.values() for name in pair if name])
-    return {part: _raw(".npz", arrays, *pair, path) for part, pair in found.items()}
+def _read_npz(stored: Path, kind: str = ".npz", path: Path | None = None) -> dict[str, Raw]:
+    """What is in an `.npz` file, which may be a copy of another kind of file at `path`."""
+    path = path or stored
+    found = find_arrays(npz_contents(stored), path)
+    arrays = read_npz(stored, [name for pair in found.values() for name in pair if name])
+    return {
+        part: Raw(
+            kind, arrays[images], f"{images} in {path}", arrays.get(labels), f"{labels or 'y or labels'} in {path}"
+        )
+        for part, (images, labels) in found.items()
+    }
 
 
 def _read_hdf5(path: Path) -> dict[str, Raw]:
@@ -126,10 +132,7 @@ def _read_hdf5(path: Path) -> dict[str, Raw]:
             confinement.run("digits.data.hdf5", path.absolute(), Path(folder), "data set")
         except ValueError as error:
             raise ValueError(f"{path} can't be read: {error}") from error
-        copied = Path(folder, "digits.npz")
-        found = find_arrays(npz_contents(copied), path)
-        arrays = read_npz(copied, [name for pair in found.values() for name in pair if name])
-    return {part: _raw("HDF5", arrays, *pair, path) for part, pair in found.items()}
+        return _read_npz(Path(folder, "digits.npz"), "HDF5", path)
 
 
 def find_arrays(contents: Contents, path: Path | str) -> dict[str, tuple[str, str]]:
@@ -154,10 +157,6 @@ def find_arrays(contents: Contents, path: Path | str) -> dict[str, tuple[str, st
     if not pairs:
         raise ValueError(f"expected arrays such as x_test and y_test, or images and labels, in {path}; {advice}")
     return pairs
-
-
-def _raw(kind: str, arrays: Mapping[str, np.ndarray], images: str, labels: str, path: Path) -> Raw:
-    return Raw(kind, arrays[images], f"{images} in {path}", arrays.get(labels), f"{labels or 'y or labels'} in {path}")
 
 
 def _read_pair(kind: str, read_array: Callable[[Path], np.ndarray]) -> Callable[[Path], dict[str, Raw]]:

@@ -126,17 +126,8 @@ def with_light_ink(images: np.ndarray) -> tuple[np.ndarray, str]:
     """
     middle = slice(SIDE // 2 - CENTRE, SIDE // 2 + CENTRE)
     centre = images[:, middle, middle].mean(axis=(1, 2))
-    sides = np.stack(
-        [
-            side.mean(axis=(1, 2))
-            for side in (
-                images[:, :EDGE, middle],
-                images[:, -EDGE:, middle],
-                images[:, middle, :EDGE],
-                images[:, middle, -EDGE:],
-            )
-        ]
-    )
+    edges = [turned[:, edge, middle] for turned in (images, images.mT) for edge in (slice(EDGE), slice(-EDGE, None))]
+    sides = np.stack([edge.mean(axis=(1, 2)) for edge in edges])
     dark, light = (sides > centre).all(axis=0).mean(), (sides < centre).all(axis=0).mean()
     if min(dark, light) > MIXED_SHARE:
         return images, f"of both polarities ({dark:.0%} dark ink on light paper): make all ink light on dark paper"

@@ -61,11 +61,8 @@ def from_photos(photos: Iterable[Path]) -> Found:
     for photo in photos:
         try:
             boxes = sheet.read(preprocess.read_grey(photo, sheet.PHOTO_SIDE))
-        except OSError as error:
-            skipped.append(in_one_line(error))
-            continue
-        except ValueError as error:
-            skipped.append(in_one_line(f"{photo}: {error}"))
+        except (OSError, ValueError) as error:
+            skipped.append(in_one_line(error if isinstance(error, OSError) else f"{photo}: {error}"))
             continue
         for box in boxes:
             if box.state != "empty":

@@ -48,13 +48,7 @@ class Personal:
 
 
 def make(
-    base: Recognizer,
-    tuner: FineTuner,
-    mine: Handwriting,
-    folds: int,
-    name: str,
-    folder: Path,
-    done: Callable[[], None],
+    base: Recognizer, tuner: FineTuner, mine: Handwriting, folds: int, name: str, folder: Path, done: Callable[[], None]
 ) -> Personal:
     """Assess what fine-tuning gains, and if it gains anything fine-tune on all own digits and publish the model.
 

@@ -17,20 +17,9 @@ def of_report(summary: Mapping) -> dict[str, Table]:
     columns: list = [("variant", changed)]
     for measure, title in MEASURES.items():
         found = [compared.get((variant, measure)) for variant in changed]
-        columns += [
-            (
-                f"{title} (points)",
-                [
-                    each
-                    and points(each["difference"]["value"], (each["difference"]["low"], each["difference"]["high"]))
-                    for each in found
-                ],
-            ),
-            (
-                f"{title}, p",
-                [number(each["p_value"], ".2g") if each and each["p_value"] is not None else None for each in found],
-            ),
-        ]
+        p_values = [each and each["p_value"] for each in found]
+        columns.append((f"{title} (points)", [each and _difference(each) for each in found]))
+        columns.append((f"{title}, p", [None if p is None else number(p, ".2g") for p in p_values]))
     accuracies = {"validation": "validation", scored_on: "clean", "MNIST-C levels": "mnist_c"}
     tables = [
         variants(summary),
@@ -89,12 +78,12 @@ def differences(summary: Mapping) -> list[list[str]]:
     """A row per variant after the first: differences from it in points, with intervals and p-values."""
     cells = {}
     for each in summary["comparisons"]:
-        value, low, high = (100 * each["difference"][key] for key in ("value", "low", "high"))
+        difference = _difference(each)
         chance = "" if each["p_value"] is None else f", p {each['p_value']:.2g}"
-        cells.setdefault(each["variant"], {})[each["measure"]] = f"{value:+.2f} ({low:+.2f} to {high:+.2f}){chance}"
+        cells.setdefault(each["variant"], {})[each["measure"]] = f"{difference.text} ({difference.note}){chance}"
     return [[name, *(found.get(measure, "") for measure in MEASURES)] for name, found in cells.items()]
 
 
-def with_interval(estimate: Mapping) -> str:
-    """An accuracy in per cent with the bounds of its interval."""
-    return f"{estimate['value']:.2%} ({100 * estimate['low']:.2f} – {100 * estimate['high']:.2f})"
+def _difference(compared: Mapping) -> Cell:
+    difference = compared["difference"]
+    return points(difference["value"], (difference["low"], difference["high"]))

@@ -26,12 +26,12 @@ ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "CUDA_VISIBLE_DEVICES": "-1",
+    "ORT_DISABLE_TELEMETRY": "1",
     # On a machine with many cores, each thread's own arena would count.
     "MALLOC_ARENA_MAX": "2",
-    "OMP_NUM_THREADS": "2",
-    "OPENBLAS_NUM_THREADS": "2",
-    "TF_NUM_INTRAOP_THREADS": "2",
-    "TF_NUM_INTEROP_THREADS": "2",
+    **dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "2"
+    ),
 }
 
 # Two at once would need twice the memory.
@@ -82,11 +82,7 @@ def confine(seconds: int, memory: int, file_bytes: int) -> None:
     except ImportError:
         return
     # Data, not addresses: TensorFlow reserves far more of those than it uses, and more with more cores.
-    limits = {
-        resource.RLIMIT_DATA: memory,
-        resource.RLIMIT_FSIZE: file_bytes,
-        resource.RLIMIT_CORE: 0,
-    }
+    limits = {resource.RLIMIT_DATA: memory, resource.RLIMIT_FSIZE: file_bytes, resource.RLIMIT_CORE: 0}
     for kind, limit in limits.items():
         # The host may have set a lower limit already, which stays.
         with suppress(ValueError, OSError):
@@ -100,4 +96,4 @@ def _environment(folder: Path) -> dict[str, str]:
     """The part of this process's environment that the child needs, and its own settings."""
     inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
     folders = dict.fromkeys(("TMPDIR", "TEMP", "TMP", "HOME", "XDG_CACHE_HOME", "KERAS_HOME"), str(folder))
-    return inherited | ENVIRONMENT | {"ORT_DISABLE_TELEMETRY": "1"} | folders
+    return inherited | ENVIRONMENT | folders

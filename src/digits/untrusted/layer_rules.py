@@ -211,18 +211,16 @@ def _slide(config: dict, shape: Shape, key: str) -> tuple[Shape, int, int]:
     return tuple(extents), channels, math.prod(_pair(config, key))
 
 
+CONVOLUTION = "kernel_size strides padding dilation_rate use_bias activation"
 RECURRENT = "units activation use_bias return_sequences go_backwards"
 # Each layer with its rule and the keys of its config that matter for inference.
 LAYERS: dict[str, tuple[Callable[[dict, Shape], Result], str]] = {
     "InputLayer": (_input, "batch_shape"),
     "Dense": (_dense, "units use_bias activation"),
-    "Conv2D": (_convolution, "filters kernel_size strides padding dilation_rate use_bias activation"),
-    "DepthwiseConv2D": (_depthwise, "depth_multiplier kernel_size strides padding dilation_rate use_bias activation"),
-    "SeparableConv2D": (
-        _separable,
-        "depth_multiplier filters kernel_size strides padding dilation_rate use_bias activation",
-    ),
-    "Conv2DTranspose": (_transposed, "filters kernel_size strides padding dilation_rate use_bias activation"),
+    "Conv2D": (_convolution, f"filters {CONVOLUTION}"),
+    "DepthwiseConv2D": (_depthwise, f"depth_multiplier {CONVOLUTION}"),
+    "SeparableConv2D": (_separable, f"depth_multiplier filters {CONVOLUTION}"),
+    "Conv2DTranspose": (_transposed, f"filters {CONVOLUTION}"),
     "MaxPooling2D": (_pooling, "pool_size strides padding"),
     "AveragePooling2D": (_pooling, "pool_size strides padding"),
     "GlobalMaxPooling2D": (_global_pooling, "keepdims"),
@@ -245,7 +243,7 @@ LAYERS: dict[str, tuple[Callable[[dict, Shape], Result], str]] = {
     "UpSampling2D": (_enlargement, "size interpolation"),
     "Rescaling": (_unchanged, "scale offset"),
     "Normalization": (_standardisation, "axis mean variance invert"),
-    "Conv1D": (sequences.convolution, "filters kernel_size strides padding dilation_rate use_bias activation"),
+    "Conv1D": (sequences.convolution, f"filters {CONVOLUTION}"),
     "MaxPooling1D": (sequences.pooling, "pool_size strides padding"),
     "AveragePooling1D": (sequences.pooling, "pool_size strides padding"),
     "GlobalMaxPooling1D": (sequences.global_pooling, "keepdims"),
@@ -267,18 +265,11 @@ IDENTITIES = (
     | {"RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear"}
     | {"RandomTranslation", "RandomZoom"}
 )
+MULTI_HEAD = "num_heads key_dim value_dim use_bias output_shape attention_axes"
 MERGING: dict[str, tuple[Callable[[dict, Sequence[Shape]], Result], str]] = {
-    "Add": (_elementwise, ""),
-    "Subtract": (_elementwise, ""),
-    "Multiply": (_elementwise, ""),
-    "Average": (_elementwise, ""),
-    "Maximum": (_elementwise, ""),
-    "Minimum": (_elementwise, ""),
+    **dict.fromkeys(("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"), (_elementwise, "")),
     "Concatenate": (_concatenation, "axis"),
     "Attention": (sequences.attention, "use_scale score_mode"),
     "AdditiveAttention": (sequences.attention, "use_scale"),
-    "MultiHeadAttention": (
-        sequences.multi_head_attention,
-        "num_heads key_dim value_dim use_bias output_shape attention_axes",
-    ),
+    "MultiHeadAttention": (sequences.multi_head_attention, MULTI_HEAD),
 }
