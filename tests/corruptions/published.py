@@ -1,8 +1,9 @@
 """MNIST-C's fifteen corruptions as its generator executes them, one plain function each.
 
 The definitions are those of Mu and Gilmer's corruptions.py with its defaults. On 2,000 digits, these functions gave
-what scikit-image 0.15, SciPy 1.2 and ImageMagick 6.9.11 give, by the statistics of `test_mnist_c`. Each function takes an image, float (28, 28) with ink 1 on paper 0, and a generator of random numbers,
-and returns an image in [0, 1]. Those whose results differ by a sign alone return all of them, float (outcomes, 28, 28).
+what scikit-image 0.15, SciPy 1.2 and ImageMagick 6.9.11 give, by the statistics of `test_mnist_c`. Each function takes
+an image, float (28, 28) with ink 1 on paper 0, and a generator of random numbers, and returns an image from 0 to 1.
+Those whose results differ by a sign alone return all of them, float (outcomes, 28, 28).
 """
 
 from itertools import pairwise
