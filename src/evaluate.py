@@ -28,27 +28,23 @@ def without_effect(options: Options) -> dict[str, list[str]]:
 
 
 def main(options: Options) -> None:
-    with files.locked(options.output_dir, "--output-dir") as folder:
-        evaluate(options, folder)
-
-
-def evaluate(options: Options, folder: Path) -> None:
     from tqdm import tqdm
 
     from digits import data, evaluation
     from digits.checkpoints import recognizer
     from digits.evaluation import report
 
-    recognisers = [recognizer.load(model, options.models_dir) for model in options.models]
-    recognizer.check_names([recogniser.name for recogniser in recognisers])
-    digits, source, how_read = data.load_labelled_or_test(options.images, options.data_dir)
-    for line in how_read:
-        print(line)
-    evaluations = [evaluation.evaluate(recogniser, digits) for recogniser in tqdm(recognisers, unit="model")]
-    hashes = {each.name: each.sha256 for each in recognisers}
-    page = report.write_evaluation(evaluations, source, folder, hashes)
-    print(report.evaluation_summary(evaluations, source))
-    print(f"report: {page}")
+    with files.locked(options.output_dir, "--output-dir") as folder:
+        recognisers = [recognizer.load(model, options.models_dir) for model in options.models]
+        recognizer.check_names([recogniser.name for recogniser in recognisers])
+        digits, source, how_read = data.load_labelled_or_test(options.images, options.data_dir)
+        for line in how_read:
+            print(line)
+        evaluations = [evaluation.evaluate(recogniser, digits) for recogniser in tqdm(recognisers, unit="model")]
+        hashes = {each.name: each.sha256 for each in recognisers}
+        page = report.write_evaluation(evaluations, source, folder, hashes)
+        print(report.evaluation_summary(evaluations, source))
+        print(f"report: {page}")
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ from digits.errors import check_ranges
 
 if TYPE_CHECKING:
     from digits.studies.declaration import Study
-    from digits.studies.results import Results
-    from digits.studies.runner import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +57,7 @@ def main(options: Options) -> None:
 
 def carry_out(study: "Study", options: Options, folder: Path) -> None:
     from digits import data
+    from digits.checkpoints import publishing
     from digits.studies import release, report, runner, tables
     from digits.studies.results import Results
 
@@ -81,21 +80,13 @@ def carry_out(study: "Study", options: Options, folder: Path) -> None:
             report.write_tables(results, summary, kept)
     if options.ship:
         backend.load_keras()
-        for variant in results.variants:
+        variants = {variant.name: variant for variant in results.variants}
+        for variant in variants.values():
             print(f"shipped: {release.ship(variant, workspace, options.models_dir)}")
-        if study.ensembles:
-            ship_ensembles(study, results, workspace, options.models_dir)
+        for name, of in study.ensembles.items():
+            print(publishing.summary(release.publish_ensemble(name, variants[of], workspace, options.models_dir)))
     print(tables.text(summary))
     print(f"report: {page}")
-
-
-def ship_ensembles(study: "Study", results: "Results", workspace: "Workspace", models_dir: Path) -> None:
-    from digits.checkpoints import publishing
-    from digits.studies import release
-
-    variants = {variant.name: variant for variant in results.variants}
-    for name, of in study.ensembles.items():
-        print(publishing.summary(release.publish_ensemble(name, variants[of], workspace, models_dir)))
 
 
 if __name__ == "__main__":

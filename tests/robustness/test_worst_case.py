@@ -168,14 +168,12 @@ def test_pairs_are_two_corruptions_in_turn_at_severity_1(fifty):
         return names
 
     pairs = worst_case.evaluate_pairs([fours, ones], fifty, indices, kinds, 5, progress)
-    assert pairs.names == list(combinations(kinds, 2))
-    assert seen == [pairs.names]
-    assert pairs.correct.shape == (6, 2, 50)
-    assert pairs.correct.dtype == bool
-    for model, answer in enumerate((4, 1)):
-        np.testing.assert_array_equal(pairs.correct[:, model], np.tile(fifty.labels == answer, (6, 1)))
+    assert list(pairs) == list(combinations(kinds, 2))
+    assert seen == [list(pairs)]
+    for correct in pairs.values():
+        np.testing.assert_array_equal(correct, np.stack([fifty.labels == 4, fifty.labels == 1]))
 
-    for (first, second), shown, also in zip(pairs.names, fours.shown, ones.shown, strict=True):
+    for (first, second), shown, also in zip(pairs, fours.shown, ones.shown, strict=True):
         expected = damaged(damaged(fifty.images, first, 1, 5, indices), second, 1, 5, indices)
         np.testing.assert_array_equal(shown, expected)
         np.testing.assert_array_equal(also, expected)

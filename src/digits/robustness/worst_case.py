@@ -1,7 +1,7 @@
 """Worst cases: rotations and translations, pairs of corruptions, and the lowest severity that changes an answer."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from itertools import combinations, product
 
 import numpy as np
@@ -30,19 +30,6 @@ def correct_at_every_position(recogniser: Classifier, digits: Digits) -> np.ndar
     return np.isin(np.arange(len(digits)), remaining)
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Models' results under pairs of corruptions.
-
-    Attributes:
-        names: the pairs, in the order in which the two are applied.
-        correct: bool (pairs, models, N), which answers are correct.
-    """
-
-    names: list[tuple[str, str]]
-    correct: np.ndarray
-
-
 def evaluate_pairs(
     recognisers: Sequence[Classifier],
     digits: Digits,
@@ -50,22 +37,24 @@ def evaluate_pairs(
     corruptions: Iterable[str],
     seed: int,
     progress: Callable[[Iterable], Iterable],
-) -> Pairs:
+) -> dict[tuple[str, str], np.ndarray]:
     """Classify digits under every two corruptions, one after the other, each at severity 1.
 
     Args:
         indices: int (N,), the digits' indices in their data set.
         corruptions: names.
         progress: wraps the list of pairs, for example `tqdm`.
+
+    Returns:
+        By pair, in the order in which the two are applied, which answers are correct, bool (models, N).
     """
-    names = list(combinations(corruptions, 2))
-    correct = np.empty((len(names), len(recognisers), len(digits)), bool)
-    for pair, (first, second) in enumerate(progress(names)):
+    correct = {}
+    for first, second in progress(list(combinations(corruptions, 2))):
         once = corrupt(digits.images, first, PAIR_SEVERITY, seed, indices)
         twice = corrupt(once, second, PAIR_SEVERITY, seed, indices)
-        for model, recogniser in enumerate(recognisers):
-            correct[pair, model] = recogniser.predict_proba(twice).argmax(axis=1) == digits.labels
-    return Pairs(names, correct)
+        answers = np.stack([recogniser.predict_proba(twice).argmax(axis=1) for recogniser in recognisers])
+        correct[first, second] = answers == digits.labels
+    return correct
 
 
 def all_corruptions(image: np.ndarray, seed: int) -> np.ndarray:
@@ -119,21 +108,22 @@ def measure(
             "count": len(GRID),
             "models": {name: asdict(intervals.wilson_estimate(correct)) for name, correct in moved.items()},
         },
-        "pairs": _summary_of_pairs(names, pairs) if pairs.names else {},
+        "pairs": _summary_of_pairs(names, pairs) if pairs else {},
         "by_pair": [
-            {"first": first, "then": then, **dict(zip(names, row, strict=True))}
-            for (first, then), row in zip(pairs.names, pairs.correct.mean(axis=2).tolist(), strict=True)
+            {"first": first, "then": then, **dict(zip(names, correct.mean(axis=1).tolist(), strict=True))}
+            for (first, then), correct in pairs.items()
         ],
     }
 
 
-def _summary_of_pairs(names: Sequence[str], pairs: Pairs) -> dict:
-    accuracy, every_pair = pairs.correct.mean(axis=2), pairs.correct.min(axis=0)
+def _summary_of_pairs(names: Sequence[str], pairs: Mapping[tuple[str, str], np.ndarray]) -> dict:
+    applied, correct = list(pairs), np.stack(list(pairs.values()))
+    accuracy, every_pair = correct.mean(axis=2), correct.min(axis=0)
     return {
         "severity": PAIR_SEVERITY,
         "mean": dict(zip(names, accuracy.mean(axis=0).tolist(), strict=True)),
         "worst": {
-            name: {"pair": pairs.names[pair], "accuracy": float(accuracy[pair, model])}
+            name: {"pair": applied[pair], "accuracy": float(accuracy[pair, model])}
             for model, (name, pair) in enumerate(zip(names, accuracy.argmin(axis=0), strict=True))
         },
         "under_every_pair": {

@@ -37,7 +37,7 @@ def robustness(models: list[Model]) -> None:
     ]
     if rows:
         x = alt.X("severity:Q", title="severity", axis=alt.Axis(values=list(range(6)), format="d"))
-        base = alt.Chart(alt.Data(values=rows)).encode(x=x, color=_colour(models))
+        base = _chart(rows, models).encode(x=x)
         band = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", scale=alt.Scale(domain=[0, 1])), y2=alt.Y2("high:Q"))
         line = base.mark_line(point=True).encode(
             y=alt.Y("accuracy:Q", title="accuracy", axis=alt.Axis(format=".0%")),
@@ -102,19 +102,14 @@ def calibration(models: list[Model]) -> None:
     ideal = alt.Chart(alt.Data(values=[{"x": 0.0, "y": 0.0}, {"x": 1.0, "y": 1.0}]))
     ideal = ideal.mark_line(strokeDash=[4, 4], color="grey").encode(x="x:Q", y="y:Q")
     scale = alt.Scale(domain=[0, 1])
+    shares = [alt.Tooltip("confidence:Q", format=".1%"), alt.Tooltip("accuracy:Q", format=".1%")]
     lines = (
-        alt.Chart(alt.Data(values=rows))
+        _chart(rows, models)
         .mark_line(point=True)
         .encode(
             x=alt.X("confidence:Q", title="confidence", scale=scale, axis=alt.Axis(format=".0%")),
             y=alt.Y("accuracy:Q", title="accuracy", scale=scale, axis=alt.Axis(format=".0%")),
-            color=_colour(models),
-            tooltip=[
-                "model:N",
-                alt.Tooltip("confidence:Q", format=".1%"),
-                alt.Tooltip("accuracy:Q", format=".1%"),
-                "answers:Q",
-            ],
+            tooltip=["model:N", *shares, "answers:Q"],
         )
     )
     picture, words = st.columns(HALVES, gap="medium")
@@ -142,16 +137,10 @@ def training(models: list[Model]) -> None:
     if not rows:
         st.caption("None of these models was trained in epochs.")
         return
-    chart = (
-        alt.Chart(alt.Data(values=rows))
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("epoch:Q", axis=alt.Axis(format="d")),
-            y=alt.Y("error:Q", title="error rate", scale=alt.Scale(type="log"), axis=alt.Axis(format=".1%")),
-            color=_colour(models),
-            tooltip=["model:N", "epoch:Q", alt.Tooltip("error:Q", format=".2%")],
-        )
-    )
+    error = alt.Y("error:Q", title="error rate", scale=alt.Scale(type="log"), axis=alt.Axis(format=".1%"))
+    tooltip = ["model:N", "epoch:Q", alt.Tooltip("error:Q", format=".2%")]
+    epoch = alt.X("epoch:Q", axis=alt.Axis(format="d"))
+    chart = _chart(rows, models).mark_line(point=True).encode(x=epoch, y=error, tooltip=tooltip)
     picture, words = st.columns(HALVES, gap="medium")
     with picture:
         _show_chart(chart, "Validation error by epoch")
@@ -232,10 +221,12 @@ def _confusion_chart(confusion: np.ndarray) -> alt.LayerChart | alt.FacetChart:
     return (tiles.add_params(cell) + numbers).properties(height=340)
 
 
-def _colour(models: list[Model]) -> alt.Color:
+def _chart(rows: list[dict], models: list[Model]) -> alt.Chart:
+    """A chart of rows, coloured by model."""
     names = [model.name for model in models]
-    scale = alt.Scale(domain=names, range=COLOURS[: len(names)])
-    return alt.Color("model:N", scale=scale, legend=alt.Legend(orient="bottom", title=None, columns=2, symbolOpacity=1))
+    legend = alt.Legend(orient="bottom", title=None, columns=2, symbolOpacity=1)
+    colour = alt.Color("model:N", scale=alt.Scale(domain=names, range=COLOURS[: len(names)]), legend=legend)
+    return alt.Chart(alt.Data(values=rows)).encode(color=colour)
 
 
 def _show_chart(chart: alt.Chart | alt.LayerChart | alt.FacetChart, words: str) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -38,10 +39,7 @@ class Sweep:
 def known(model: Model) -> Sweep | None:
     """The committed sweep of a model, or an earlier quick one; None if there is none of this version of its file."""
     for folder in (COMMITTED, _folder(model)):
-        try:
-            summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
+        summary = _summary(folder)
         if summary.get("models", {}).get(model.name) == _sha256(model):
             table = folder / "results.csv"
             return Sweep(summary["images"], _read(table, table.stat().st_mtime_ns, model.name))
@@ -50,17 +48,21 @@ def known(model: Model) -> Sweep | None:
 
 def accuracy_when_damaged(card: dict) -> float | None:
     """The mean accuracy over corruptions in the committed sweep, if that had the file which the card describes."""
-    path = COMMITTED / "summary.json"
-    try:
-        summary = _read_summary(path, path.stat().st_mtime_ns)
-    except (OSError, ValueError):
-        return None
+    summary = _summary(COMMITTED)
     if summary.get("models", {}).get(card["name"]) != card["checkpoint"]["sha256"]:
         return None
     return next(each["all"]["value"] for each in summary["headline"] if each["model"] == card["name"])
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
+def _summary(folder: Path) -> dict:
+    """The summary of the sweep in a folder; empty if there is none that can be read."""
+    path = folder / "summary.json"
+    with suppress(OSError, ValueError):
+        return _read_summary(path, path.stat().st_mtime_ns)
+    return {}
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _read_summary(path: Path, changed: int) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
