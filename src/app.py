@@ -8,9 +8,8 @@ from streamlit import runtime
 
 from digits import paths
 from digits.recognition.verdict import Verdict
-from panels import cache, canvas, compare, draw, inside, number, page, sidebar, stress, verdict, why
+from panels import cache, compare, draw, inside, number, page, sidebar, stress, verdict, why
 from panels.cache import Model
-from panels.canvas import Pen
 from panels.draw import Drawing
 from panels.handwriting import panel as handwriting_panel
 from panels.models import panel as models_panel
@@ -22,18 +21,21 @@ def main() -> None:
     """Lay out the page: model and pen in the sidebar, drawing and verdict at the top, one panel below."""
     st.set_page_config("Digit workbench", page_icon=page.ICON, layout="wide")
     page.apply_style()
-    with st.sidebar:
-        picker = st.container()
-        pen = sidebar.choose_pen()
-        is_explained = sidebar.explanations_wanted()
-        with page.guarded("Your own model"):
-            sidebar.load_own_model()
-        sidebar.show_help()
-        # Shown above the rest but run after it: a model that was just uploaded can be chosen at once.
-        with picker:
-            model = sidebar.choose_model()
     st.html("<h1 class='title'>Digit workbench <small>draw a digit, and see what a model makes of it</small></h1>")
-    drawing, given = _recognise(pen, model)
+    with st.container(key="recognition"):
+        left, answer, seen = st.columns([0.345, 0.425, 0.23], gap="medium")
+    drawing = None
+    # First of all, so that one can draw while the server opens a model and the browser loads the rest of the page.
+    with left, page.guarded("The canvas"):
+        drawing = draw.show(sidebar.pen())
+    with st.sidebar:
+        model, is_explained = sidebar.show()
+    given = None
+    with answer, page.guarded("The verdict"):
+        drawing, given = _answer(drawing, model)
+    with seen:
+        if drawing:
+            draw.show_input(drawing)
     # Before the panels, which may still be running when the next stroke comes.
     with st.sidebar:
         if drawing and given and model:
@@ -51,47 +53,19 @@ def main() -> None:
     cache.spare_modules()
 
 
-def _recognise(pen: Pen, model: Model | None) -> tuple[Drawing | None, Verdict | None]:
-    with st.container(key="recognition"):
-        left, answer, seen = st.columns([0.345, 0.425, 0.23], gap="medium")
-    drawing = chosen = None
-    with left, page.guarded("The canvas"):
-        drawing = draw.show(pen)
-    with answer, page.guarded("The verdict"):
-        drawing, given = _answer(drawing, model)
-        if drawing and given and model:
-            # A digit that is half drawn is another one soon.
-            if not (drawing.sketch and drawing.sketch.unfinished):
-                sidebar.remember(drawing, given, model)
-            chosen = given[0]
-            if drawing.digits:
-                drawing, chosen = number.choose(drawing, given)
-                verdict.show(chosen, drawing.label)
-    with seen:
-        if drawing:
-            draw.show_input(drawing)
+def _answer(drawing: Drawing | None, model: Model | None) -> tuple[Drawing | None, Verdict | None]:
+    """Show the verdict, and return the digit that the panels are about."""
+    drawing, given = verdict.follow(drawing, model)
+    if not (drawing and given and model):
+        return drawing, None
+    # A digit that is half drawn is another one soon.
+    if not (drawing.sketch and drawing.sketch.unfinished):
+        sidebar.remember(drawing, given, model)
+    chosen = given[0]
+    if drawing.digits:
+        drawing, chosen = number.choose(drawing, given)
+        verdict.show(chosen, drawing.label)
     return drawing, chosen
-
-
-@st.fragment(key=canvas.FOLLOWER)
-def _answer(drawing: Drawing | None, model: Model | None) -> tuple[Drawing | None, list[Verdict]]:
-    """Show the verdict on the drawing, or on the stroke that the pen is just drawing."""
-    given = []
-    with page.guarded("The model"):
-        if (sketch := canvas.newest()) and sketch.unfinished:
-            drawing = draw.of_sketch(sketch)
-        if drawing and model:
-            drawing, given = draw.judge(drawing, model)
-            if drawing.digits:
-                number.show(drawing, given)
-            else:
-                verdict.show(given[0], drawing.label)
-        elif drawing is None:
-            verdict.show_nothing()
-        else:
-            st.warning("No model can answer: choose another one in the sidebar.")
-    canvas.follow()
-    return drawing, given
 
 
 def _show_panel(name: str, drawing: Drawing | None, given: Verdict | None, model: Model | None, is_explained: bool):

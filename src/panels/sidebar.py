@@ -38,7 +38,28 @@ Your drawings stay on the computer that runs the app, and are kept only if you s
 """
 
 
-def choose_model() -> Model | None:
+def pen() -> Pen:
+    """Brush and paper as the visitor chose them; the canvas needs them before the sidebar is shown."""
+    state = st.session_state
+    return Pen(state.setdefault("brush", 18), state.setdefault("canvas_paper", "Auto").lower())
+
+
+def show() -> tuple[Model | None, bool]:
+    """Let the visitor choose model and pen; the model, and whether Grad-CAM and the other heat maps are wanted."""
+    picker = st.container()
+    st.slider("Brush width (pixels)", 4, 40, key="brush")
+    st.radio("Canvas", ["Auto", "Light", "Dark"], horizontal=True, key="canvas_paper")
+    is_explained = st.toggle("Grad-CAM", value=True, key="explain", help="Show where on the digit the evidence is.")
+    with page.guarded("Your own model"):
+        _load_own_model()
+    with st.expander("Help"):
+        st.markdown(HELP)
+    # Shown above the rest but run after it: a model that was just uploaded can be chosen at once.
+    with picker:
+        return _choose_model(), is_explained
+
+
+def _choose_model() -> Model | None:
     """Let the visitor choose the model that answers; None, with the reason, where that one can't be opened."""
     names = cache.model_names()
     own: Model | None = st.session_state.get("own_model")
@@ -75,7 +96,7 @@ def choose_model() -> Model | None:
     return None
 
 
-def load_own_model() -> None:
+def _load_own_model() -> None:
     """Let the visitor bring a model file, which is checked and tried before it answers."""
     if cache.IS_PUBLIC:
         return
@@ -116,24 +137,6 @@ def _admit(file: UploadedFile) -> tuple[Model | None, str]:
     st.session_state.model = own.key
     st.session_state.pop("gone", None)
     return own, ""
-
-
-def choose_pen() -> Pen:
-    """Let the visitor choose brush and paper."""
-    width = st.slider("Brush width (pixels)", 4, 40, 18, key="brush")
-    paper = st.radio("Canvas", ["Auto", "Light", "Dark"], horizontal=True, key="canvas_paper")
-    return Pen(width, paper.lower())
-
-
-def explanations_wanted() -> bool:
-    """Let the visitor switch Grad-CAM and the other heat maps off."""
-    return st.toggle("Grad-CAM", value=True, key="explain", help="Show where on the digit the evidence is.")
-
-
-def show_help() -> None:
-    """Say what the page can do."""
-    with st.expander("Help"):
-        st.markdown(HELP)
 
 
 def remember(drawing: Drawing, given: Sequence[Verdict], model: Model) -> None:

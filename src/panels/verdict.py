@@ -6,7 +6,30 @@ import streamlit as st
 
 from digits.recognition.verdict import Verdict
 from digits.reporting.words import percent
-from panels import page
+from panels import canvas, draw, number, page
+from panels.cache import Model
+from panels.draw import Drawing
+
+
+@st.fragment(key=canvas.FOLLOWER)
+def follow(drawing: Drawing | None, model: Model | None) -> tuple[Drawing | None, list[Verdict]]:
+    """Show the verdicts on the drawing, or on the stroke that the pen is just drawing."""
+    given = []
+    with page.guarded("The model"):
+        if (sketch := canvas.newest()) and sketch.unfinished:
+            drawing = draw.of_sketch(sketch)
+        if drawing and model:
+            drawing, given = draw.judge(drawing, model)
+            if drawing.digits:
+                number.show(drawing, given)
+            else:
+                show(given[0], drawing.label)
+        elif drawing is None:
+            _show_nothing()
+        else:
+            st.warning("No model can answer: choose another one in the sidebar.")
+    canvas.follow()
+    return drawing, given
 
 
 def show(verdict: Verdict, label: int | None) -> None:
@@ -30,8 +53,7 @@ def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def show_nothing() -> None:
-    """Say that there is nothing to recognise yet."""
+def _show_nothing() -> None:
     st.html(
         '<div class="verdict nothing" role="status"><span class="answer">?</span><span><strong>Nothing drawn</strong>'
         "<br>Draw a digit from 0 to 9; the answer follows the pen.</span></div>"
