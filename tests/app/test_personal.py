@@ -13,7 +13,7 @@ import pytest
 from digits import files, paths
 from digits.checkpoints import recognizer
 from digits.handwriting import collection, dataset
-from digits.jobs.queue import Queue
+from digits.jobs.queue import UNDER_WAY, Queue
 from panels import cache
 from panels.handwriting import finetuning
 from tests.app.apptest import FakeQueue, Page, borrow_models, cells, enlarged, paths_in, rows, words
@@ -70,9 +70,9 @@ def models(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def at(folder, queue, models, monkeypatch):
-    finetuning.runs.clear()
+    finetuning.jobs.clear()
     yield Page(monkeypatch).set(model="mnist_logistic", panel="My handwriting")
-    finetuning.runs.clear()
+    finetuning.jobs.clear()
 
 
 def publish(models: Path, own: dict | None = None) -> None:
@@ -147,8 +147,9 @@ def test_every_session_watches_it_and_may_cancel(at, kept, queue, monkeypatch):
     job.cancel = lambda: setattr(job, "state", "cancelled")
     other = Page(monkeypatch).set(model="mnist_logistic", panel="My handwriting")
     assert "Fine-tuning mnist_logistic: 42 s so far; TensorFlow is starting" in str(other.app.get("progress")[0].proto)
-    finetuning.runs()[-1].progress.parent.mkdir(parents=True)
-    finetuning.runs()[-1].progress.write_text('{"share": 0.5, "seconds_left": 38.4}')
+    report = paths.REPORTS / "app" / "finetuning"
+    report.mkdir(parents=True)
+    (report / finetuning.PROGRESS).write_text('{"share": 0.5, "seconds_left": 38.4}')
     told = "Fine-tuning mnist_logistic: 50%, 42 s so far, about 38 s left"
     assert told in str(other.run().app.get("progress")[0].proto)
     assert BUTTON not in buttons(other)
@@ -303,8 +304,8 @@ def test_command_that_fails_is_told_by_its_last_line(at, kept, monkeypatch):
     real = Queue()
     monkeypatch.setattr(cache, "queue", lambda: real)
     at.run().click(BUTTON)
-    (run,) = finetuning.runs()
-    wait_until(lambda: not run.is_under_way, seconds=20)
+    (job,) = finetuning.jobs()
+    wait_until(lambda: job.state not in UNDER_WAY, seconds=20)
     real.close()
     assert at.run().errors == ["Fine-tuning failed: the base is broken"]
 

@@ -37,7 +37,8 @@ def load_splits(source: Path | str = paths.DATA) -> Splits:
         raise FileNotFoundError(f"{error}; for MNIST, `git checkout data/mnist.npz` restores its file") from error
     read = {part: labelled.read_part(found, part) for part in found.parts}
     parts = {part: digits for part, (digits, _) in read.items()}
-    arrays = {name: array for part, digits in parts.items() for name, array in _arrays(part, digits).items()}
+    arrays = {f"x_{part}".rstrip("_"): digits.images for part, digits in parts.items()}
+    arrays |= {f"y_{part}".rstrip("_"): digits.labels for part, digits in parts.items()}
     hashes = {name: idx_sha256(array) for name, array in arrays.items()}
     if hashes == OFFICIAL_SHA256:
         return split_mnist(arrays)
@@ -79,11 +80,6 @@ def load_labelled_or_test(source: Path | None, data_dir: Path) -> tuple[Digits, 
 
 def _holds_other_digits(source: Path) -> bool:
     return source.exists() and not (source / "mnist.npz").is_file()
-
-
-def _arrays(part: str, digits: Digits) -> dict[str, np.ndarray]:
-    suffix = f"_{part}" if part else ""
-    return {f"x{suffix}": digits.images, f"y{suffix}": digits.labels}
 
 
 def _hold_out(digits: Digits, rng: np.random.Generator, source: Path) -> tuple[Digits, Digits]:

@@ -127,7 +127,9 @@ class FineTuner:
         keras.utils.set_random_seed(recipe.random_seed)
         self._model = tunable(base)
         # One compiled model for all fine-tunings, because tracing its graph takes seconds; each starts from this state.
-        _train_only(self._model, _deeper_layers(self._model))
+        deeper = _deeper_layers(self._model)
+        for layer in self._model.layers:
+            layer.trainable = any(layer is each for each in deeper)
         rate: Any = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, recipe.most_steps)
         # The average of the last steps' weights is better on new digits than the weights of any step.
         average = {"ema_momentum": recipe.ema_momentum, "ema_overwrite_frequency": recipe.steps_per_round}
@@ -251,8 +253,3 @@ def _compile(model: keras.Model, optimizer: keras.optimizers.Optimizer, **option
     options["jit_compile"] = False
     model.compile(optimizer, keras.losses.CategoricalCrossentropy(), **options)
     optimizer.build(model.trainable_variables)
-
-
-def _train_only(model: keras.Model, chosen: list[keras.layers.Layer]) -> None:
-    for layer in model.layers:
-        layer.trainable = any(layer is each for each in chosen)

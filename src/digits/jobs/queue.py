@@ -12,6 +12,7 @@ from typing import Literal
 from digits.jobs import subprocesses
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
+UNDER_WAY = ("waiting", "running")
 
 TIME_LIMIT = 30 * 60
 

@@ -68,7 +68,9 @@ def _sheets(picture: np.ndarray) -> Iterator[np.ndarray]:
             area, hull = cv2.contourArea(outline), cv2.convexHull(outline)
             if area >= max(LEAST_AREA * picture.size, LEAST_COMMON * cv2.contourArea(hull)):
                 corners = _corners(hull, picture.shape)
-                if corners is not None and _fills(light, outline, corners) and _is_sheet(picture, corners):
+                if corners is None or not _fills(light, outline, corners):
+                    continue
+                if _stands_out(picture, corners) and _is_written_on(picture, corners):
                     yield corners
 
 
@@ -126,10 +128,6 @@ def _fills(light: np.ndarray, outline: np.ndarray, corners: np.ndarray) -> bool:
         common >= LEAST_COMMON * cv2.countNonZero(cv2.bitwise_or(filled, inside))
         and cv2.countNonZero(cv2.bitwise_and(light, inside)) >= LEAST_PAPER * common
     )
-
-
-def _is_sheet(picture: np.ndarray, corners: np.ndarray) -> bool:
-    return _stands_out(picture, corners) and _is_written_on(picture, corners)
 
 
 def _stands_out(picture: np.ndarray, corners: np.ndarray) -> bool:

@@ -6,18 +6,18 @@ are a file, so an interrupted sweep resumes.
 
 import hashlib
 import json
-import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
-from zipfile import BadZipFile
+from typing import Any
 
 import numpy as np
 
 from digits import files, metrics
 from digits.corruptions import CORRUPTIONS, corrupt
+from digits.data.numpy_files import read_npz, unreadable_as
 from digits.jobs import parallel
 from digits.metrics import intervals
 from digits.robustness.plan import Plan, open_model
@@ -225,10 +225,7 @@ def load(plan: Plan, folder: Path) -> Results:
 
 
 def _read_cell(path: Path) -> Cell:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {field.name: stored[field.name] for field in fields(Cell)}
-    except (BadZipFile, EOFError, KeyError, ValueError, zlib.error) as error:
-        raise ValueError(f"{path} is not a valid cell of a sweep; delete it and run the sweep again") from error
+    with unreadable_as(f"{path} is not a valid cell of a sweep; delete it and run the sweep again"):
+        arrays: dict[str, Any] = read_npz(path, [field.name for field in fields(Cell)])
     plain = {"corruption": str, "severity": int, "images_sha256": str}
     return Cell(**arrays | {name: kind(arrays[name]) for name, kind in plain.items()})

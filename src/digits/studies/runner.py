@@ -4,10 +4,8 @@ import json
 import os
 import shutil
 import tempfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -15,6 +13,7 @@ from digits import corruptions, data, evaluation, metrics, paths
 from digits.checkpoints import cards, recognizer
 from digits.corruptions import CORRUPTIONS
 from digits.data import Digits
+from digits.data.numpy_files import npz_contents, read_npz, unreadable_as
 from digits.files import UNFINISHED, locked, output_folder, replacing, write_text
 from digits.jobs import parallel, subprocesses
 from digits.studies.declaration import Study, StudyRun
@@ -252,14 +251,9 @@ def _read(run: StudyRun, workspace: Workspace) -> FinishedRun:
 
 def _answers(run: StudyRun, workspace: Workspace) -> dict[str, np.ndarray]:
     path = workspace.run_folder(run) / "answers.npz"
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            earliest = {"handwriting_sha256": np.array(""), "corruptions": np.array(1)}
-            answers = earliest | {name: stored[name] for name in stored}
-        shapes = [answers[name].shape for name in ("correct", "ece", "handwriting")]
-    except (BadZipFile, EOFError, KeyError, TypeError, ValueError, zlib.error) as error:
-        raise ValueError(f"{path} is damaged; delete it and run the study again") from error
-    conditions = 1 + len(MNIST_C)
-    if [len(shape) for shape in shapes] != [2, 1, 1] or shapes[0][0] != conditions or shapes[1][0] != conditions:
-        raise ValueError(f"{path} is damaged; delete it and run the study again")
+    with unreadable_as(f"{path} is damaged; delete it and run the study again"):
+        answers = {"handwriting_sha256": np.array("")} | read_npz(path, npz_contents(path))
+        correct, ece, handwriting = (answers[name].shape for name in ("correct", "ece", "handwriting"))
+        if (len(correct), len(handwriting)) != (2, 1) or (correct[0], *ece) != (1 + len(MNIST_C),) * 2:
+            raise ValueError("other shapes than a run's")
     return answers

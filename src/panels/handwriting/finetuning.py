@@ -2,7 +2,6 @@
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
@@ -11,7 +10,7 @@ from digits import paths
 from digits.checkpoints import cards
 from digits.handwriting import dataset
 from digits.handwriting.dataset import Handwriting
-from digits.jobs.queue import Job
+from digits.jobs.queue import UNDER_WAY, Job
 from digits.reporting import thumbnails
 from digits.reporting.words import a_digit
 from panels import cache, page
@@ -21,26 +20,8 @@ from panels.handwriting.gains import NAME
 from panels.page import escape
 
 SHOWN_REMARKS = 8
-
-
-@dataclass(frozen=True)
-class Run:
-    """A fine-tuning that was started.
-
-    Attributes:
-        job: in the queue.
-        progress: the file in which it says how far it is.
-        result: the file that it writes in the end.
-    """
-
-    job: Job
-    progress: Path
-    result: Path
-
-    @property
-    def is_under_way(self) -> bool:
-        """Whether it is waiting or running."""
-        return self.job.state in ("waiting", "running")
+# The files in which a fine-tuning says how far it is, and what came of it.
+PROGRESS, RESULT = "progress.json", "result.json"
 
 
 def show(model: Model | None) -> None:
@@ -50,12 +31,13 @@ def show(model: Model | None) -> None:
         mine, problem = dataset.load(paths.MY_DIGITS), ""
     except (ValueError, OSError) as error:
         mine, problem = None, page.sentence(error)
-    is_under_way = bool(runs()) and runs()[-1].is_under_way
+    job = jobs()[-1] if jobs() else None
+    is_under_way = job is not None and job.state in UNDER_WAY
     with page.guarded("Fine-tuning"):
         if is_under_way:
             _watch()
-        elif runs():
-            _say_how_it_ended(runs()[-1])
+        elif job:
+            _say_how_it_ended(job)
     with page.guarded("Before and after"):
         gains.show(mine)
     with page.guarded("Fine-tuning"):
@@ -64,30 +46,27 @@ def show(model: Model | None) -> None:
 
 
 @st.cache_resource(show_spinner=False)
-def runs() -> list[Run]:
+def jobs() -> list[Job]:
     """The fine-tunings since the server started; all sessions share them, as they share the digits and the model."""
     return []
 
 
-def start(base: Model) -> Run:
+def start(base: Model) -> None:
     """Queue the fine-tuning of a checkpoint on the collection.
 
     Raises:
         ValueError: the queue is full.
         OSError: the files of the last one can't be deleted.
     """
-    folder = _folder()
-    progress, result = folder / "progress.json", folder / "result.json"
-    for earlier in (progress, result):
-        earlier.unlink(missing_ok=True)
+    for earlier in (PROGRESS, RESULT):
+        (_folder() / earlier).unlink(missing_ok=True)
     script = [paths.ROOT / "src" / "finetune_on_custom.py", "--digits-dir", paths.MY_DIGITS]
     job = cache.queue().submit(
         f"Fine-tuning {base.name}",
-        [*script, "--base", base.recogniser.path, "--output-dir", paths.MODELS, "--report-dir", folder],
-        progress=lambda: _read(progress)["share"],
+        [*script, "--base", base.recogniser.path, "--output-dir", paths.MODELS, "--report-dir", _folder()],
+        progress=lambda: _read(PROGRESS)["share"],
     )
-    runs().append(Run(job, progress, result))
-    return runs()[-1]
+    jobs().append(job)
 
 
 def _offer(model: Model | None, mine: Handwriting | None, problem: str) -> None:
@@ -131,7 +110,7 @@ def _offer(model: Model | None, mine: Handwriting | None, problem: str) -> None:
 def _last_time() -> str:
     """How long the last fine-tuning took here."""
     with suppress(OSError, ValueError, TypeError, KeyError):
-        return f" The last one took {cards.duration(_read(_folder() / 'result.json')['seconds'])} on this computer."
+        return f" The last one took {cards.duration(_read(RESULT)['seconds'])} on this computer."
     return ""
 
 
@@ -172,36 +151,35 @@ def _suspect(mine: Handwriting, name: str, reason: str) -> str:
 
 @st.fragment(run_every=1)
 def _watch() -> None:
-    run = runs()[-1]
-    if not run.is_under_way:
+    job = jobs()[-1]
+    if job.state not in UNDER_WAY:
         st.rerun()
-    job = run.job
-    st.progress(job.progress, f"{page.literal(job.title)}: {_how_far(run)}")
+    st.progress(job.progress, f"{page.literal(job.title)}: {_how_far(job)}")
     st.button("Cancel", on_click=job.cancel, key="cancel fine-tuning")
 
 
-def _how_far(run: Run) -> str:
-    job, left = run.job, None
+def _how_far(job: Job) -> str:
+    left = None
     if job.state == "waiting":
         return f"{job.position} ahead of it"
     with suppress(OSError, ValueError, TypeError, KeyError):
-        left = _read(run.progress)["seconds_left"]
+        left = _read(PROGRESS)["seconds_left"]
     if left is None:
         return f"{job.seconds:.0f} s so far; TensorFlow is starting. Once training begins, the remaining time is shown"
     return f"{job.progress:.0%}, {job.seconds:.0f} s so far, about {cards.duration(max(1, left))} left"
 
 
-def _read(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
+def _read(name: str) -> dict:
+    return json.loads((_folder() / name).read_text(encoding="utf-8"))
 
 
-def _say_how_it_ended(run: Run) -> None:
-    if run.job.state == "failed":
-        st.error(page.sentence(f"Fine-tuning failed: {run.job.error}"))
-    elif run.job.state == "cancelled":
+def _say_how_it_ended(job: Job) -> None:
+    if job.state == "failed":
+        st.error(page.sentence(f"Fine-tuning failed: {job.error}"))
+    elif job.state == "cancelled":
         st.info("Fine-tuning was cancelled; no model has changed.")
     else:
-        result = _read(run.result)
+        result = _read(RESULT)
         if result["model"]:
             st.success(f"{NAME} is ready: this is what it gains and what it costs.")
         else:

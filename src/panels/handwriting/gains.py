@@ -33,13 +33,9 @@ def show(mine: Handwriting | None) -> None:
             st.caption("Your collection has changed since; fine-tune again to use all of it.")
         if st.session_state.get("model") != NAME:
             st.caption(f"To use it, choose {NAME} under *Model* in the sidebar, or here:")
-            st.button(f"Use {NAME}", icon=":material/check:", on_click=_choose)
+            st.button(f"Use {NAME}", icon=":material/check:", on_click=st.session_state.update, kwargs={"model": NAME})
     with right:
         st.html(_gains(own))
-
-
-def _choose() -> None:
-    st.session_state.model = NAME
 
 
 def _own_row(own: dict) -> str:

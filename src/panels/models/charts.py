@@ -6,6 +6,7 @@ import streamlit as st
 
 from digits import metrics
 from digits.corruptions import CORRUPTIONS
+from digits.jobs.queue import UNDER_WAY
 from digits.reporting import thumbnails
 from digits.reporting.words import percent
 from panels import cache, page
@@ -61,7 +62,7 @@ def robustness(models: list[Model]) -> None:
 def _offer_sweep(model: Model, again: bool) -> None:
     jobs = st.session_state.setdefault("sweeps", {})
     job = jobs.get(model.key)
-    if job and job.state in ("waiting", "running"):
+    if job and job.state in UNDER_WAY:
         _watch(model.key)
         return
     if job and job.state == "failed":
@@ -78,7 +79,7 @@ def _offer_sweep(model: Model, again: bool) -> None:
 @st.fragment(run_every=1)
 def _watch(key: str) -> None:
     job = st.session_state.sweeps[key]
-    if job.state not in ("waiting", "running"):
+    if job.state not in UNDER_WAY:
         st.rerun()
     text = f"{page.literal(job.title)}: " + (
         f"{job.position} ahead of it" if job.state == "waiting" else f"{job.progress:.0%}"
