@@ -15,8 +15,8 @@ DESCRIPTION = "Residual CNN: all augmentation families, hard-example mining, ave
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(training.Recipe):
-    architecture: Literal["residual_cnn", "separable_cnn"] = "residual_cnn"
-    """Network with plain or with depthwise-separable convolutions."""
+    architecture: Literal["residual_cnn", "depthwise_cnn", "separable_cnn"] = "residual_cnn"
+    """Network with plain convolutions, with depthwise blocks, or with depthwise-separable convolutions."""
     pooling: Literal["average", "max", "flatten"] = "average"
     """How the last feature maps become features: their means, their maxima, or all values."""
     cycles: int = 1

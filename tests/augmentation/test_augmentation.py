@@ -215,3 +215,13 @@ def test_strokes_grow_or_shrink_but_never_vanish(some_digits, rng):
     assert ratio.min() >= 0.4
     assert np.mean(ratio > 1.1) > 0.3
     assert np.mean(ratio < 0.95) > 0.2
+
+
+def test_ripples_move_pixels_by_at_most_the_stated_amount_and_not_as_their_neighbours(rng):
+    ramp = np.tile((9 * np.arange(28, dtype=np.uint8))[None, :], (300, 28, 1))
+    moved = (shape.ripple(ramp, rng, 2).astype(float) - ramp)[:, 4:-4, 4:-4] / 9
+    # Cubic interpolation between the knots overshoots a little.
+    assert 1.5 < np.abs(moved).max() < 2.6
+    apart = np.corrcoef(moved[:, :, :-4].ravel(), moved[:, :, 4:].ravel())[0, 1]
+    assert abs(apart) < 0.1
+    np.testing.assert_array_equal(shape.ripple(ramp, rng, 0), ramp)

@@ -29,6 +29,7 @@ class Augmentation:
         damaged: fraction of the digits that the families below may act on; only the shape of the others changes.
         share: fraction of the damaged digits that each of the families below acts on.
         stroke: 1 to make strokes thicker or thinner.
+        ripple: largest displacement of single pixels, pixels.
         hollow: 1 to reduce strokes to their outlines.
         lines: 1 to draw stray lines.
         erasing: 1 to cover or invert rectangles.
@@ -49,6 +50,7 @@ class Augmentation:
     damaged: float = 1
     share: float = 0.2
     stroke: float = 0
+    ripple: float = 0
     hollow: float = 0
     lines: float = 0
     erasing: float = 0
@@ -85,6 +87,7 @@ class Augmentation:
         damaged = rng.random(len(images)) < self.damaged
         for strength, family in (
             (self.stroke, lambda part: shape.change_stroke(part, rng)),
+            (self.ripple, lambda part: shape.ripple(part, rng, self.ripple)),
             (self.hollow, lambda part: shape.hollow(part, rng)),
             (self.lines, lambda part: marks.draw_lines(part, rng)),
             (self.erasing, lambda part: marks.erase(part, rng)),
@@ -131,9 +134,10 @@ STRONG = Augmentation(
     shear=0.3,
     shift=3,
     elastic=1.3,
-    damaged=0.3,
+    damaged=0.35,
     share=0.25,
     stroke=1,
+    ripple=2,
     hollow=1,
     lines=1,
     erasing=1,

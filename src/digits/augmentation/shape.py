@@ -10,6 +10,8 @@ from digits.images import SIDE
 CENTRE = (SIDE - 1) / 2
 # Knots per side of the grid of elastic displacements.
 ELASTIC_KNOTS = 5
+# The same of the fine displacements: a knot every two pixels.
+RIPPLE_KNOTS = 14
 # OpenCV draws lines between points in units of 2**-4 pixels.
 SUBPIXEL_BITS = 4
 
@@ -60,6 +62,21 @@ def warp(
 def _spread(rng: np.random.Generator, largest: float, size: int | tuple[int, ...]) -> np.ndarray:
     drawn = rng.uniform(-1, 1, size)
     return largest * drawn * np.abs(drawn)
+
+
+def ripple(images: np.ndarray, rng: np.random.Generator, largest: float) -> np.ndarray:
+    """Displace each pixel of each image, uint8 (N, 28, 28), by up to `largest` pixels, neighbours differently.
+
+    It fringes strokes, as rough paper, a running pen or frosted glass do, where the elastic family bends them.
+    """
+    count = len(images)
+    amplitude = largest * rng.random((count, 1, 1)).astype(np.float32)
+    rippled = np.empty_like(images)
+    bends = amplitude * rng.uniform(-1, 1, (count, 2, RIPPLE_KNOTS**2)).astype(np.float32)
+    maps = (bends @ bumps(RIPPLE_KNOTS)).reshape(count, 2, SIDE, SIDE) + np.indices((SIDE, SIDE), np.float32)[::-1]
+    for source, (columns, rows), target in zip(images, maps, rippled, strict=True):
+        cv2.remap(source, columns, rows, cv2.INTER_LINEAR, dst=target, borderMode=cv2.BORDER_REPLICATE)
+    return rippled
 
 
 @cache

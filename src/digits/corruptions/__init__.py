@@ -112,7 +112,7 @@ _ALL = (
     Corruption(name="gaussian_blur", kind="blur", function=blur.gaussian_blur, levels=(0.5, 1, 1.5, 2, 3),
                unit="σ, px", seen_with=("blur",)),
     Corruption(name="glass_blur", kind="blur", function=blur.glass_blur, levels=(1, 2, 3, 4, 5),
-               unit="passes", mnist_c=2, related_to=("blur",)),
+               unit="passes", mnist_c=2, related_to=("blur", "ripple")),
     Corruption(name="motion_blur", kind="blur", function=blur.motion_blur, levels=(1, 2, 3, 4, 5),
                unit="σ, px", mnist_c=3, related_to=("blur",)),
     Corruption(name="downsampling", kind="blur", function=blur.downsampling, levels=(20, 14, 10, 8, 6),

@@ -19,6 +19,7 @@ Family = Literal[
     "shift",
     "elastic",
     "stroke",
+    "ripple",
     "hollow",
     "lines",
     "erasing",
