@@ -8,7 +8,7 @@ passes over each feature map; and its statistics would be those of a mixture of 
 single digit resembles. He initialisation, warm-up and residual connections take its place.
 """
 
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from keras import KerasTensor, Model, initializers, layers
 
@@ -130,7 +130,7 @@ def _convolution(
 def _depthwise(hidden: KerasTensor, side: int, label: str) -> KerasTensor:
     # Keras takes a depthwise kernel's fan-in over all maps, though each output sees one: its own start is ten times
     # too small.
-    start = initializers.TruncatedNormal(stddev=1 / side)
+    start: Any = initializers.TruncatedNormal(stddev=1 / side)
     convolve = layers.DepthwiseConv2D(
         side, padding="same", use_bias=False, depthwise_initializer=start, name=f"depthwise_{label}"
     )
@@ -144,7 +144,7 @@ def _separable(hidden: KerasTensor, filters: int, label: str) -> KerasTensor:
 
 
 def _pointwise(hidden: KerasTensor, filters: int, label: str, variance: float = 2) -> KerasTensor:
-    start = initializers.VarianceScaling(variance)
+    start: Any = initializers.VarianceScaling(variance)
     return layers.Conv2D(filters, 1, kernel_initializer=start, name=f"pointwise_{label}")(hidden)
 
 
