@@ -297,3 +297,8 @@ def test_random_orders_may_never_get_there(rng):
     found = counterfactual.compare_with_random_order(model, images, 1, rng, orders=3)
     assert (found["found"], found["least"], found["most"]) == (2, 2, 2)
     assert (found["random_orders"], found["random_reached"], found["random_least"]) == (6, 0, None)
+
+
+def test_without_fours_nothing_is_said_of_them(logistic, rng):
+    nothing = counterfactual.compare_with_random_order(logistic, np.zeros((0, 28, 28), np.uint8), 9, rng)
+    assert counterfactual.comparison_text(nothing) == ""

@@ -18,6 +18,7 @@ from digits.evaluation import report as evaluation_report
 from digits.reporting import figures, html
 from digits.robustness import analysis
 from digits.robustness import report as robustness_report
+from digits.robustness import tables as robustness_tables
 from digits.studies import report as study
 from digits.studies import tables
 from tests.robustness.sweeps import sweep_of
@@ -112,6 +113,22 @@ def test_printable_text_is_one_line_that_can_be_written(name):
     assert shown.encode()
     assert errors.printable("no such byte: \udcff") == r"no such byte: \udcff"
     assert errors.printable("نمی\u200cخواهم 数字 é") == "نمی\u200cخواهم 数字 é"
+
+
+def test_a_sweep_says_how_many_corruptions_are_new_to_all_models_and_orders_its_limits(tmp_path, monkeypatch):
+    monkeypatch.setattr(robustness_report, "_figures", lambda *_: {})
+    monkeypatch.setattr(robustness_report, "write_figures", no_figures)
+    counts = {0: 100, 1: 97, 3: 93, 5: 60}
+    for kinds, words in ((["scale"], "1 corruption is unseen"), (["scale", "shot_noise"], "2 corruptions are unseen")):
+        cells = [("clean", 0), *((kind, severity) for kind in kinds for severity in (1, 3, 5))]
+        correct = {cell: np.arange(100)[None] < counts[cell[1]] for cell in cells}
+        robustness = analysis.Robustness(sweep_of(["one"], kinds, [1, 3, 5], correct), {"one": {"recipe": {}}}, "one")
+        summary = robustness_report.summarise(robustness, {}, {})
+        assert words in Page(robustness_report.write(robustness, summary, {}, [], tmp_path).read_text("utf-8")).words
+        for row in robustness_tables.of_report(summary)["thresholds"].rows:
+            low, high = row[2].interval
+            # The size of a digit and the number of photons fall with the severity.
+            assert low < row[2].value < high
 
 
 def written(folder, seeds="none", hashes=None, **content):

@@ -39,8 +39,8 @@ def test_csv_holds_the_numbers_in_full_precision():
     names = [ODD, "accuracy", "accuracy low", "accuracy high", "difference", "difference low", "difference high"]
     assert list(read) == [*names, "images", f"{ODD}.1"]
     np.testing.assert_array_equal(read[["accuracy", "accuracy low", "accuracy high"]], SHARES)
-    np.testing.assert_array_equal(read["difference"], [1 / 3, np.nan, -1e-9])
-    np.testing.assert_array_equal(read["difference low"], [-1 / 7, np.nan, -1])
+    np.testing.assert_array_equal(read["difference"], [100 * (1 / 3), np.nan, 100 * -1e-9])
+    np.testing.assert_array_equal(read["difference low"], [100 * (-1 / 7), np.nan, -100])
     assert list(read["images"]) == [10, 0, 1000]
     assert list(read[ODD]) == ["a", 'quote "and", comma', ODD]
 
@@ -56,7 +56,7 @@ def test_page_has_caption_scopes_and_no_empty_column(tmp_path):
         (ODD, "1000", "y"),
     ]
     assert [float(row[1].split(" %")[0]) for row in rows] == list((100 * SHARES[:, 0]).round(2))
-    assert [row[2] for row in rows] == ["+33.33-14.29 to +50.00", "–", "-0.00-100.00 to +0.00"]
+    assert [row[2] for row in rows] == ["+33.33-14.29 to +50.00", "–", "+0.00-100.00 to +0.00"]
     assert page.count('<th scope="col">') == 5
     assert page.count("<th scope=row") == 3
     assert re.search(r"<caption><div>What 50 % of .*? says\.", page)

@@ -124,7 +124,9 @@ def compare_with_random_order(
 
 
 def comparison_text(turned: Mapping) -> str:
-    """What `compare_with_random_order` found for fours that are to become nines, in words."""
+    """What `compare_with_random_order` found for fours that are to become nines, in words; nothing without fours."""
+    if not turned["images"]:
+        return ""
     if turned["random_reached"]:
         chance = (
             f"{turned['random_reached']} of {turned['random_orders']} tries succeeded, none with fewer than "

@@ -49,6 +49,8 @@ class Cell:
 
 def number(value: float, form: str = ".2f", unit: str = "", times: float = 1, interval: Sequence[float] = ()) -> Cell:
     """A number, shown `times` as large in a format such as ".2f", with a unit and, below, its interval."""
+    # Nothing is shown as minus zero.
+    form = form.replace(".", "z.")
     # A dash beside a minus would be hard to read.
     note = (" to " if min(interval, default=0) < 0 or "+" in form else " – ").join(
         f"{times * bound:{form}}" for bound in interval
@@ -62,8 +64,8 @@ def percent(value: float, places: int = 2, interval: Sequence[float] = ()) -> Ce
 
 
 def points(difference: float, interval: Sequence[float]) -> Cell:
-    """A difference of two shares in percentage points."""
-    return number(difference, "+.2f", "", 100, interval)
+    """A difference of two shares, shown and kept in percentage points."""
+    return number(100 * difference, "+.2f", interval=[100 * bound for bound in interval])
 
 
 def percent_estimate(estimate: Mapping[str, float] | None, places: int = 2) -> Cell | None:

@@ -65,9 +65,15 @@ def _thresholds(summary: dict) -> Table:
         amounts = [row["models"][name]["amount"] for row in rows]
         texts = [amount_text(row["models"][name], row["last"]) for row in rows]
         cells = zip(texts, amounts, strict=True)
-        columns.append((name, [Cell(text, value, limits, note) for (text, note), (value, *limits) in cells]))
-    caption = f"Amounts at which accuracy falls below {ACCEPTABLE_ACCURACY:.0%}, with 95 % intervals."
+        columns.append((name, [Cell(text, value, _sorted(limits), note) for (text, note), (value, *limits) in cells]))
+    caption = f"Amounts at which accuracy falls below {100 * ACCEPTABLE_ACCURACY:.0f} %, with 95 % intervals."
     return Table("thresholds", caption, columns if len(columns) > 2 else [])
+
+
+def _sorted(limits: Sequence[float | None]) -> Sequence[float | None]:
+    """The limits of an amount, of which some fall as the severity grows."""
+    known = [limit for limit in limits if limit is not None]
+    return sorted(known) if len(known) == len(limits) else limits
 
 
 def _pairwise_comparisons(pairs: Sequence[Mapping]) -> Table:
