@@ -102,7 +102,7 @@ def test_tapped_pixels_are_flipped_where_they_were_tapped(page):
     visitor.expect_answer(page, 1)
     visitor.open_panel(page, "Stress")
     visitor.wait_until_idle(page)
-    page.get_by_text("Fool it: how few").click()
+    page.get_by_text(visitor.GAME).click()
     digit = page.get_by_alt_text("the digit with")
     for side in (5, 275):
         digit.click(position={"x": side, "y": side})
@@ -118,7 +118,7 @@ def test_strokes_that_fool_the_model_are_drawn_counted_and_undone(page):
     visitor.expect_answer(page, 1)
     visitor.open_panel(page, "Stress")
     visitor.wait_until_idle(page)
-    page.get_by_text("Fool it: how few").click()
+    page.get_by_text(visitor.GAME).click()
     digit = page.get_by_alt_text("the digit with")
     digit.scroll_into_view_if_needed()
     box = digit.bounding_box()

@@ -25,6 +25,8 @@ SIGNS = {
     "My handwriting": "[data-testid=stBaseButton-primary]",
 }
 NOTHING_DRAWN = "Nothing drawn"
+# What opens the game in Stress.
+GAME = "Fool it: how few"
 # From one point of a stroke to the next: the canvas rounds corners with fewer, and a hasty finger loses some.
 MOUSE_STEPS = 3
 FINGER_STEPS = 4
