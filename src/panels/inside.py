@@ -27,15 +27,15 @@ def show(drawing: Drawing, model: Model) -> None:
     st.html("<p class='heading'>From the drawing to the answer</p>")
     gallery.show(
         [
-            _entry(f"{index}", _as_map(values), layer.name)
-            for index, (layer, values) in enumerate(_path(network, found))
+            _entry(f"{index}", _as_map(values), _title(network, index))
+            for index, (_, values) in enumerate(_path(network, found))
         ],
         "inside_path",
         lambda key: _choose(layer=int(key)),
     )
     st.caption(
-        "The most active map of each layer, in the order of computation. Red values are positive, blue ones negative. "
-        "Click a map to open its layer."
+        "The most active map of each layer, or all units of a dense one, in the order of computation. Red values are "
+        "positive, blue ones negative. Click a picture to open its layer."
     )
     index = min(st.session_state.get("inside_layer", 0), len(found) - 1)
     layer, values = network.layers[index], found[index]
@@ -47,7 +47,16 @@ def show(drawing: Drawing, model: Model) -> None:
     )
     if layer.kernel is not None:
         channel = min(st.session_state.get("inside_channel", _strongest(values)[0]), len(values) - 1)
-        _show_products(layer, network.products(drawing.image, index, channel), channel)
+        _show_products(
+            network.products(drawing.image, index, channel), channel, layer.source == network.layers[0].source
+        )
+
+
+def _title(network: Network, index: int) -> str:
+    """A layer's name; that of the layer before and its own kind if it is that layer's activation."""
+    layer = network.layers[index]
+    repeats = index > 0 and network.layers[index - 1].name == layer.name
+    return f"{layer.name} {layer.kind}" if repeats else layer.name
 
 
 def _choose(layer: int | None = None, channel: int | None = None) -> None:
@@ -101,13 +110,17 @@ def _entry(key: str, values: np.ndarray, reading: str) -> dict[str, str]:
     }
 
 
-def _show_products(layer: Layer, products: Products, channel: int) -> None:
+def _show_products(products: Products, channel: int, sees_drawing: bool) -> None:
     if products.position:
         row, column = products.position
         st.html(f"<p class='heading'>The largest value of map {channel}, at row {row}, column {column}</p>")
         contributions = (products.seen * products.kernel).sum(axis=(1, 2))
         rows = [
-            _product_row(f"map {products.inputs[each]}", products.seen[each], products.kernel[each])
+            _product_row(
+                "the drawing" if sees_drawing else f"map {products.inputs[each]}",
+                products.seen[each],
+                products.kernel[each],
+            )
             for each in np.argsort(-np.abs(contributions), kind="stable")[:SHOWN_INPUTS]
         ]
     else:
@@ -115,10 +128,10 @@ def _show_products(layer: Layer, products: Products, channel: int) -> None:
         contributions = products.seen * products.kernel
         rows = [_product_row("all inputs", _as_map(products.seen), _as_map(products.kernel))]
     st.html(page.table(["Input", "What it sees", "Weights", "Products", "Sum"], rows, "products"))
-    others = len(contributions) - len(rows) if products.position else 0
-    more = f" and {others} other input maps" if others > 0 else ""
+    is_part = products.position and len(rows) < len(contributions)
+    part = f"The largest {len(rows)} contributions of {len(contributions)} input maps are shown. " if is_part else ""
     st.caption(
-        f"These{more} add up to {contributions.sum():+.2f}; with the bias of {products.bias:+.2f} that is "
+        f"{part}All products add up to {contributions.sum():+.2f}; with the bias of {products.bias:+.2f} that is "
         f"{products.value:.2f}."
     )
 
