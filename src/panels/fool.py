@@ -59,7 +59,7 @@ def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
         outcome = f"<b>fooled, {before} → {now.answer}</b>" if now.answer != before else f"still {a_digit(before)}"
         st.html(
             f"<div class='mixture' role='status'><span class='answer'>{now.answer}</span>"
-            f"<p>{_counted(changes)}: {outcome}<br>{escape(now.certainty)}</p></div>"
+            f"<p>{_counted(changes).capitalize()}: {outcome}<br>{escape(now.certainty)}</p></div>"
         )
         st.caption(
             "Draw strokes on the digit, or tap single pixels, until the model is wrong while you still read the old "

@@ -25,7 +25,7 @@ def said(at: Page) -> str:
 @pytest.mark.parametrize("name", ["mnist_logistic", "mnist_cnn"])
 def test_the_fewest_pixels_change_the_answer_and_can_be_undone(at, name, splits):
     at.set(model=name)
-    assert said(at).startswith("7 no change: still a 7")
+    assert said(at).startswith("7 No change: still a 7")
     at.click("Find the fewest pixels")
     _, flipped = at.app.session_state.fooled
     image = splits.test.images[PLACE].copy()
@@ -38,7 +38,7 @@ def test_the_fewest_pixels_change_the_answer_and_can_be_undone(at, name, splits)
     assert f"{len(flipped)} changed pixel" in said(at)
     assert "still a 7" in said(at)
     at.click("Reset")
-    assert said(at).startswith("7 no change")
+    assert said(at).startswith("7 No change")
 
 
 def test_what_fooled_the_model_is_kept_under_the_digit_that_a_person_reads(at, tmp_path):
@@ -54,5 +54,5 @@ def test_another_digit_begins_anew(at):
     at.click("Find the fewest pixels")
     assert "fooled" in said(at)
     at.sample(1)
-    assert said(at).startswith("2 no change: still a 2")
+    assert said(at).startswith("2 No change: still a 2")
     assert not any(button.label.startswith("Keep") for button in at.app.button)

@@ -133,7 +133,7 @@ def test_strokes_that_fool_the_model_are_drawn_counted_and_undone(page):
     assert columns.min() < 60 < 110 < columns.max()
     digit.click(position={"x": 5, "y": 275})
     visitor.until(page, ".mixture", "1 new stroke and 1 changed pixel")
-    for left in ("1 new stroke:", "no change: still a 1"):
+    for left in ("1 new stroke:", "No change: still a 1"):
         page.get_by_role("tabpanel").get_by_role("button", name="Undo").click()
         visitor.until(page, ".mixture", left)
 
