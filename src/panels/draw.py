@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,8 @@ class Drawing:
         label: the true digit where it is known.
         digits: those on the picture in the order of reading, if there are several.
         sketch: the strokes, if it was drawn on the canvas.
-        look: what is on a picture that isn't known to be upright.
+        look: what is on the picture, if it may be read as a single digit.
+        reading: how it was read as one, if not in the likeliest way.
     """
 
     key: str
@@ -49,22 +51,26 @@ class Drawing:
     digits: Sequence[FoundDigit] = ()
     sketch: Sketch | None = None
     look: Look | None = None
+    reading: str = ""
 
 
 def judge(drawing: Drawing, model: cache.Model) -> tuple[Drawing, list[Verdict]]:
-    """A model's verdict on each digit, and the drawing, turned upright unless it was drawn on the canvas."""
-    if drawing.digits:
-        images = np.stack([digit.prepared.image for digit in drawing.digits])
-        given = batch.without_marks(drawing.digits, cache.verdicts(model, images))
-        number = batch.Number(Path(drawing.key), drawing.picture, drawing.digits, given)
-        if not drawing.sketch:
-            number = batch.turned_upright(model.recogniser, number)
-        return replace(drawing, picture=number.picture, digits=number.digits), list(number.verdicts)
-    if drawing.look is None:
+    """A model's verdict on each digit, and the drawing as it was read, turned upright unless it was drawn here."""
+    if drawing.look:
+        cache.get_ready(model)
+        ((prepared, verdict),) = judge_looks(model.recogniser, [drawing.look])
+        is_one = bool(prepared.reading) and verdict.digits_found == 1 and not verdict.other_marks
+        if is_one or not drawing.digits:
+            image, steps, reading = prepared.image, prepared.steps, prepared.reading
+            return replace(drawing, image=image, steps=steps, reading=reading, digits=()), [verdict]
+    if not drawing.digits:
         return drawing, cache.verdicts(model, drawing.image[None])
-    cache.get_ready(model)
-    ((prepared, verdict),) = judge_looks(model.recogniser, [drawing.look])
-    return replace(drawing, image=prepared.image, steps=prepared.steps), [verdict]
+    images = np.stack([digit.prepared.image for digit in drawing.digits])
+    given = batch.without_marks(drawing.digits, cache.verdicts(model, images))
+    number = batch.Number(Path(drawing.key), drawing.picture, drawing.digits, given)
+    if not drawing.sketch:
+        number = batch.turned_upright(model.recogniser, number)
+    return replace(drawing, picture=number.picture, digits=number.digits), list(number.verdicts)
 
 
 def show(pen: canvas.Pen) -> Drawing | None:
@@ -102,7 +108,8 @@ def show_input(drawing: Drawing) -> None:
     """Show the 28×28 image that the model sees, and how it came about."""
     st.html(
         f'<figure class="seen">{page.picture(thumbnails.on_paper(drawing.image), "the 28×28 image", 140)}'
-        "<figcaption>What the model sees: 28×28 pixels</figcaption></figure>"
+        f"<figcaption>{escape(', '.join(filter(None, ('What the model sees: 28×28 pixels', drawing.reading))))}"
+        "</figcaption></figure>"
     )
     with st.expander("Preprocessing steps"):
         st.markdown("\n".join(f"- {step}" for step in drawing.steps))
@@ -120,17 +127,22 @@ def of_sketch(sketch: Sketch | None) -> Drawing | None:
     # A stroke can lie outside the canvas, and many can fill it.
     if int(grey.max()) - int(grey.min()) < preprocess.LEAST_CONTRAST:
         return None
-    return replace(_drawing(f"canvas {sketch.number}", "drawn on the canvas", grey), sketch=sketch, look=None)
+    drawing = _drawing(f"canvas {sketch.number}", "drawn on the canvas", grey)
+    # What is drawn here is upright.
+    return replace(drawing, sketch=sketch, look=drawing.look and replace(drawing.look, grey=None))
 
 
 def _drawing(key: str, source: str, grey: np.ndarray) -> Drawing:
     """What is drawn on a grey picture, uint8 (height, width)."""
     look = look_at(grey)
+    prepared = look.readings[0]
     if look.pieces and len(look.pieces) > 1:
         large = preprocess.at_working_size(grey, detection.SIDE)
-        return Drawing(key, source, large, look.prepared.image, look.prepared.steps, digits=look.pieces)
+        # Several pieces may be one digit in another reading.
+        as_one = replace(look, grey=None) if len(look.readings) > 1 else None
+        return Drawing(key, source, large, prepared.image, prepared.steps, digits=look.pieces, look=as_one)
     # Of a photo's millions of pixels nobody needs more than are looked at.
-    return Drawing(key, source, look.grey, look.prepared.image, look.prepared.steps, look=look)
+    return Drawing(key, source, preprocess.at_working_size(grey), prepared.image, prepared.steps, look=look)
 
 
 def _from_file() -> Drawing | None:

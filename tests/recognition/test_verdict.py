@@ -197,7 +197,7 @@ def test_shell_json_page_and_import_give_the_same_verdict(name, kind, files, run
     shell = run_script("predict", path, "--model", name).stdout
     assert shell == f"{path}: {verdict.describe(3)}\n"
     said = json.loads(run_script("predict", path, "--model", name, "--json").stdout)
-    assert said == {"path": str(path)} | verdict.as_json() | {"turned": ""}
+    assert said == {"path": str(path)} | verdict.as_json() | {"turned": "", "reading": ""}
     assert (said["verdict"], said["prediction"]) == (verdict.state, verdict.answer)
 
     page = Page(monkeypatch).show("My handwriting").set(model=name, source="Upload").upload(path.read_bytes())

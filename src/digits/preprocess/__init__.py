@@ -4,6 +4,7 @@ In: an image file, its bytes, or a greyscale picture, uint8 (height, width), of 
 uint8 (28, 28), ink 255 on paper 0, and what was done to the picture; from `detection`, every digit on the picture.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,9 @@ import numpy as np
 
 from digits.preprocess.decoding import FORMATS, SUFFIXES, WORKING_SIDE, at_working_size, read_grey
 from digits.preprocess.frame import set_in_frame
-from digits.preprocess.ink import ALL_STEPS, LEAST_CONTRAST, EnabledSteps, find_ink
+from digits.preprocess.ink import ALL_STEPS, LEAST_CONTRAST, EnabledSteps, Ink, faint_strokes, possible_inks
 from digits.preprocess.page import find_page
-from digits.preprocess.parts import digit_parts
+from digits.preprocess.parts import digit_parts, doubtful_parts
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,13 @@ class Prepared:
     Attributes:
         image: uint8 (28, 28), ink 255 on paper 0.
         steps: what was done to the picture, in order, one phrase per step.
+        reading: how the picture was read, in a few words, if preprocessing would rather have read it otherwise.
         turn: "clockwise" or "counterclockwise" if the picture was turned by 90°, "upside down" if by 180°, else empty.
     """
 
     image: np.ndarray
     steps: tuple[str, ...]
+    reading: str = ""
     turn: str = ""
 
 
@@ -56,6 +59,17 @@ def prepare(grey: np.ndarray, enabled: EnabledSteps = ALL_STEPS) -> Prepared:
     Raises:
         ValueError: the picture is blank.
     """
+    return next(readings(grey, enabled))
+
+
+def readings(grey: np.ndarray, enabled: EnabledSteps = ALL_STEPS) -> Iterator[Prepared]:
+    """Preprocess a greyscale picture as `prepare` does, then in other ways if there are any that are plausible, too.
+
+    These are the other polarity of a tightly cropped digit, and other choices of detached and faint strokes.
+
+    Raises:
+        ValueError: the picture is blank.
+    """
     steps = []
     if enabled.frame and (page := find_page(grey)):
         grey = page.grey
@@ -63,14 +77,20 @@ def prepare(grey: np.ndarray, enabled: EnabledSteps = ALL_STEPS) -> Prepared:
     if (smaller := at_working_size(grey)) is not grey:
         grey = smaller
         steps.append(f"scaled the picture down to {grey.shape[1]}×{grey.shape[0]}")
-    ink = find_ink(grey, enabled)
-    steps += ink.steps
-    mask = ink.mask
-    if enabled.parts:
-        mask, dropped = digit_parts(mask, ink.darkness)
-        if dropped:
-            steps.append(f"removed {dropped} {'part' if dropped == 1 else 'parts'} that didn't belong to the digit")
+    likeliest = None
+    for ink, reading in possible_inks(grey, enabled):
+        parts, dropped = digit_parts(ink.mask, ink.darkness) if enabled.parts else (ink.mask, 0)
+        removed = f"removed {dropped} {'part' if dropped == 1 else 'parts'} that didn't belong to the digit"
+        yield _in_frame(ink, parts, [*steps, *ink.steps, *[removed] * bool(dropped)], enabled, reading)
+        likeliest = likeliest or (ink, parts)
+    if likeliest and enabled.parts:
+        ink, parts = likeliest
+        for other, reading in doubtful_parts(faint_strokes(ink), parts, ink.darkness):
+            yield _in_frame(ink, other, [*steps, *ink.steps], enabled, reading)
+
+
+def _in_frame(ink: Ink, mask: np.ndarray, steps: list[str], enabled: EnabledSteps, reading: str) -> Prepared:
     left, top, width, height = cv2.boundingRect(mask)
-    steps.append(f"found ink in {width}×{height} pixels at ({left + ink.origin[0]}, {top + ink.origin[1]})")
+    found = f"found ink in {width}×{height} pixels at ({left + ink.origin[0]}, {top + ink.origin[1]})"
     image, setting = set_in_frame(ink.darkness, mask, enabled.stroke)
-    return Prepared(image, (*steps, *setting))
+    return Prepared(image, (*steps, found, *setting), reading)

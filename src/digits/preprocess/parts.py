@@ -1,5 +1,7 @@
 """Choose the connected parts of the ink that belong to the digit."""
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 
@@ -9,16 +11,27 @@ LEAST_AREA = 1 / 100
 LARGEST_GAP = 0.25
 # Paler parts are not of the same ink: a fraction of the main part's mean darkness.
 LEAST_DARKNESS = 0.5
+# Such parts are doubtful if they are more than this fraction of the digit. So are these larger gaps and paler parts.
+DOUBTFUL_AREA, DOUBTFUL_GAP, DOUBTFUL_DARKNESS = 0.04, 0.8, 0.15
+WITHOUT_PARTS = "read without the parts that don't touch"
 # Parts that lie mostly in the picture's margin, a fraction of its side, are clutter if there are others.
 MARGIN = 0.06
 
 
-def digit_parts(mask: np.ndarray, darkness: np.ndarray) -> tuple[np.ndarray, int]:
+def digit_parts(
+    mask: np.ndarray,
+    darkness: np.ndarray,
+    largest_gap: float = LARGEST_GAP,
+    least_area: float = LEAST_AREA,
+    least_darkness: float = LEAST_DARKNESS,
+) -> tuple[np.ndarray, int]:
     """Keep the largest dark part that isn't clutter along the border, and the parts near it, such as the bar of a 5.
 
     Args:
         mask: uint8 (height, width), 1 on ink, 0 elsewhere; not empty.
         darkness: uint8 (height, width), the ink's darkness, 255 the darkest.
+        largest_gap: between parts, a fraction of the size of the main part.
+        least_area, least_darkness: of the other parts, fractions of the main part's.
 
     Returns:
         The digit's mask, uint8 (height, width), and the number of parts that were removed.
@@ -34,12 +47,12 @@ def digit_parts(mask: np.ndarray, darkness: np.ndarray) -> tuple[np.ndarray, int
 
     chosen = np.arange(count - 1) == main
     box = boxes[main]
-    largest_gap = LARGEST_GAP * max(box[2:] - box[:2])
+    largest_gap *= max(box[2:] - box[:2])
     candidates = (
         ~chosen
         & ~is_clutter
-        & (areas >= LEAST_AREA * areas[main])
-        & (mean_darkness >= LEAST_DARKNESS * mean_darkness[main])
+        & (areas >= least_area * areas[main])
+        & (mean_darkness >= least_darkness * mean_darkness[main])
     )
     while (near := candidates & (_gaps(boxes, box) <= largest_gap)).any():
         chosen |= near
@@ -47,6 +60,23 @@ def digit_parts(mask: np.ndarray, darkness: np.ndarray) -> tuple[np.ndarray, int
         box = np.concatenate([boxes[chosen, :2].min(axis=0), boxes[chosen, 2:].max(axis=0)])
     is_digit = np.concatenate([[False], chosen])
     return is_digit[labels.astype(np.intp)].astype(np.uint8), int(count - 1 - chosen.sum())
+
+
+def doubtful_parts(mask: np.ndarray, chosen: np.ndarray, darkness: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
+    """Other choices of parts that differ from the one of `digit_parts`, each with a description in a few words.
+
+    Args:
+        mask: uint8 (height, width), 1 on ink and on what may be faint ink.
+        chosen: uint8 (height, width), the digit's mask.
+        darkness: uint8 (height, width), the ink's darkness, 255 the darkest.
+    """
+    least = DOUBTFUL_AREA * cv2.countNonZero(chosen)
+    more, _ = digit_parts(mask, darkness, DOUBTFUL_GAP, DOUBTFUL_AREA, DOUBTFUL_DARKNESS)
+    if cv2.countNonZero(cv2.subtract(more, chosen)) > least:
+        yield cv2.max(more, chosen), "read with fainter or more distant parts"
+    main, _ = digit_parts(chosen, darkness, -np.inf)
+    if cv2.countNonZero(cv2.subtract(chosen, main)) > least:
+        yield main, WITHOUT_PARTS
 
 
 def _gaps(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from digits.errors import in_one_line, printable
 from digits.preprocess.detection import LARGEST_SIDE, SIDE, find_digits
 from digits.preprocess.segmentation import FoundDigit
 from digits.recognition import familiarity
-from digits.recognition.picture import BAR, TURNS, UPSIDE_DOWN, as_turned, in_words, judge_looks, look_at
+from digits.recognition.picture import BAR, TURNS, UPSIDE_DOWN, as_turned, explained, judge_looks, look_at
 from digits.recognition.verdict import Verdict, judge
 
 BLOCK = 64
@@ -48,10 +48,11 @@ class Answer:
     error: str = ""
 
     def as_json(self) -> dict:
-        """`path`, the verdict's fields and `turned`; or `path` and `error`."""
+        """`path`, the verdict's fields, `turned` and `reading`; or `path` and `error`."""
         if not self.verdict or not self.prepared:
             return {"path": str(self.path), "error": self.error}
-        return {"path": str(self.path)} | self.verdict.as_json() | {"turned": self.prepared.turn}
+        account = {"turned": self.prepared.turn, "reading": self.prepared.reading}
+        return {"path": str(self.path)} | self.verdict.as_json() | account
 
 
 @dataclass(frozen=True)
@@ -154,16 +155,16 @@ def describe(answer: Answer | Number, top: int) -> str:
         return _describe_number(answer)
     assert answer.verdict, "a picture that couldn't be read has no verdict"
     assert answer.prepared
-    return f"{printable(str(answer.path))}: {answer.verdict.describe(top)}{_turned(answer.prepared.turn)}"
+    return f"{printable(str(answer.path))}: {answer.verdict.describe(top)}{_reading(answer.prepared)}"
 
 
-def _turned(turn: str) -> str:
-    return f"; turned {in_words(turn)}" if turn else ""
+def _reading(prepared: preprocess.Prepared) -> str:
+    return f"; {prepared.reading}" if prepared.reading else ""
 
 
 def _describe_number(number: Number) -> str:
     read = as_text(number.digits, number.verdicts).replace(NEW_ROW, " ")
-    lines = [f"{printable(str(number.path))}: {read}{_turned(number.turn)}"]
+    lines = [f"{printable(str(number.path))}: {read}{_reading(number.digits[0].prepared)}"]
     for digit, verdict in zip(number.digits, number.verdicts, strict=True):
         left, top, width, height = digit.box
         line = f"  {verdict.symbol}  {verdict.certainty:>8}  {width}×{height} pixels at ({left}, {top})"
@@ -237,9 +238,10 @@ def turned_upright(recogniser: Recognizer, number: Number) -> Number:
     for turn, direction in {**TURNS, 2: UPSIDE_DOWN}.items():
         picture = np.ascontiguousarray(np.rot90(number.picture, turn))
         try:
-            found = [replace(each, prepared=as_turned(each.prepared, direction)) for each in find_digits(picture)]
+            found = find_digits(picture)
         except ValueError:
             continue
+        found = [replace(each, prepared=explained(as_turned(each.prepared, direction))) for each in found]
         turned = _judged(recogniser, number.path, picture, found)
         turned_share, turned_distance, count = _clearness(turned)
         is_clear = turned_share >= SURE_SHARE and distance >= CLOSER * turned_distance

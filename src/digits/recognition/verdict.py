@@ -59,6 +59,12 @@ class Verdict:
         return float(self.probabilities.max())
 
     @property
+    def clearness(self) -> float:
+        """The answer's calibrated logit, from the mean of all ten: low for what is between or unlike digits."""
+        logits = np.log(self.probabilities)
+        return float(logits.max() - logits.mean())
+
+    @property
     def state(self) -> State:
         """Whether to rely on the answer, in the words that are shown."""
         if self.digits_found > 1:
