@@ -13,7 +13,7 @@ from digits import preprocess
 from digits.preprocess import detection
 from digits.preprocess.segmentation import FoundDigit
 from digits.recognition import batch
-from digits.recognition.picture import Look, judge_looks, look_at
+from digits.recognition.picture import Look, digits_of, judge_looks, look_at
 from digits.recognition.verdict import Verdict
 from digits.reporting import thumbnails
 from digits.reporting.words import a_digit
@@ -138,8 +138,8 @@ def _drawing(key: str, source: str, grey: np.ndarray) -> Drawing:
     prepared = look.readings[0]
     if look.pieces and len(look.pieces) > 1:
         large = preprocess.at_working_size(grey, detection.SIDE)
-        # Several pieces may be one digit in another reading.
-        as_one = replace(look, grey=None) if len(look.readings) > 1 else None
+        # A digit and what seems to be a mark may be one digit in another reading.
+        as_one = replace(look, grey=None) if len(look.readings) > 1 and len(digits_of(look)) < 2 else None
         return Drawing(key, source, large, prepared.image, prepared.steps, digits=look.pieces, look=as_one)
     # Of a photo's millions of pixels nobody needs more than are looked at.
     return Drawing(key, source, preprocess.at_working_size(grey), prepared.image, prepared.steps, look=look)

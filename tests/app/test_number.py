@@ -83,7 +83,7 @@ def test_page_of_digits_on_its_side_is_turned(at, splits):
     page, _ = pasted(splits.test.images[:6], 3)
     at.set(source="Upload").upload(png(np.ascontiguousarray(np.rot90(page))))
     assert words(at.find("div", "number")) == "721 041"
-    assert "turned the picture by 90° clockwise" in at.everything()
+    assert "turned by 90° clockwise" in at.everything()
     assert not at.errors
 
 
