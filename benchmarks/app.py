@@ -61,8 +61,8 @@ def server():
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
     options = ["--server.headless", "true", "--server.address", "localhost", "--server.port", str(port)]
-    command = [sys.executable, "-m", "streamlit", "run", str(paths.ROOT / "src" / "app.py"), *options]
     # As `make app` starts it.
+    command = [sys.executable, str(paths.ROOT / "src" / "app.py"), *options]
     environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "500000"}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, cwd=paths.ROOT, env=environment, **quiet)
