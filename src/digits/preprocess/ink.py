@@ -285,7 +285,8 @@ def _without_lines(darkness: np.ndarray, least: float) -> np.ndarray | None:
     thick = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((widest, widest), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats((lines >= least).astype(np.uint8), connectivity=8)
     # A line is thick where a stroke crosses it; what is thick over half of its length is itself a stroke.
-    thick_share = np.bincount(labels[thick >= lines * 0.7], minlength=count) / stats[:, cv2.CC_STAT_AREA]
+    # Where everything is a line, the background has no area.
+    thick_share = np.bincount(labels[thick >= lines * 0.7], minlength=count) / np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
     is_line = _spans(stats, small.shape) & (thick_share <= 0.5)
     is_line[0] = False
     lines[~is_line[labels.astype(np.intp)]] = 0
