@@ -1,12 +1,15 @@
-"""Does a model notice what is no digit? Simple scores compared on letters, scribbles, noise and smears, and on digits.
+"""Does a model notice what is no digit? Simple scores compared on other drawings, noise and smears, and on digits.
 
 A score is good if digits have high ones and other things low ones: AUROC is the chance that a digit's is the higher of
 the two, and the false-positive rate is the share of other things that pass where 95 % of the digits do. All pictures
-come to the model as drawings do, through `preprocess`. The digits are MNIST's validation digits.
+come to the model as drawings do, through `preprocess`. The digits are MNIST's validation digits. Of the other drawings,
+and of digits in other styles, those that are held out are from other fonts, shapes and writers than the reference's.
 """
 
 import string
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import cv2
@@ -29,7 +32,25 @@ A_KIND = 1000
 LETTERS = sorted(set(string.ascii_letters) - set("OoDQIiljJZzSsBbgqGTtyY"))
 FONTS = ("DejaVuSans", "DejaVuSerif", "DejaVuSansMono", "DejaVuSans-Oblique", "STIXGeneral", "cmr10")
 
-Score = Callable[[Recognizer, np.ndarray], np.ndarray]
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a model makes of images: logits, float64 (N, 10), and features, float32 (N, d)."""
+
+    model: Recognizer
+    images: np.ndarray
+
+    @cached_property
+    def logits(self) -> np.ndarray:
+        blocks = (self.model.run(to_input(block), "logits")[0] for block in recognizer.blocks_of(self.images))
+        return np.concatenate(list(blocks)).astype(np.float64)
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        return familiarity.features(self.model, self.images)
+
+
+Score = Callable[[Outputs], np.ndarray]
 
 
 def prepared(drawing: np.ndarray) -> np.ndarray:
@@ -37,7 +58,7 @@ def prepared(drawing: np.ndarray) -> np.ndarray:
     return preprocess.prepare(drawing).image
 
 
-def letters(rng: np.random.Generator) -> list[np.ndarray]:
+def printed_letters(rng: np.random.Generator) -> list[np.ndarray]:
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     drawn = []
     for _ in range(A_KIND):
@@ -48,7 +69,7 @@ def letters(rng: np.random.Generator) -> list[np.ndarray]:
     return drawn
 
 
-def scribbles(rng: np.random.Generator) -> list[np.ndarray]:
+def random_walks(rng: np.random.Generator) -> list[np.ndarray]:
     """One stroke that wanders: a smooth random walk of a dozen turns."""
     drawn = []
     for _ in range(A_KIND):
@@ -86,12 +107,19 @@ def blank(rng: np.random.Generator) -> list[np.ndarray]:
     return [rng.integers(0, level + 1, (28, 28), dtype=np.uint8) for level in rng.integers(0, 40, A_KIND)]
 
 
-def by_logits(score: Callable[[np.ndarray], np.ndarray]) -> Score:
-    def scored(model: Recognizer, images: np.ndarray) -> np.ndarray:
-        blocks = (model.run(to_input(block), "logits")[0] for block in recognizer.blocks_of(images))
-        return score(np.concatenate(list(blocks)).astype(np.float64))
-
-    return scored
+def others(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Images by kind: drawn here, and the held-out drawings of `data/styles.npz` by their family."""
+    found = {
+        kind.__name__.replace("_", " "): np.stack(
+            [each if each.shape == (28, 28) else prepared(each) for each in kind(rng)]
+        )
+        for kind in (printed_letters, random_walks, crossings, noise, blank)
+    }
+    stored = data.style_arrays("nondigit_images", "nondigit_family", "nondigit_held_out")
+    for family in np.unique(stored["nondigit_family"]):
+        is_of_family = (stored["nondigit_family"] == family) & stored["nondigit_held_out"]
+        found[str(family)] = stored["nondigit_images"][is_of_family]
+    return found
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -104,29 +132,38 @@ def margin(logits: np.ndarray) -> np.ndarray:
     return ranked[:, -1] - ranked[:, -2]
 
 
-def likeness(model: Recognizer, images: np.ndarray) -> np.ndarray:
-    sample = familiarity.features(model, familiarity.training_sample().images)
-    return familiarity.likeness(familiarity.features(model, images), sample, familiarity.NEIGHBOURS)
+@lru_cache(maxsize=1)
+def of_sample(model: Recognizer) -> np.ndarray:
+    return familiarity.features(model, familiarity.training_sample().images)
 
 
-def likeness_of_its_class(model: Recognizer, images: np.ndarray) -> np.ndarray:
+def likeness_to_digits(outputs: Outputs) -> np.ndarray:
+    return familiarity.likeness(outputs.features, of_sample(outputs.model), familiarity.NEIGHBOURS)
+
+
+def likeness_of_its_class(outputs: Outputs) -> np.ndarray:
     """The cosine with the mean of the training digits that are called the same."""
-    digits = familiarity.training_sample()
-    seen, sample = familiarity.features(model, images), familiarity.features(model, digits.images)
-    means = np.stack([sample[digits.labels == digit].mean(axis=0) for digit in range(10)])
-    cosines = (seen @ means.T) / np.outer(np.linalg.norm(seen, axis=1), np.linalg.norm(means, axis=1))
-    answers = model.predict_proba(images).argmax(axis=1)
-    return cosines[np.arange(len(images)), answers]
+    labels, sample = familiarity.training_sample().labels, of_sample(outputs.model)
+    means = np.stack([sample[labels == digit].mean(axis=0) for digit in range(10)])
+    cosines = (outputs.features @ means.T) / np.outer(
+        np.linalg.norm(outputs.features, axis=1), np.linalg.norm(means, axis=1)
+    )
+    return cosines[np.arange(len(cosines)), outputs.logits.argmax(axis=1)]
+
+
+def likeness_in_use(outputs: Outputs) -> np.ndarray:
+    return familiarity.reference(outputs.model).likeness(outputs.features)
 
 
 SCORES: dict[str, Score] = {
-    "largest probability (Hendrycks and Gimpel 2017)": by_logits(lambda logits: softmax(logits).max(axis=1)),
-    "least entropy": by_logits(lambda logits: (softmax(logits) * np.log(softmax(logits) + 1e-12)).sum(axis=1)),
-    "margin of the logits": by_logits(margin),
-    "largest logit (Hendrycks et al. 2022)": by_logits(lambda logits: logits.max(axis=1)),
-    "energy (Liu et al. 2020)": by_logits(lambda logits: np.logaddexp.reduce(logits, axis=1)),
+    "largest probability (Hendrycks and Gimpel 2017)": lambda of: softmax(of.logits).max(axis=1),
+    "least entropy": lambda of: (softmax(of.logits) * np.log(softmax(of.logits) + 1e-12)).sum(axis=1),
+    "margin of the logits": lambda of: margin(of.logits),
+    "largest logit (Hendrycks et al. 2022)": lambda of: of.logits.max(axis=1),
+    "energy (Liu et al. 2020)": lambda of: np.logaddexp.reduce(of.logits, axis=1),
     "likeness to the class's mean": likeness_of_its_class,
-    "likeness to look-alikes (Sun et al. 2022)": likeness,
+    "likeness to similar digits (Sun et al. 2022)": likeness_to_digits,
+    "likeness in use: whitened, less that to non-digits": likeness_in_use,
 }
 
 
@@ -139,21 +176,27 @@ def judge(known: np.ndarray, other: np.ndarray) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    rng = np.random.default_rng(0)
     digits = data.load_splits().validation.images
     large = (255 - cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for image in digits[:2000])
     known = np.stack([prepared(drawing) for drawing in large])
-    others = {
-        kind.__name__: np.stack([drawing if drawing.shape == (28, 28) else prepared(drawing) for drawing in kind(rng)])
-        for kind in (letters, scribbles, crossings, noise, blank)
+    unknown = others(np.random.default_rng(0))
+    styles = data.load_styles(held_out=True)
+    refused = {
+        "digits in other styles": styles.digits.images,
+        "flagged 1s": styles.digits.images[np.char.find(styles.source, "1-flag") >= 0],
     }
     results = {}
     for name in MODELS:
         model = recognizer.load(name)
+        usual = Outputs(model, known)
+        kinds = {kind: Outputs(model, images) for kind, images in (unknown | refused).items()}
         results[name] = {}
         for title, score in SCORES.items():
-            usual = score(model, known)
-            found = {kind: judge(usual, score(model, images)) for kind, images in others.items()}
+            scores = {kind: score(outputs) for kind, outputs in kinds.items()}
+            found = {kind: judge(score(usual), scores[kind]) for kind in unknown}
             average = {key: round(float(np.mean([each[key] for each in found.values()])), 4) for key in found["blank"]}
-            results[name][title] = {"mean": average} | found
-    harness.keep("non_digits", {"digits": len(known), "of_each_kind": A_KIND} | results)
+            least = np.quantile(score(usual), 0.05)
+            lost = {kind: {"refused_at_95": round(float(np.mean(scores[kind] < least)), 4)} for kind in refused}
+            results[name][title] = {"mean": average} | found | lost
+    counts = {kind: len(images) for kind, images in (unknown | refused).items()}
+    harness.keep("non_digits", {"digits": len(known), "of_each_kind": counts} | results)

@@ -63,7 +63,7 @@ def test_predicting_leaves_no_files_at_home_but_its_own_cache(first_day):
     assert f"{PICTURE}: 7" in first_day.printed
     (file,) = [path for path in first_day.home.rglob("*") if path.is_file()]
     assert file.parent == first_day.home / ".cache" / "digit-workbench"
-    assert file.name.endswith(".familiarity.npy")
+    assert file.name.endswith(".familiarity.npz")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there is it known that ONNX Runtime would use the proxy")

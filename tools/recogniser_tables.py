@@ -39,13 +39,16 @@ def non_digits(measured: Mapping) -> str:
     """
     tables = []
     for model, scores in ((name, found) for name, found in measured.items() if name.startswith("mnist_")):
-        kinds = list(next(iter(scores.values())))
-        judged = [
-            [title, *(f"{by[kind]['auroc']:.3f} / {by[kind]['false_positive_rate_at_95']:.1%}" for kind in kinds)]
-            for title, by in scores.items()
-        ]
-        tables.append(markdown_table([f"`{model}`", *kinds], judged))
+        kinds = next(iter(scores.values()))
+        judged = [[kind, *(_judged(by[kind]) for by in scores.values())] for kind in kinds]
+        tables.append(markdown_table([f"`{model}`", *scores], judged))
     return "\n\n".join(tables)
+
+
+def _judged(found: Mapping) -> str:
+    if "refused_at_95" in found:
+        return f"{found['refused_at_95']:.1%} refused"
+    return f"{found['auroc']:.3f} / {found['false_positive_rate_at_95']:.1%}"
 
 
 def speed(measured: Mapping) -> str:

@@ -168,15 +168,13 @@ def training_sample() -> Digits:
     return familiarity.training_sample()
 
 
-def nearest(model: Model, image: np.ndarray, count: int) -> Digits:
-    """The digits of the training sample nearest to an image, uint8 (28, 28), in a model's features, the nearest first.
+def most_similar(model: Model, image: np.ndarray, count: int) -> Digits:
+    """The digits of the training sample most similar to an image, uint8 (28, 28), in a model's features, in order.
 
     Raises:
         ValueError: the model has no last dense layer.
     """
-    features = familiarity.features(model.recogniser, image[None])
-    distances = np.linalg.norm(_reference(model).features - features, axis=1)
-    indices = np.argsort(distances, kind="stable")[:count]
+    indices = _reference(model).most_similar(familiarity.features(model.recogniser, image[None]), count)
     return Digits(training_sample().images[indices], training_sample().labels[indices])
 
 

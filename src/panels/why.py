@@ -91,14 +91,14 @@ def _show_similar_digits(drawing: Drawing, model: Model) -> None:
     if "features" not in model.recogniser.outputs:
         st.caption(f"{page.literal(model.name)} has no layer in which to compare digits.")
         return
-    alike = cache.nearest(model, drawing.image, SIMILAR_DIGITS)
+    alike = cache.most_similar(model, drawing.image, SIMILAR_DIGITS)
     figures = "".join(
         f"<figure>{page.picture(thumbnails.on_paper(image), f'a training digit {label}', 48)}"
         f"<figcaption>{label}</figcaption></figure>"
         for image, label in zip(alike.images, alike.labels, strict=True)
     )
     st.html(f'<div class="digits">{figures}</div>')
-    st.caption("The nearest of 5,000 training digits, by the input of the model's last layer, with their labels.")
+    st.caption("The most similar of 5,000 training digits, by the input of the model's last layer, with their labels.")
 
 
 def _show_fewest_pixels(drawing: Drawing, verdict: Verdict, model: Model, versus: int | None) -> None:

@@ -8,6 +8,7 @@ from digits.checkpoints import recognizer
 from digits.explanations import attribution, counterfactual
 from digits.explanations.attribution import METHODS, ExportedModel
 from digits.images import to_input
+from digits.recognition import familiarity
 from digits.reporting import thumbnails
 from panels import cache
 from panels.why import ANSWER, NO_OTHER
@@ -136,7 +137,7 @@ def test_methods_that_need_tensorflow_show_their_heat_once_it_is_there(at, split
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_similar_digits_are_the_nearest_of_5000_training_digits(at, name, splits):
+def test_similar_digits_are_the_most_similar_of_5000_training_digits(at, name, splits):
     at.set(model=name).draw(splits.test.images[2])
     found = [each for each in at.html.iter("img") if each.get("alt").startswith("a training digit")]
     recogniser = recognizer.load(name)
@@ -146,8 +147,12 @@ def test_similar_digits_are_the_nearest_of_5000_training_digits(at, name, splits
         return
     images, labels = splits.train.images[::11], splits.train.labels[::11]
     assert len(images) == 5000
-    seen = [recogniser.run(to_input(some), "features")[0] for some in (prepared(at.drawing).image[None], images)]
-    nearest = cdist(*seen)[0].argsort()[:10]
+    reference, drawn = familiarity.reference(recogniser), prepared(at.drawing).image[None]
+    seen = [
+        (recogniser.run(to_input(some), "features")[0] - reference.mean) @ reference.whitening
+        for some in (drawn, images)
+    ]
+    nearest = cdist(*seen, "cosine")[0].argsort()[:10]
     assert [each.get("alt") for each in found] == [f"a training digit {label}" for label in labels[nearest]]
     for each, place in zip(found, nearest, strict=True):
         np.testing.assert_array_equal(pixels(each), 255 - images[place])

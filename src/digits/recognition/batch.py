@@ -24,7 +24,7 @@ NEW_ROW = "\n"
 # A picture of several digits is read in other turns if less than this share of them are sure. It is turned if more are
 # then, with at least so many digits other than 1, and if they are this many times as close to the training digits. Of
 # 100 upright pages of MNIST digits this turned none; it turned all on their side and 68 to 75 upside down, rightly.
-SURE_SHARE, LEAST_SIDEWAYS, LEAST_UPSIDE_DOWN, CLOSER = 0.8, 2, 4, 1.6
+SURE_SHARE, LEAST_SIDEWAYS, LEAST_UPSIDE_DOWN, CLOSER = 0.8, 2, 4, 1.2
 # RGB of the boxes around digits, and around those to look at.
 BLUE, ORANGE = (31, 95, 196), (190, 110, 0)
 

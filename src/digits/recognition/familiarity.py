@@ -1,9 +1,10 @@
-"""Whether an image looks like a digit to a model: how similar its features are to those of training digits.
+"""Whether an image looks like a digit to a model: like digits in its features, and unlike other drawings.
 
-Deep nearest neighbours (Sun et al. 2022), with the mean cosine in place of the distance.
+Deep nearest neighbours (Sun et al. 2022), by the cosine of whitened features in place of the distance. Letters and
+shapes are among the neighbours, an outlier exposure without training (Hendrycks et al. 2019).
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -16,15 +17,22 @@ from digits.recognition import stored
 if TYPE_CHECKING:
     from digits.data import Digits
 
-# Every 11th of the 55,000 training digits: enough to find similar ones, and quick to search.
-SAMPLE_STEP = 11
+# Every 11th of the 55,000 training digits and every 4th in another style: enough to find similar ones, and quick.
+SAMPLE_STEP, STYLE_STEP = 11, 4
 SAMPLE_SIZE = 5_000
-# An image is familiar if its mean cosine with this many neighbours reaches that of all but this share of the sample.
-NEIGHBOURS, UNLIKE_SHARE = 5, 0.01
+# Letters that have the form of a digit aren't compared with; an O is a 0 to every reader.
+LETTERS_LIKE_DIGITS = "DIOSZbglqosz"
+# Features are whitened by this many principal components of every 8th image that is compared with.
+COMPONENTS, COMPONENTS_STEP = 96, 8
+# Components that vary less than this share of the first one are as good as constant.
+LEAST_DEVIATION = 1e-3
+# The likeness is the mean cosine with so many similar digits, less this share of that with as many similar non-digits.
+NEIGHBOURS, NON_DIGITS_WEIGHT = 5, 0.5
+# An image is familiar if its likeness reaches that of all but this share of the training digits.
+UNLIKE_SHARE = 0.01
 # Raised when any of the above, or the file's format, changes.
-VERSION = 1
-# A cosine of 1 in single precision.
-ROUNDED_ONE = 1 + 1e-5
+VERSION = 2
+TINY = np.finfo(np.float32).tiny
 
 
 @dataclass(frozen=True)
@@ -32,16 +40,30 @@ class Reference:
     """What one model's features are compared with.
 
     Attributes:
-        features: of the sample of training digits, float32 (5000, d).
+        mean: of features, float32 (d,).
+        whitening: from features to principal components of unit variance, float32 (d, k).
+        digits: whitened features of the training sample, then of digits in other styles, float32 (N, k).
+        non_digits: whitened features of letters, symbols, shapes, scribbles and taps, float32 (M, k).
         least: the likeness from which an image is familiar.
     """
 
-    features: np.ndarray
-    least: float
+    mean: np.ndarray
+    whitening: np.ndarray
+    digits: np.ndarray
+    non_digits: np.ndarray
+    least: np.float32
 
     def likeness(self, features: np.ndarray) -> np.ndarray:
-        """The likeness of images with these features, float32 (N, d), to the sample, float32 (N,)."""
-        return likeness(features, self.features, NEIGHBOURS)
+        """How like digits images with these features, float32 (N, d), are: at most 1.5, float32 (N,)."""
+        return _contrast(self._whitened(features), self.digits, self.non_digits)
+
+    def most_similar(self, features: np.ndarray, count: int) -> np.ndarray:
+        """Indices of the digits of the training sample most similar to an image, the most similar first, (count,)."""
+        cosines = _cosines(self._whitened(features), self.digits[:SAMPLE_SIZE])
+        return np.argsort(-cosines[0], kind="stable")[:count]
+
+    def _whitened(self, features: np.ndarray) -> np.ndarray:
+        return (features - self.mean) @ self.whitening
 
 
 def can_judge(recogniser: Recognizer) -> bool:
@@ -67,9 +89,7 @@ def likeness(features: np.ndarray, others: np.ndarray, count: int, skip: int = 0
         count: how many of the others the mean is taken over.
         skip: how many are left out first, the most similar ones: 1 where each image is itself among the others.
     """
-    # Divided afterwards, because a copy of all others at unit length may take as much memory as the server has left.
-    lengths = np.sqrt(np.outer(_squares(features), _squares(others)))
-    cosines = features @ others.T / np.maximum(lengths, np.finfo(np.float32).tiny)
+    cosines = _cosines(features, others)
     most = min(count + skip, cosines.shape[1])
     highest = np.sort(np.partition(cosines, -most, axis=1)[:, -most:], axis=1)[:, ::-1]
     return highest[:, skip:].mean(axis=1)
@@ -80,11 +100,11 @@ def reference(recogniser: Recognizer) -> Reference:
     """What a model's features are compared with: from the user's cache folder, or computed in a few seconds.
 
     Raises:
-        FileNotFoundError: it has to be computed, and MNIST isn't in the data folder.
-        ValueError: the model has no last dense layer, or MNIST is damaged.
+        FileNotFoundError: it has to be computed, and MNIST or the other styles aren't in the data folder.
+        ValueError: the model has no last dense layer, or their files are damaged.
     """
-    rows = stored.rows(recogniser, f"{VERSION}.familiarity", _is_whole, lambda: _compute(recogniser))
-    return Reference(rows[:, :-1], float(np.quantile(rows[:, -1], UNLIKE_SHARE)))
+    names = [field.name for field in fields(Reference)]
+    return Reference(**stored.arrays(recogniser, f"{VERSION}.familiarity", names, lambda: asdict(_compute(recogniser))))
 
 
 def training_sample() -> "Digits":
@@ -101,18 +121,56 @@ def training_sample() -> "Digits":
     return data.Digits(arrays["x_train"][indices], arrays["y_train"][indices])
 
 
-def _compute(recogniser: Recognizer) -> np.ndarray:
-    """A row for each digit of the sample, float32 (5000, d + 1): its features and its likeness to the others."""
-    sample = features(recogniser, training_sample().images)
-    # In parts, because all cosines together would be 100 MB. Each digit is the most similar to itself, and left out.
-    parts = [likeness(part, sample, NEIGHBOURS, skip=1) for part in np.array_split(sample, 10)]
-    return np.column_stack([sample, np.concatenate(parts)])
+def compared_images() -> tuple[np.ndarray, np.ndarray]:
+    """The digits, of which the first are the training sample, and the other drawings that images are compared with.
+
+    Raises:
+        FileNotFoundError: MNIST or the other styles aren't in the data folder.
+        ValueError: their files are damaged.
+    """
+    from digits import data
+
+    styles = data.load_styles().digits.images[::STYLE_STEP]
+    drawings = data.style_arrays("nondigit_images", "nondigit_name", "nondigit_held_out")
+    is_compared = ~drawings["nondigit_held_out"] & ~np.isin(drawings["nondigit_name"], list(LETTERS_LIKE_DIGITS))
+    return np.concatenate([training_sample().images, styles]), drawings["nondigit_images"][is_compared]
 
 
-def _is_whole(rows: np.ndarray) -> bool:
-    has_their_shape = len(rows) == SAMPLE_SIZE and rows.shape[1] > 1
-    return has_their_shape and bool((np.abs(rows[:, -1]) <= ROUNDED_ONE).all())
+def _compute(recogniser: Recognizer) -> Reference:
+    images = compared_images()
+    mean, whitening = _whitening(features(recogniser, np.concatenate(images)[::COMPONENTS_STEP]))
+    # In blocks, as some networks' features of all images would be more memory than the server has left.
+    digits, non_digits = (
+        np.concatenate([(features(recogniser, block) - mean) @ whitening for block in blocks_of(some)])
+        for some in images
+    )
+    # Each digit is the most similar to itself, and left out.
+    sample = [_contrast(block, digits, non_digits, skip=1) for block in blocks_of(digits[:SAMPLE_SIZE])]
+    least = np.quantile(np.concatenate(sample), UNLIKE_SHARE)
+    return Reference(mean, whitening, digits, non_digits, np.float32(least))
 
 
-def _squares(features: np.ndarray) -> np.ndarray:
-    return np.einsum("ij,ij->i", features, features)
+def _whitening(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean, and the first principal components, each divided by its standard deviation, by subspace iteration.
+
+    Source: Halko, Martinsson and Tropp 2011, with a few more directions than wanted.
+    """
+    mean = features.mean(axis=0)
+    centred = features - mean
+    width = centred.shape[1]
+    basis = np.random.default_rng(0).normal(size=(width, min(width, COMPONENTS + 32))).astype(np.float32)
+    for _ in range(5):
+        basis = np.linalg.qr(centred.T @ (centred @ basis))[0]
+    _, lengths, axes = np.linalg.svd(centred @ basis, full_matrices=False)
+    deviations = np.maximum(lengths, max(LEAST_DEVIATION * lengths[0], TINY)) * len(centred) ** -0.5
+    return mean, (basis @ axes.T / deviations)[:, :COMPONENTS]
+
+
+def _contrast(whitened: np.ndarray, digits: np.ndarray, non_digits: np.ndarray, skip: int = 0) -> np.ndarray:
+    alike = likeness(whitened, digits, NEIGHBOURS, skip)
+    return alike - NON_DIGITS_WEIGHT * likeness(whitened, non_digits, NEIGHBOURS)
+
+
+def _cosines(features: np.ndarray, others: np.ndarray) -> np.ndarray:
+    lengths = np.outer(np.linalg.norm(features, axis=1), np.linalg.norm(others, axis=1))
+    return features @ others.T / np.maximum(lengths, TINY)

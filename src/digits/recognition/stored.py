@@ -2,19 +2,20 @@
 
 import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from digits import files, paths
-from digits.checkpoints.recognizer import ROUNDING, Recognizer, blocks_of
+from digits.checkpoints.recognizer import Recognizer, blocks_of
+from digits.data.numpy_files import read_npz
 
-# Training makes new checkpoints again and again; of each kind the files of older ones are deleted, up to 48 MB each.
+# Training makes new checkpoints again and again; of each kind the files of older ones are deleted, some MB each.
 KEPT_FILES = 20
 
 # Raised when what `probabilities` stores changes.
-VERSION = 1
+VERSION = 2
 
 
 def probabilities(recogniser: Recognizer, images: np.ndarray, done: Callable[[float], object]) -> np.ndarray:
@@ -24,32 +25,25 @@ def probabilities(recogniser: Recognizer, images: np.ndarray, done: Callable[[fl
         done: called with the share that is recognised, 0 to 1, before each block of images, if they have to be.
     """
 
-    def compute() -> np.ndarray:
+    def compute() -> dict[str, np.ndarray]:
         found: list[np.ndarray] = []
         for block in blocks_of(images):
             done(sum(map(len, found)) / len(images))
             found.append(recogniser.predict_proba(block))
-        return np.concatenate(found)
-
-    def is_whole(found: np.ndarray) -> bool:
-        return found.shape == (len(images), 10) and bool((np.abs(found.sum(axis=1) - 1) < ROUNDING).all())
+        return {"probabilities": np.concatenate(found)}
 
     shown = hashlib.sha256(images.tobytes()).hexdigest()[:16]
-    return rows(recogniser, f"{shown}-{VERSION}.probabilities", is_whole, compute)
+    return arrays(recogniser, f"{shown}-{VERSION}.probabilities", ("probabilities",), compute)["probabilities"]
 
 
-def rows(
-    recogniser: Recognizer, kind: str, is_whole: Callable[[np.ndarray], bool], compute: Callable[[], np.ndarray]
-) -> np.ndarray:
-    """Rows of numbers, float32 (N, d), from the file of this `kind` in the cache folder; or computed, and kept there.
-
-    Args:
-        is_whole: whether what a file holds can be what was written.
-    """
-    path = paths.cache_folder() / f"{recogniser.sha256}-{kind}.npy"
+def arrays(
+    recogniser: Recognizer, kind: str, names: Sequence[str], compute: Callable[[], dict[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """Arrays with these names from the file of this `kind` in the cache folder; or computed, and kept there."""
+    path = paths.cache_folder() / f"{recogniser.sha256}-{kind}.npz"
     # A model that came as bytes, as a visitor's does, leaves no files.
-    found = _read(path) if recogniser.sha256 else None
-    if found is None or not is_whole(found):
+    found = _read(path, names) if recogniser.sha256 else None
+    if found is None:
         found = compute()
         # Where nothing can be written it is computed again next time.
         with contextlib.suppress(OSError):
@@ -58,21 +52,19 @@ def rows(
     return found
 
 
-def _read(path: Path) -> np.ndarray | None:
-    """The rows in a file; None if there is none, or it is damaged."""
+def _read(path: Path, names: Sequence[str]) -> dict[str, np.ndarray] | None:
+    """The arrays in a file; None if there is none, or it is damaged, which its checksums tell."""
     try:
-        # Mapped into memory: 48 MB of one network's features would take longer to read than to look through.
-        found = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (OSError, EOFError, ValueError):
+        return read_npz(path, names)
+    except (OSError, ValueError):
         return None
-    return found if found.dtype == np.float32 and found.ndim == 2 else None
 
 
-def _write(path: Path, found: np.ndarray) -> None:
-    """Write rows to a file in the cache, and delete the files of this kind beyond the newest few."""
+def _write(path: Path, found: dict[str, np.ndarray]) -> None:
+    """Write arrays to a file in the cache, and delete the files of this kind beyond the newest few."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.replacing(path) as temporary:
-        np.save(temporary, found)
+        np.savez(temporary, **found)
     suffixes = "".join(path.suffixes[-2:])
     others = sorted(path.parent.glob(f"[!.]*{suffixes}"), key=lambda file: file.stat().st_mtime)
     for file in others[:-KEPT_FILES]:

@@ -33,7 +33,7 @@ class Verdict:
         is_familiar: whether the image looks like the digits that the model learned from.
         digits_found: how many digits are on the picture that the image was made of.
         other_marks: how many other things, such as a minus, are beside the digit on that picture.
-        distance: mean cosine distance from the most similar training digits; 0 if the model can't tell.
+        distance: 1 minus the likeness to digits, from -0.5 to 2.5; 0 if the model can't tell.
     """
 
     probabilities: np.ndarray

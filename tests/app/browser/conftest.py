@@ -184,7 +184,7 @@ def _fill_cache(cache: Path) -> None:
         recogniser = recognizer.load(name)
         if familiarity.can_judge(recogniser):
             familiarity.reference(recogniser)
-    for file in paths.cache_folder().glob("*.familiarity.npy"):
+    for file in paths.cache_folder().glob("*.familiarity.npz"):
         (cache / file.name).symlink_to(file)
 
 
