@@ -44,14 +44,14 @@ class Reference:
         whitening: from features to principal components of unit variance, float32 (d, k).
         digits: whitened features of the training sample, then of digits in other styles, float32 (N, k).
         non_digits: whitened features of letters, symbols, shapes, scribbles and taps, float32 (M, k).
-        least: the likeness from which an image is familiar.
+        least: the likeness from which an image is familiar, float32 ().
     """
 
     mean: np.ndarray
     whitening: np.ndarray
     digits: np.ndarray
     non_digits: np.ndarray
-    least: np.float32
+    least: np.ndarray
 
     def likeness(self, features: np.ndarray) -> np.ndarray:
         """How like digits images with these features, float32 (N, d), are: at most 1.5, float32 (N,)."""
@@ -147,7 +147,7 @@ def _compute(recogniser: Recognizer) -> Reference:
     # Each digit is the most similar to itself, and left out.
     sample = [_contrast(block, digits, non_digits, skip=1) for block in blocks_of(digits[:SAMPLE_SIZE])]
     least = np.quantile(np.concatenate(sample), UNLIKE_SHARE)
-    return Reference(mean, whitening, digits, non_digits, np.float32(least))
+    return Reference(mean, whitening, digits, non_digits, np.asarray(least, np.float32))
 
 
 def _whitening(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

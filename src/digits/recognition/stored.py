@@ -64,7 +64,7 @@ def _write(path: Path, found: dict[str, np.ndarray]) -> None:
     """Write arrays to a file in the cache, and delete the files of this kind beyond the newest few."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.replacing(path) as temporary:
-        np.savez(temporary, **found)
+        np.savez(temporary, allow_pickle=False, **found)
     suffixes = "".join(path.suffixes[-2:])
     others = sorted(path.parent.glob(f"[!.]*{suffixes}"), key=lambda file: file.stat().st_mtime)
     for file in others[:-KEPT_FILES]:
