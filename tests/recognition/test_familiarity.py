@@ -254,7 +254,8 @@ def test_only_the_newest_files_stay(cache, computed):
     for age in range(30):
         file = cache / f"{age}-1.familiarity.npz"
         file.touch()
-        os.utime(file, (time.time() - 100 - age,) * 2)
+        modified = time.time() - 100 - age
+        os.utime(file, (modified, modified))
     (cache / "export-2.onnx").touch()
     familiarity.reference(load())
     left = {file.name for file in files(cache)}

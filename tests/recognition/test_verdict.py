@@ -38,7 +38,8 @@ def logits(name: str, images: np.ndarray) -> np.ndarray:
         # Where no tree votes for a digit, the library takes the smallest probability that it counts with.
         return np.log(np.maximum(forest.predict_proba(images.reshape(-1, 784) / 255), 1e-12))
     session = onnxruntime.InferenceSession(paths.MODELS / f"{name}.onnx", providers=["CPUExecutionProvider"])
-    return session.run(["logits"], {session.get_inputs()[0].name: (images[..., None] / 255).astype(np.float32)})[0]
+    ink = (images[..., None] / 255).astype(np.float32)
+    return np.asarray(session.run(["logits"], {session.get_inputs()[0].name: ink})[0])
 
 
 @pytest.mark.parametrize("name", MODELS)
