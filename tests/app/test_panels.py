@@ -265,7 +265,7 @@ BREAKABLE = {
     "Errors": (charts, "errors", "Models"),
     "Saving": (handwriting_panel, "_offer_to_save", "My handwriting"),
     "The canvas": (draw, "_from_canvas", "Why"),
-    "The model": (cache, "verdicts", "Why"),
+    "The model": (draw, "judge", "Why"),
 }
 
 

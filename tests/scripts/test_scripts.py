@@ -38,7 +38,7 @@ def test_predict_reads_files_folders_and_globs_in_order(run_script, pictures, so
     assert [line["prediction"] for line in lines] == some_digits.labels[[3, 4, 5, 0, 1]].tolist()
     recognized = {"prediction", "confidence", "verdict", "digits_found", "other_marks", "probabilities"}
     for line in lines:
-        assert set(line) == {"path", "turned"} | recognized
+        assert set(line) == {"path", "turned", "reading"} | recognized
         assert sum(line["probabilities"]) == pytest.approx(1, abs=1e-5)
         assert line["confidence"] == max(line["probabilities"])
 
