@@ -25,7 +25,7 @@ def main() -> None:
     with st.container(key="recognition"):
         left, answer, seen = st.columns([0.345, 0.425, 0.23], gap="medium")
     drawing = None
-    # First of all, so that one can draw while the server opens a model and the browser loads the rest of the page.
+    # First, so that the visitor can draw while the server opens a model and the browser loads the rest of the page.
     with left, page.guarded("The canvas"):
         drawing = draw.show(sidebar.pen())
     with st.sidebar:
@@ -58,7 +58,7 @@ def _answer(drawing: Drawing | None, model: Model | None) -> tuple[Drawing | Non
     drawing, given = verdict.follow(drawing, model)
     if not (drawing and given and model):
         return drawing, None
-    # A digit that is half drawn is another one soon.
+    # A half-drawn digit may soon be another one.
     if not (drawing.sketch and drawing.sketch.unfinished):
         sidebar.remember(drawing, given, model)
     chosen = given[0]

@@ -87,7 +87,7 @@ def write_sheets(folder: Path) -> None:
 
 
 def may_save(chosen: list, counted: str, options: Options) -> bool:
-    """Whether to save what was chosen, so many digits, as the options say or the user answers."""
+    """Whether to save the chosen digits, whose number is `counted`, as the options say or the user answers."""
     if not chosen:
         print("nothing to save")
         return False

@@ -96,7 +96,7 @@ def main(options: Options) -> None:
                 shown, steps = report.write(answer, kind, path)
                 if steps and not options.json:
                     print(f"  {steps}")
-                # Whoever named the file knows it.
+                # A user who named the file knows where it is.
                 if not given:
                     print(f"  {shown}: {path}", file=to_people, flush=True)
     if failed:

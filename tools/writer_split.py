@@ -1,6 +1,6 @@
 """Split MNIST's 60,000 training digits by their writers: `python -m tools.writer_split --writers FOLDER`.
 
-It writes `data/split_writers.npy`, in the form of `data/split.npy`: nobody wrote digits of both parts. FOLDER has the
+It writes `data/split_writers.npy`, in the format of `data/split.npy`: no writer is in both parts. FOLDER has the
 labels of QMNIST's training digits, which name their writers (Yadav and Bottou 2019).
 """
 
@@ -37,7 +37,7 @@ def main(options: Options) -> None:
     validation = indices[-VALIDATION_SIZE:]
     people = [len(np.unique(writers[part])) for part in (indices[:-VALIDATION_SIZE], validation)]
     counts = " ".join(map(str, np.bincount(classes[validation])))
-    print(f"{PATH}: {people[0]} writers to train on, {people[1]} for validation; of 0 to 9 {counts} digits")
+    print(f"{PATH}: {people[0]} writers to train on, {people[1]} for validation; validation digits by class: {counts}")
 
 
 def read_writers(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

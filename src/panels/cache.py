@@ -169,7 +169,7 @@ def training_sample() -> Digits:
 
 
 def most_similar(model: Model, image: np.ndarray, count: int) -> Digits:
-    """The digits of the training sample most similar to an image, uint8 (28, 28), in a model's features, in order.
+    """The digits of the training sample most similar to an image, uint8 (28, 28), by a model's features, nearest first.
 
     Raises:
         ValueError: the model has no last dense layer.

@@ -30,7 +30,7 @@ class Drawing:
     """A digit to be recognised.
 
     Attributes:
-        key: the same as long as somebody draws on; another for another drawing.
+        key: identifies the drawing, and stays the same while strokes are added to it.
         source: where it comes from, in words.
         picture: as it was drawn or taken, uint8 (height, width), grey.
         image: as the model sees it, uint8 (28, 28), ink 255 on paper 0.

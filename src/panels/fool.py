@@ -21,7 +21,7 @@ from panels.draw import Drawing
 from panels.page import escape
 
 PEN = 20
-# Within one pixel of the 28×28, in pixels of the canvas, a finger only taps.
+# Side of one of the 28×28 pixels on the canvas; a shorter stroke is a tap.
 TAP = SIDE // 28
 pixels = v2.component(
     "digits.pixels",
@@ -80,7 +80,7 @@ def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
 
 
 def _changes(drawing: Drawing) -> list[int | Stroke]:
-    """The strokes on this drawing and the pixels flipped in it, in turn."""
+    """The strokes on this drawing and the pixels flipped in it, in order."""
     image = drawing.image.tobytes()
     if st.session_state.get("fooled", ("", []))[0] != image:
         st.session_state.fooled = image, []

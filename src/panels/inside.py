@@ -53,7 +53,7 @@ def show(drawing: Drawing, model: Model) -> None:
 
 
 def _title(network: Network, index: int) -> str:
-    """A layer's name; that of the layer before and its own kind if it is that layer's activation."""
+    """A layer's name, with its kind if it is the activation of the layer before, which has the same name."""
     layer = network.layers[index]
     repeats = index > 0 and network.layers[index - 1].name == layer.name
     return f"{layer.name} {layer.kind}" if repeats else layer.name

@@ -1,6 +1,6 @@
-// A picture of 28×28 pixels to draw on: the server gets the points of each stroke, of which a tap has but one place.
+// A picture of 28×28 pixels to draw on. The server gets the points of each stroke; a tap is a very short one.
 const SIDE = 280;
-// Outside, because an answer may come in the middle of the next stroke.
+// Outside the function, because an answer may come in the middle of the next stroke.
 let points = null;
 
 export default function ({ data, parentElement, setTriggerValue }) {

@@ -24,7 +24,7 @@ FONT, PLAYWRITE, FONT_HELD_OUT = 16, 8, 8
 FORM, FORM_HELD_OUT = 350, 50
 EDIT, FLAGS, EDIT_HELD_OUT = 700, 1500, 100
 HELD_OUT_FORMS = ("0-slashed", "1-flag", "6-short", "9-open")
-# The hand that draws held-out digits of forms to train on bends and leans more.
+# Held-out digits of the training forms are drawn by a hand that wobbles, slants and turns more.
 OTHER_HAND = {"wobble": 0.03, "slant": 0.2, "turn": 7}
 # Where the form that each writer filled begins in scikit-learn's 1,797 digits, by its first thirty digits.
 BLOCKS = (0, 130, 256, 386, 516, 646, 776, 905, 1029, 1157, 1287, 1415, 1541, 1667)

@@ -1,7 +1,7 @@
 """Edit MNIST's digits into how people elsewhere draw them, with the digit's own stroke width.
 
 An edit takes a digit at `FINE` times its size, uint8 (height, width), its stroke's width in these pixels, and a
-generator. It returns the edited digit, or None for a digit that it can't be made on, such as a 7 that is crossed.
+generator. It returns the edited digit, or None for a digit that it can't be made on, such as an already crossed 7.
 """
 
 from collections.abc import Callable

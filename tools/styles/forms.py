@@ -38,7 +38,7 @@ def _drawing(variants: list[tuple[list[str], dict[str, np.ndarray]]]) -> Drawing
 
 
 def _ellipse(corner: np.ndarray, opposite: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """From about its top anticlockwise round to about there again."""
+    """An ellipse between two corners of its box: anticlockwise from about the top, once round."""
     angles = np.radians(rng.uniform(-110, -20) - np.linspace(0, rng.uniform(345, 380), 48))
     return (corner + opposite) / 2 + np.column_stack([np.cos(angles), np.sin(angles)]) * (opposite - corner) / 2
 

@@ -29,7 +29,7 @@ class Augmentation:
         damaged: fraction of the digits that the families below may act on; only the shape of the others changes.
         share: fraction of the damaged digits that each of the families below acts on.
         stroke: 1 to make strokes thicker or thinner.
-        ripple: largest displacement of single pixels, pixels.
+        ripple: largest displacement by fine ripples, pixels.
         hollow: 1 to reduce strokes to their outlines.
         lines: 1 to draw stray lines.
         erasing: 1 to cover or invert rectangles.

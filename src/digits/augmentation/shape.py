@@ -10,7 +10,7 @@ from digits.images import SIDE
 CENTRE = (SIDE - 1) / 2
 # Knots per side of the grid of elastic displacements.
 ELASTIC_KNOTS = 5
-# The same of the fine displacements: a knot every two pixels.
+# The same for ripples: a knot every two pixels.
 RIPPLE_KNOTS = 14
 # OpenCV draws lines between points in units of 2**-4 pixels.
 SUBPIXEL_BITS = 4
@@ -65,9 +65,9 @@ def _spread(rng: np.random.Generator, largest: float, size: int | tuple[int, ...
 
 
 def ripple(images: np.ndarray, rng: np.random.Generator, largest: float) -> np.ndarray:
-    """Displace each pixel of each image, uint8 (N, 28, 28), by up to `largest` pixels, neighbours differently.
+    """Ripple images, uint8 (N, 28, 28): displacements of up to `largest` pixels, independent two pixels apart.
 
-    It fringes strokes, as rough paper, a running pen or frosted glass do, where the elastic family bends them.
+    It frays strokes, as rough paper, a leaking pen or frosted glass do, whereas the elastic family bends them.
     """
     count = len(images)
     amplitude = largest * rng.random((count, 1, 1)).astype(np.float32)

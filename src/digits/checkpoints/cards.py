@@ -227,7 +227,7 @@ def duration(seconds: float) -> str:
 
 def circumstances() -> dict:
     """What a checkpoint was trained with: device, library versions and commit."""
-    # Of the cores, the environment may limit those that TensorFlow uses.
+    # The environment may limit how many cores TensorFlow uses.
     allowed = os.environ.get("TF_NUM_INTRAOP_THREADS", "0")
     cores = f"{f'{allowed} of ' if allowed != '0' else ''}{os.cpu_count()} CPU cores"
     versions = {"python": platform.python_version()}

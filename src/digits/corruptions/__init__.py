@@ -2,9 +2,9 @@
 
 In: images, uint8 (N, 28, 28), ink 255 on paper 0. Out: corrupted images of the same shape and dtype.
 
-Fifteen are those of MNIST-C (Mu and Gilmer 2019, arXiv 1906.02337); one of the five severities has the amount that
-MNIST-C uses, and gives digits distributed like MNIST-C's own, with the peculiarities of its generator. The others are
-basic image operations and what real pages look like.
+Fifteen are those of MNIST-C (Mu and Gilmer 2019, arXiv 1906.02337): at one of the five severities, they have MNIST-C's
+amount, and their digits are distributed like those of its generator, quirks included. The others are basic image
+operations and defects of real pages.
 
 The modules hold one function per corruption, `(images, amount, streams) -> images`, with the amount in the corruption's
 own unit. An image's random numbers are the same at every severity, so that a higher severity is the same corruption,
@@ -21,7 +21,7 @@ from digits.corruptions.streams import Indices, Streams
 from digits.images import check_images
 
 SEVERITIES = (1, 2, 3, 4, 5)
-# Raised whenever a corruption gives other pixels, so that stored results from before aren't mixed with new ones.
+# Raised whenever a corruption's pixels change, so that older stored results aren't mixed with new ones.
 VERSION = 2
 # Images processed together, few enough for their float copies to stay in the processor's cache.
 CHUNK = 64

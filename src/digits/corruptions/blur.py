@@ -20,7 +20,7 @@ def glass_blur(images: np.ndarray, passes: float, streams: Streams) -> np.ndarra
 
     In each pass, every pixel outside the first row and column is swapped with its left, upper or upper left neighbour,
     with a probability of 1/8 each. The blurs have a sigma of 0.7 pixels and are vertical only: MNIST-C's generator
-    declares the columns of its grey images to be channels.
+    treats the columns of its grey images as channels.
     """
     neighbours = np.array([-1, -SIDE, -SIDE - 1])
     positions = np.arange(SIDE - 1, 1, -1)
@@ -40,7 +40,7 @@ def glass_blur(images: np.ndarray, passes: float, streams: Streams) -> np.ndarra
 
 
 def _blurred_vertically(images: np.ndarray) -> np.ndarray:
-    # In float32, full ink would be slightly less than 255, which the first rounding down makes 254.
+    # In float32, full ink would be slightly less than 255, and be rounded down to 254.
     side_by_side = images.swapaxes(0, 1).reshape(SIDE, -1).astype(float)
     blurred = cv2.GaussianBlur(side_by_side, (1, 7), 0.7, borderType=cv2.BORDER_REPLICATE)
     return np.ascontiguousarray(blurred.reshape(SIDE, -1, SIDE).swapaxes(0, 1))
@@ -49,8 +49,8 @@ def _blurred_vertically(images: np.ndarray) -> np.ndarray:
 def motion_blur(images: np.ndarray, sigma: float, streams: Streams) -> np.ndarray:
     """Smear the ink to one side, within 45° of the horizontal: half a Gaussian of `sigma` pixels, 20 long.
 
-    As in ImageMagick, which MNIST-C uses, the trail consists of the nearest pixels, the image's edge goes on beyond it,
-    and values are rounded down.
+    As in ImageMagick, which MNIST-C uses, the trail consists of the nearest pixels, the image's edge is replicated
+    beyond it, and values are rounded down.
     """
     angles = streams.uniform(-45, 45).round().astype(int).tolist()
     blurred = np.empty_like(images)

@@ -44,7 +44,7 @@ def zigzag(images: np.ndarray, percent: float, streams: Streams) -> np.ndarray:
     first = np.floor(streams.uniform(0, SIDE - 1))
     slope = np.floor(streams.uniform(-5, 5)) / (right - left)
     length = (right - left) * np.sqrt(1 + slope**2)
-    # The end of MNIST-C's last segment is as odd as this.
+    # The odd end of the last segment is MNIST-C's.
     turns = [(0, 0), *((4 * turn + 2, 2 - turn % 2 * 4) for turn in range(6)), (length, -1 / (length - 20))]
     cosine = (right - left) / length
     corners = [(left + cosine * (x - slope * y), first + cosine * (slope * x + y)) for x, y in turns]
@@ -53,7 +53,7 @@ def zigzag(images: np.ndarray, percent: float, streams: Streams) -> np.ndarray:
 
 
 def _line(left: np.ndarray | int, first: np.ndarray, right: np.ndarray | int, last: np.ndarray) -> np.ndarray:
-    """MNIST-C's lines from (column, row) to (column, row), each (N,) or a number: ink from 0 to 1, (N, 28, 28)."""
+    """Lines drawn as in MNIST-C, from columns and rows (N,) to others: ink from 0 to 1, (N, 28, 28)."""
     left, first, right, last = (np.reshape(each, (-1, 1, 1)) for each in (left, first, right, last))
     rows, columns = np.indices((SIDE, SIDE), np.float32)
     above = np.abs(rows - first - (last - first) / (right - left) * (columns - left))

@@ -31,7 +31,7 @@ def evenly_spaced(digits: Digits, count: int) -> tuple[Digits, np.ndarray]:
 
 
 def even_probabilities(*levels: np.ndarray) -> np.ndarray:
-    """Probabilities, (N,), by which groups are drawn alike, and within each the groups of the next level; then members.
+    """Sampling probabilities, (N,), even over groups, over the groups of the next level in each, and so on to members.
 
     Args:
         levels: the group of each member, (N,), from coarse to fine.

@@ -1,4 +1,4 @@
-"""Digits in styles that MNIST's writers rarely use, from a file that is verified as MNIST's is."""
+"""Digits in styles that MNIST's writers rarely use, from a file that is verified like MNIST's."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +27,7 @@ class Styles:
 
     @cached_property
     def probabilities(self) -> np.ndarray:
-        """By which each digit is drawn, (N,): classes are even, as are a class's kinds and a kind's sources."""
+        """Sampling probabilities, (N,): even over classes, over kinds in a class, and over sources in a kind."""
         kind = np.array([source.split("/")[0] for source in self.source])
         return even_probabilities(self.digits.labels, kind, self.source)
 
@@ -37,7 +37,7 @@ class Styles:
 
 
 def load_styles(held_out: bool = False) -> Styles:
-    """Load the digits to train on, or those that are only to be read: of other fonts, writers, forms and hands.
+    """Load the digits to train on, or the held-out ones, which are of other fonts, writers, forms and hands.
 
     Raises:
         FileNotFoundError: the file is missing.

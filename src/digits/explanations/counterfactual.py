@@ -124,7 +124,7 @@ def compare_with_random_order(
 
 
 def comparison_text(turned: Mapping) -> str:
-    """What `compare_with_random_order` found for fours that are to become nines, in words; nothing without fours."""
+    """What `compare_with_random_order` found for fours that are to become nines, in words; empty without fours."""
     if not turned["images"]:
         return ""
     if turned["random_reached"]:

@@ -12,8 +12,8 @@ from digits.handwriting.importing import Candidate
 
 INK, GREY, RULE, PAPER = (27, 31, 36), (110, 118, 128), (218, 221, 225), (250, 250, 248)
 GOOD, DOUBTFUL = (143, 170, 199), (203, 82, 0)
-# Of the contact sheet, in pixels: its width, what is above and left of the digits, a tile (a small one where there are
-# many), a row without any, the gap to the next, and a line under it.
+# Sizes in pixels: the sheet's width, the space above and left of the digits, a tile, a small one (used above this
+# number of digits), a row without tiles, the gap between tiles, and a line of a caption.
 WIDTH, HEADER, LABELS = 1520, 96, 90
 TILE, SMALL_TILE, MANY, EMPTY, GAP, CAPTION = 128, 50, 600, 60, 14, 15
 
@@ -48,7 +48,7 @@ def draw(candidates: Sequence[Candidate], title: str) -> np.ndarray:
         for column, (candidate, text) in enumerate(zip(line, texts, strict=True)):
             left, upper = LABELS + column * (tile + GAP), top + GAP
             colour = DOUBTFUL if candidate.doubt else GOOD
-            # As light as its paper.
+            # The tile is as light as the digit's paper.
             paper = int(np.median(candidate.picture[:, [0, -1]]))
             pen.rectangle(
                 [(left, upper), (left + tile - 1, upper + tile - 1)], (paper,) * 3, colour, 4 if candidate.doubt else 2

@@ -25,7 +25,7 @@ class Prepared:
     Attributes:
         image: uint8 (28, 28), ink 255 on paper 0.
         steps: what was done to the picture, in order, one phrase per step.
-        reading: how the picture was read, in a few words, if preprocessing would rather have read it otherwise.
+        reading: how the picture was read, in a few words, if not in the likeliest way; otherwise empty.
         turn: "clockwise" or "counterclockwise" if the picture was turned by 90°, "upside down" if by 180°, else empty.
     """
 
@@ -63,9 +63,9 @@ def prepare(grey: np.ndarray, enabled: EnabledSteps = ALL_STEPS) -> Prepared:
 
 
 def readings(grey: np.ndarray, enabled: EnabledSteps = ALL_STEPS) -> Iterator[Prepared]:
-    """Preprocess a greyscale picture as `prepare` does, then in other ways if there are any that are plausible, too.
+    """Preprocess a greyscale picture as `prepare` does, then in any other plausible ways.
 
-    These are the other polarity of a tightly cropped digit, and other choices of detached and faint strokes.
+    These are the other polarity of a tightly cropped digit, and other choices of detached or faint strokes.
 
     Raises:
         ValueError: the picture is blank.

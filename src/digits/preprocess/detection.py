@@ -15,7 +15,7 @@ from digits.preprocess.segmentation import LEAST_HEIGHT, NO_DIGITS, FoundDigit, 
 
 # More pixels than this along a side aren't needed.
 LARGEST_SIDE = 4000
-# Larger pictures are scaled down to this size in pixels first: a page of digits needs more than a single one. What is
+# Larger pictures are scaled down to this size in pixels first: a page needs more than a single digit does. What is
 # too faint or too small for it is then sought at the second size, for at most so many sizes of digits. Digits that are
 # lower than the fourth are cut out of the picture as it is, with this fraction of their height as paper around them.
 SIDE, FAINT_SIDE, MOST_SIZES, LOWEST, PAPER_AROUND = 1000, 2000, 4, 40, 0.2
@@ -82,7 +82,7 @@ def _at_a_fitting_size(grey: np.ndarray) -> list[FoundDigit]:
 def _placed(
     grey: np.ndarray, found: list[FoundDigit], shape: tuple[int, ...], lowest: int = LOWEST
 ) -> list[FoundDigit]:
-    """What was found on a reduced picture of a shape, on the picture; lower digits are cut out of all of its pixels."""
+    """Place what was found on a reduced picture, of this shape, on `grey`; low digits are cut out of `grey` again."""
     enlargement = np.diag([*np.array(grey.shape[::-1]) / shape[::-1], 1])
     placed = [replace(digit, box=_box(digit.box, enlargement)) for digit in found]
     return [

@@ -81,7 +81,7 @@ def possible_inks(grey: np.ndarray, enabled: EnabledSteps = ALL_STEPS) -> Iterat
     ink = find_ink(grey, enabled)
     light_border, skewness = _polarity_votes(grey)
     is_mixed = abs(light_border) < LARGEST_BORDER - 0.5 and abs(skewness - light_border) < LEAST_VOTE
-    # Where shadows or frames were the reason, they are gone.
+    # `find_ink` has removed shadows and frames, which mix the border, too.
     border = np.concatenate([ink.mask[0], ink.mask[-1], ink.mask[:, 0], ink.mask[:, -1]])
     if not enabled.frame or not is_mixed or border.mean() < LEAST_INK:
         yield ink, ""

@@ -11,7 +11,7 @@ LEAST_AREA = 1 / 100
 LARGEST_GAP = 0.25
 # Paler parts are not of the same ink: a fraction of the main part's mean darkness.
 LEAST_DARKNESS = 0.5
-# Such parts are doubtful if they are more than this fraction of the digit. So are these larger gaps and paler parts.
+# Other readings add or drop parts of more than this fraction of the digit, and allow this gap and this darkness.
 DOUBTFUL_AREA, DOUBTFUL_GAP, DOUBTFUL_DARKNESS = 0.04, 0.8, 0.15
 WITHOUT_PARTS = "read without the parts that don't touch"
 # Parts that lie mostly in the picture's margin, a fraction of its side, are clutter if there are others.
@@ -63,7 +63,7 @@ def digit_parts(
 
 
 def doubtful_parts(mask: np.ndarray, chosen: np.ndarray, darkness: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
-    """Other choices of parts that differ from the one of `digit_parts`, each with a description in a few words.
+    """Plausible choices of parts other than that of `digit_parts`, each with a description in a few words.
 
     Args:
         mask: uint8 (height, width), 1 on ink and on what may be faint ink.

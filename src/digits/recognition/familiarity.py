@@ -1,7 +1,7 @@
 """Whether an image looks like a digit to a model: like digits in its features, and unlike other drawings.
 
-Deep nearest neighbours (Sun et al. 2022), by the cosine of whitened features in place of the distance. Letters and
-shapes are among the neighbours, an outlier exposure without training (Hendrycks et al. 2019).
+Deep nearest neighbours (Sun et al. 2022), by the cosine of whitened features in place of the distance. Similarity to
+letters and shapes counts against an image: outlier exposure (Hendrycks et al. 2019), but without training.
 """
 
 from dataclasses import asdict, dataclass, fields
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 # Every 11th of the 55,000 training digits and every 4th in another style: enough to find similar ones, and quick.
 SAMPLE_STEP, STYLE_STEP = 11, 4
 SAMPLE_SIZE = 5_000
-# Letters that have the form of a digit aren't compared with; an O is a 0 to every reader.
+# Letters with the form of a digit are left out of the comparison: every reader takes an O for a 0.
 LETTERS_LIKE_DIGITS = "DIOSZbglqosz"
-# Features are whitened by this many principal components of every 8th image that is compared with.
+# Features are whitened by this many principal components of every 8th reference image.
 COMPONENTS, COMPONENTS_STEP = 96, 8
 # Components that vary less than this share of the first one are as good as constant.
 LEAST_DEVIATION = 1e-3
-# The likeness is the mean cosine with so many similar digits, less this share of that with as many similar non-digits.
+# Likeness: the mean cosine with this many nearest digits, minus this share of that with the nearest non-digits.
 NEIGHBOURS, NON_DIGITS_WEIGHT = 5, 0.5
 # An image is familiar if its likeness reaches that of all but this share of the training digits.
 UNLIKE_SHARE = 0.01
@@ -101,7 +101,7 @@ def reference(recogniser: Recognizer) -> Reference:
 
     Raises:
         FileNotFoundError: it has to be computed, and MNIST or the other styles aren't in the data folder.
-        ValueError: the model has no last dense layer, or their files are damaged.
+        ValueError: the model has no last dense layer, or a data file is damaged.
     """
     names = [field.name for field in fields(Reference)]
     return Reference(**stored.arrays(recogniser, f"{VERSION}.familiarity", names, lambda: asdict(_compute(recogniser))))
@@ -122,7 +122,7 @@ def training_sample() -> "Digits":
 
 
 def compared_images() -> tuple[np.ndarray, np.ndarray]:
-    """The digits, of which the first are the training sample, and the other drawings that images are compared with.
+    """The reference images: digits, of which the first are the training sample, and other drawings.
 
     Raises:
         FileNotFoundError: MNIST or the other styles aren't in the data folder.
@@ -139,12 +139,12 @@ def compared_images() -> tuple[np.ndarray, np.ndarray]:
 def _compute(recogniser: Recognizer) -> Reference:
     images = compared_images()
     mean, whitening = _whitening(features(recogniser, np.concatenate(images)[::COMPONENTS_STEP]))
-    # In blocks, as some networks' features of all images would be more memory than the server has left.
+    # In blocks: some networks' features of all images at once would take more memory than the server has left.
     digits, non_digits = (
         np.concatenate([(features(recogniser, block) - mean) @ whitening for block in blocks_of(some)])
         for some in images
     )
-    # Each digit is the most similar to itself, and left out.
+    # Each digit is most similar to itself, which is skipped.
     sample = [_contrast(block, digits, non_digits, skip=1) for block in blocks_of(digits[:SAMPLE_SIZE])]
     least = np.quantile(np.concatenate(sample), UNLIKE_SHARE)
     return Reference(mean, whitening, digits, non_digits, np.asarray(least, np.float32))

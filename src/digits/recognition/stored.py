@@ -11,7 +11,7 @@ from digits import files, paths
 from digits.checkpoints.recognizer import Recognizer, blocks_of
 from digits.data.numpy_files import read_npz
 
-# Training makes new checkpoints again and again; of each kind the files of older ones are deleted, some MB each.
+# Each training makes a new checkpoint, with stored files of some MB. Of each kind only the newest are kept.
 KEPT_FILES = 20
 
 # Raised when what `probabilities` stores changes.

@@ -60,7 +60,7 @@ class Verdict:
 
     @property
     def clearness(self) -> float:
-        """The answer's calibrated logit, from the mean of all ten: low for what is between or unlike digits."""
+        """The answer's calibrated logit minus the mean of all ten: low for images between digits or unlike any."""
         logits = np.log(self.probabilities)
         return float(logits.max() - logits.mean())
 

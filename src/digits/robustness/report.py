@@ -34,7 +34,7 @@ def evaluate(
     problems: Sequence[str],
     folder: Path,
 ) -> tuple[dict, Path]:
-    """Measure what a finished sweep doesn't have, and write the report of all.
+    """Measure what a finished sweep doesn't cover, and write the full report.
 
     Args:
         baseline: name of the model that corruption errors are relative to.

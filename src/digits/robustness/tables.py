@@ -71,7 +71,7 @@ def _thresholds(summary: dict) -> Table:
 
 
 def _sorted(limits: Sequence[float | None]) -> Sequence[float | None]:
-    """The limits of an amount, of which some fall as the severity grows."""
+    """The limits of an interval in ascending order; those of amounts that fall as severity grows come reversed."""
     known = [limit for limit in limits if limit is not None]
     return sorted(known) if len(known) == len(limits) else limits
 
