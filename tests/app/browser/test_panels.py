@@ -121,7 +121,7 @@ def test_strokes_that_fool_the_model_are_drawn_counted_and_undone(page):
     page.get_by_text(visitor.GAME).click()
     digit = page.get_by_alt_text("the digit with")
     digit.scroll_into_view_if_needed()
-    box = digit.bounding_box()
+    box = visitor.resting_box(digit)
     # A bar at the top makes it a 7.
     page.mouse.move(box["x"] + 60, box["y"] + 45)
     page.mouse.down()

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Error, Locator, Page, expect
+from playwright.sync_api import Error, FloatRect, Locator, Page, expect
 
 from digits import paths
 from panels.canvas import SIDE
@@ -88,6 +88,15 @@ def canvas_button(page: Page, name: str) -> Locator:
 def history(page: Page) -> Locator:
     """The recent drawings, the newest first."""
     return sidebar(page).locator(".gallery button")
+
+
+def resting_box(found: Locator) -> FloatRect:
+    """Where an element is, once it has been there for half a second: what opens above it moves it gradually."""
+    boxes = [found.bounding_box()]
+    while len(boxes) < 6 or boxes[-1] is None or any(box != boxes[-1] for box in boxes[-6:]):
+        found.page.wait_for_timeout(100)
+        boxes.append(found.bounding_box())
+    return boxes[-1]
 
 
 def until(page: Page, selector: str, text: str = "") -> Locator:
