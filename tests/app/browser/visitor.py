@@ -90,6 +90,17 @@ def history(page: Page) -> Locator:
     return sidebar(page).locator(".gallery button")
 
 
+def expect_paper(page: Page, is_light: bool) -> None:
+    """Wait until most of the canvas is light or dark, and check that there are strokes of the other colour."""
+    for _ in range(300):
+        shown = canvas_pixels(page)
+        if (np.median(shown) > 200) == is_light:
+            break
+        page.wait_for_timeout(100)
+    paper, ink = np.median(shown), shown.min() if is_light else shown.max()
+    assert (ink < 50 < 200 < paper) if is_light else (paper < 50 < 200 < ink)
+
+
 def resting_box(found: Locator) -> FloatRect:
     """Where an element is, once it has been there for half a second: what opens above it moves it gradually."""
     boxes = [found.bounding_box()]
