@@ -11,9 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from digits.preprocess.candidates import faint_strokes, possible_inks
 from digits.preprocess.decoding import FORMATS, SUFFIXES, WORKING_SIDE, at_working_size, read_grey
 from digits.preprocess.frame import set_in_frame
-from digits.preprocess.ink import ALL_STEPS, LEAST_CONTRAST, EnabledSteps, Ink, faint_strokes, possible_inks
+from digits.preprocess.ink import ALL_STEPS, LEAST_CONTRAST, EnabledSteps, Ink
 from digits.preprocess.page import find_page
 from digits.preprocess.parts import digit_parts, doubtful_parts
 

@@ -1,8 +1,6 @@
 """Separate ink from paper, whichever is lighter, and remove frames, shadows and ruled lines."""
 
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -23,13 +21,6 @@ PAPER_WINDOW = 1 / 3
 DARK_SHARE, PALE_SHARE = 0.5, 0.25
 # In pictures smaller than this, in pixels, strokes are as thin as ruled lines.
 LEAST_SIDE = 60
-# A picture may be cropped to the digit if on neither side of Otsu's threshold there is more than this fraction of its
-# border, the two votes on the polarity differ by less than the second, and ink covers more than the third fraction
-# of the border. Paper is then added all around, this fraction of its side, as bright as this percentile.
-LARGEST_BORDER, LEAST_VOTE, LEAST_INK, ADDED_PAPER, PAPER_PERCENTILE = 0.95, 1.5, 0.05, 1 / 8, 95
-# Strokes may be this faint, a fraction of the darkest strokes' darkness, and more than the second and at most the third
-# fraction of the other ink. What is so near other ink, a fraction of the digit's size, is its soft edge.
-FAINT_SHARE, LEAST_FAINT, MOST_FAINT, SOFT_EDGE = 0.15, 0.04, 1, 1 / 15
 # Whether ink is light, in words.
 POLARITY = {False: "dark ink on light paper", True: "light ink on dark paper"}
 # Ruled lines are straight over this fraction of the picture, at most this steep in degrees, and at most this thick.
@@ -69,39 +60,6 @@ class EnabledSteps:
 ALL_STEPS = EnabledSteps()
 
 
-def possible_inks(grey: np.ndarray, enabled: EnabledSteps = ALL_STEPS) -> Iterator[tuple[Ink, str]]:
-    """The ink on a greyscale picture, uint8 (height, width), in every plausible way, the likeliest first.
-
-    Where ink and paper share the picture's border, it may be cropped tightly to a digit of either polarity, or there
-    may be a frame or a shadow; each way is then described in a few words.
-
-    Raises:
-        ValueError: the picture is blank.
-    """
-    ink = find_ink(grey, enabled)
-    light_border, skewness = _polarity_votes(grey)
-    is_mixed = abs(light_border) < LARGEST_BORDER - 0.5 and abs(skewness - light_border) < LEAST_VOTE
-    # `find_ink` has removed shadows and frames, which mix the border, too.
-    border = np.concatenate([ink.mask[0], ink.mask[-1], ink.mask[:, 0], ink.mask[:, -1]])
-    if not enabled.frame or not is_mixed or border.mean() < LEAST_INK:
-        yield ink, ""
-        return
-    likely = skewness > light_border
-    yield _cropped_ink(grey, enabled, likely), ""
-    with suppress(ValueError):
-        yield _cropped_ink(grey, enabled, not likely), f"read as {POLARITY[not likely]}"
-    yield ink, "read as a picture with a shadow, a frame or a desk"
-
-
-def _cropped_ink(grey: np.ndarray, enabled: EnabledSteps, is_light: bool) -> Ink:
-    """The ink on a picture that is cropped tightly to a digit: paper is added all around."""
-    added = max(2, round(ADDED_PAPER * max(grey.shape)))
-    paper = int(np.percentile(grey, 100 - PAPER_PERCENTILE if is_light else PAPER_PERCENTILE))
-    grey = cv2.copyMakeBorder(grey, added, added, added, added, cv2.BORDER_CONSTANT, value=paper)
-    ink = find_ink(grey, replace(enabled, frame=False, lines=False), is_light)
-    return replace(ink, origin=(-added, -added), steps=("added paper around the picture", *ink.steps))
-
-
 def find_ink(grey: np.ndarray, enabled: EnabledSteps = ALL_STEPS, is_light: bool | None = None) -> Ink:
     """Find the ink on a greyscale picture, uint8 (height, width), and, if it isn't given, whether it `is_light`.
 
@@ -113,7 +71,7 @@ def find_ink(grey: np.ndarray, enabled: EnabledSteps = ALL_STEPS, is_light: bool
     if inside.shape != grey.shape:
         steps.append(f"cropped a frame, leaving {inside.shape[1]}×{inside.shape[0]} pixels")
     if is_light is None:
-        light_border, skewness = _polarity_votes(inside)
+        light_border, skewness = polarity_votes(inside)
         is_light = skewness > light_border
     steps.append(POLARITY[is_light])
     light_paper = 255 - inside if is_light else inside
@@ -189,7 +147,7 @@ def _without_desk(light_paper: np.ndarray) -> np.ndarray | None:
     return np.where(beyond, np.uint8(np.percentile(light_paper, 90)), light_paper)
 
 
-def _polarity_votes(grey: np.ndarray) -> tuple[float, float]:
+def polarity_votes(grey: np.ndarray) -> tuple[float, float]:
     """How light the border is, from -0.5 to 0.5, and how rare light is; the ink is light if the second is greater.
 
     Ink is rarer than paper, and rarer along the picture's border. Which is rarer is decided in each neighbourhood, by
@@ -238,16 +196,6 @@ def _evenly_lit(light_paper: np.ndarray) -> np.ndarray:
         falls.append(np.linspace(-fall / 2, fall / 2, length, dtype=np.float32))
     down, across = falls
     return cv2.convertScaleAbs(light_paper * np.exp(-down)[:, None] * np.exp(-across))
-
-
-def faint_strokes(ink: Ink) -> np.ndarray:
-    """A mask, uint8 (height, width), of the ink and of strokes beside it that may be too faint to count as ink."""
-    darkest = float(np.percentile(ink.darkness[ink.mask > 0], 99))
-    pale = (ink.darkness > FAINT_SHARE * darkest).astype(np.uint8)
-    edge = 2 * round(SOFT_EDGE * max(cv2.boundingRect(ink.mask)[2:])) + 1
-    beside = cv2.countNonZero(cv2.subtract(pale, cv2.dilate(ink.mask, np.ones((edge, edge), np.uint8))))
-    is_stroke = LEAST_FAINT < beside / cv2.countNonZero(ink.mask) <= MOST_FAINT
-    return pale if is_stroke else ink.mask
 
 
 def _thresholds(darkness: np.ndarray) -> tuple[float, float]:

@@ -72,7 +72,7 @@ def residual_cnn(pooling: Pooling = "average") -> Model:
 
 
 def depthwise_cnn(pooling: Pooling = "average") -> Model:
-    """The advanced CNN: after two plain convolutions, two residual depthwise blocks on maps of 5×5.
+    """A depthwise CNN: after two plain convolutions, two residual depthwise blocks on maps of 5×5.
 
     A block is ConvNeXt's (Liu et al. 2022) without its normalisation: a depthwise 5×5 convolution, then two pointwise
     ones, of which the first doubles the number of maps.

@@ -98,12 +98,7 @@ def test_handwriting_is_kept_under_its_digit_until_it_is_removed(page, server):
 
 
 def test_tapped_pixels_are_flipped_where_they_were_tapped(page):
-    visitor.draw(page, visitor.DIGITS[1])
-    visitor.expect_answer(page, 1)
-    visitor.open_panel(page, "Stress")
-    visitor.wait_until_idle(page)
-    page.get_by_text(visitor.GAME).click()
-    digit = page.get_by_alt_text("the digit with")
+    digit = _open_game(page)
     for side in (5, 275):
         digit.click(position={"x": side, "y": side})
     visitor.until(page, ".mixture", "2 changed pixels: still a 1")
@@ -114,12 +109,7 @@ def test_tapped_pixels_are_flipped_where_they_were_tapped(page):
 
 
 def test_strokes_that_fool_the_model_are_drawn_counted_and_undone(page):
-    visitor.draw(page, visitor.DIGITS[1])
-    visitor.expect_answer(page, 1)
-    visitor.open_panel(page, "Stress")
-    visitor.wait_until_idle(page)
-    page.get_by_text(visitor.GAME).click()
-    digit = page.get_by_alt_text("the digit with")
+    digit = _open_game(page)
     digit.scroll_into_view_if_needed()
     box = visitor.resting_box(digit)
     # A bar at the top makes it a 7.
@@ -136,6 +126,16 @@ def test_strokes_that_fool_the_model_are_drawn_counted_and_undone(page):
     for left in ("1 new stroke:", "No change: still a 1"):
         page.get_by_role("tabpanel").get_by_role("button", name="Undo").click()
         visitor.until(page, ".mixture", left)
+
+
+def _open_game(page) -> Locator:
+    """Draw a 1 and open Fool it; the picture that is changed there."""
+    visitor.draw(page, visitor.DIGITS[1])
+    visitor.expect_answer(page, 1)
+    visitor.open_panel(page, "Stress")
+    visitor.wait_until_idle(page)
+    page.get_by_text(visitor.GAME).click()
+    return page.get_by_alt_text("the digit with")
 
 
 def _red(picture: Locator) -> tuple[np.ndarray, np.ndarray]:
