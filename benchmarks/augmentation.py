@@ -17,7 +17,7 @@ import train_advanced
 import train_cnn
 from digits import data
 from digits.augmentation import BY_NAME
-from digits.training import architectures, loop
+from digits.training import architectures, loop, precision
 
 ROUNDS = 15
 STEPS = 40
@@ -33,7 +33,7 @@ def seconds_of_steps(model: keras.Model, digits: data.Digits, batch_size: int, a
 
 
 def measure(build, recipe, digits: data.Digits) -> dict:
-    with loop.layers_computing_in(loop.precision(recipe)):
+    with precision.layers_computing_in(precision.precision(recipe)):
         model = build()
     if recipe.hard_example_fraction < 1:
         model = loop.HardExampleMining(model, round(recipe.hard_example_fraction * recipe.batch_size))

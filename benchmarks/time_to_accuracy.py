@@ -23,6 +23,7 @@ from digits import data, paths
 from digits.images import to_input
 from digits.training import loop
 from digits.training.architectures import cnn
+from digits.training.precision import precision as in_precision
 
 TARGETS = (0.99, 0.994, 0.995)
 KERAS_EPOCHS = 15
@@ -127,7 +128,7 @@ def against(ours: dict[str, list[float]], theirs: dict[str, list[float]]) -> dic
 def arithmetic(history: dict[str, list[float]]) -> dict:
     """How fast this processor multiplies matrices, what a training image asks of it, and what share is reached."""
     recipe = train_cnn.RECIPE
-    precision = loop.precision(recipe)
+    precision = in_precision(recipe)
     matrix = keras.ops.cast(np.random.default_rng(0).standard_normal((MATRIX, MATRIX)), precision)
     rates = []
     for _ in range(ROUNDS):

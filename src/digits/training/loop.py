@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -18,11 +17,10 @@ from digits.checkpoints import cards
 from digits.data import STYLES_SHA256, Digits, Splits, load_styles
 from digits.images import to_input
 from digits.training import run_state
+from digits.training.precision import layers_computing_in, precision
 from digits.training.recipe import Recipe
 from digits.training.schedules import Schedule, warmed_cosine
 
-# As Linux names them.
-BFLOAT16_IN_HARDWARE = ("amx_bf16", "avx512_bf16")
 VALIDATION_BATCH = 500
 # Keras's default, "auto", hides from type checkers that `verbose` may be an integer.
 QUIET: Any = 0
@@ -250,30 +248,6 @@ def _augmentation_by_epoch(recipe: Recipe) -> Callable[[int], Augment | None]:
     calmed = augment.calmed() if augment else None
     calm_from = round(recipe.epochs * (1 - recipe.calm_fraction))
     return lambda epoch: augment if epoch < calm_from else calmed
-
-
-def precision(recipe: Recipe) -> str:
-    """What the recipe's precision, which may be `auto`, means on this machine.
-
-    Processors that multiply bfloat16 matrices in hardware (Intel's AMX, AVX-512's BF16 instructions) train faster in
-    bfloat16, others slower. Weights, their averages and their updates are float32 in either precision.
-    """
-    if recipe.precision != "auto":
-        return recipe.precision
-    flags = Path("/proc/cpuinfo")
-    processor = flags.read_text(encoding="utf-8") if flags.is_file() else ""
-    return "bfloat16" if any(flag in processor for flag in BFLOAT16_IN_HARDWARE) else "float32"
-
-
-@contextmanager
-def layers_computing_in(precision: str) -> Iterator[None]:
-    """Layers made within the block compute in `float32`, or in `bfloat16` with float32 weights."""
-    earlier = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else precision)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(earlier)
 
 
 def describe(recipe: Recipe) -> dict:
