@@ -47,11 +47,16 @@ def test_polarity_does_not_matter(digit):
     assert "dark ink on light paper" in dark.steps
 
 
-def test_position_and_size_do_not_matter(digit):
-    ink = large(digit, 140)
-    page = np.full((400, 300), 255, np.uint8)
-    page[230:370, 20:160] = 255 - ink
-    assert difference(preprocess.prepare(page).image, preprocess.prepare(ink).image) < 3
+def test_position_and_size_do_not_matter(some_digits):
+    changes = []
+    for image in some_digits.images[:50]:
+        ink = large(image, 140)
+        page = np.full((400, 300), 255, np.uint8)
+        page[230:370, 20:160] = 255 - ink
+        changes.append(difference(preprocess.prepare(page).image, preprocess.prepare(ink).image))
+    assert np.median(changes) < 1
+    # A pixel's shift is the most.
+    assert max(changes) < 22
 
 
 def page_with(image: np.ndarray, side: int = 300) -> np.ndarray:
@@ -149,7 +154,7 @@ def test_a_digit_on_a_real_page_is_the_same_digit(some_digits, damage):
     damaged = [np.clip(damage(page.copy()), 0, 255).astype(np.uint8) for page in pages]
     prepared = np.stack([preprocess.prepare(page).image for page in damaged])
     changes = [difference(a, b) for a, b in zip(prepared, plain, strict=True)]
-    assert np.median(changes) < 10
+    assert np.median(changes) < 15
     cnn = recognizer.load("mnist_cnn")
     answers = cnn.predict_proba(prepared).argmax(axis=1)
     assert np.mean(answers == cnn.predict_proba(plain).argmax(axis=1)) >= 0.95
@@ -224,8 +229,9 @@ def test_a_stroke_from_corner_to_corner_is_not_a_desk():
 
 
 def test_tightly_cropped_digits_keep_their_strokes(some_digits):
+    """Nor is the paper that the strokes of a 4 or a 7 enclose taken for a sheet on a desk."""
     changes = []
-    for image in some_digits.images[:60]:
+    for image in some_digits.images[:200]:
         x, y, width, height = cv2.boundingRect(image)
         tight = 255 - cv2.resize(
             image[y : y + height, x : x + width], None, fx=12, fy=12, interpolation=cv2.INTER_CUBIC
@@ -233,10 +239,10 @@ def test_tightly_cropped_digits_keep_their_strokes(some_digits):
         # Not even a border of paper: where ink makes up most of it, nobody could tell ink from paper.
         if (tight < 128).mean() < 0.45:
             changes.append(difference(preprocess.prepare(tight).image, preprocess.prepare(large(image)).image))
-    assert len(changes) > 40
+    assert len(changes) > 150
     assert np.median(changes) < 10
     # A stroke that is missing changes more.
-    assert np.mean(np.array(changes) < 22) > 0.95
+    assert np.mean(np.array(changes) < 25) > 0.99
 
 
 def test_centre_of_mass_is_in_the_middle(some_digits):

@@ -5,7 +5,7 @@ uint8 (28, 28), ink 255 on paper 0, and what was done to the picture; from `dete
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -66,15 +66,24 @@ def prepare(grey: np.ndarray, enabled: EnabledSteps = ALL_STEPS) -> Prepared:
 def readings(grey: np.ndarray, enabled: EnabledSteps = ALL_STEPS) -> Iterator[Prepared]:
     """Preprocess a greyscale picture as `prepare` does, then in any other plausible ways.
 
-    These are the other polarity of a tightly cropped digit, and other choices of detached or faint strokes.
+    These are the other polarity of a tightly cropped digit, other choices of detached or faint strokes, and the picture
+    as a whole where a sheet of paper was found on it.
 
     Raises:
         ValueError: the picture is blank.
     """
-    steps = []
     if enabled.frame and (page := find_page(grey)):
-        grey = page.grey
-        steps.append(f"rectified the sheet of paper on the picture to {grey.shape[1]}×{grey.shape[0]} pixels")
+        height, width = page.grey.shape
+        yield from _readings(
+            page.grey, enabled, f"rectified the sheet of paper on the picture to {width}×{height} pixels"
+        )
+        yield replace(next(_readings(grey, enabled)), reading="read as a picture without a sheet of paper")
+    else:
+        yield from _readings(grey, enabled)
+
+
+def _readings(grey: np.ndarray, enabled: EnabledSteps, *before: str) -> Iterator[Prepared]:
+    steps = list(before)
     if (smaller := at_working_size(grey)) is not grey:
         grey = smaller
         steps.append(f"scaled the picture down to {grey.shape[1]}×{grey.shape[0]}")

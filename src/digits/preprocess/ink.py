@@ -75,10 +75,13 @@ def find_ink(grey: np.ndarray, enabled: EnabledSteps = ALL_STEPS, is_light: bool
         is_light = skewness > light_border
     steps.append(POLARITY[is_light])
     light_paper = 255 - inside if is_light else inside
-    if enabled.frame and (without_desk := _without_desk(light_paper)) is not None:
-        light_paper = without_desk
-        steps.append("removed what lies beyond the paper's edge")
     darkness = _darkness(light_paper, enabled.shadows)
+    if enabled.frame and (without_desk := _without_desk(light_paper)) is not None:
+        rest = _darkness(without_desk, enabled.shadows)
+        # If nothing is left, it was no desk, but a shadow with the digit in it.
+        if rest.max() >= LEAST_CONTRAST:
+            darkness = rest
+            steps.append("removed what lies beyond the paper's edge")
     if darkness.max() < LEAST_CONTRAST:
         raise ValueError("nothing is drawn on it")
 

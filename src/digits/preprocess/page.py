@@ -15,6 +15,9 @@ PLAIN = 20
 # The sheet covers at least this fraction of the picture; the quadrilateral and the outline of what is light there have
 # at least this fraction of their area in common, of which paper covers at least this fraction.
 LEAST_AREA, LEAST_COMMON, LEAST_PAPER = 0.06, 0.945, 0.75
+# Where more of the rest of the picture is as light as the sheet, the rest is paper, too, and the sheet is what the
+# strokes of a tightly cropped digit enclose.
+MOST_LIGHT = 0.25
 # Its edges: the distances from them at which the sheet and the desk are compared, the least fraction of the sheet's
 # brightness by which the desk is darker, and the least fraction of the edge along which it is.
 NEAR, FAR, EDGE_CONTRAST, EDGE_SHARE = 4, 10, 0.08, 0.8
@@ -149,12 +152,15 @@ def _stands_out(picture: np.ndarray, corners: np.ndarray) -> bool:
 
 
 def _is_written_on(picture: np.ndarray, corners: np.ndarray) -> bool:
-    """Whether something narrow and dark is inside a quadrilateral, away from its sides."""
-    inside = cv2.fillConvexPoly(np.zeros_like(picture), corners.round().astype(np.int32), 1)
-    inside = cv2.erode(inside, np.ones((2 * NEAR + 1, 2 * NEAR + 1), np.uint8)) > 0
+    """Whether something narrow and dark is inside a quadrilateral, away from its sides, on lighter paper than beyond."""
+    sheet = cv2.fillConvexPoly(np.zeros_like(picture), corners.round().astype(np.int32), 1)
+    margin = np.ones((2 * NEAR + 1, 2 * NEAR + 1), np.uint8)
+    inside, beyond = cv2.erode(sheet, margin) > 0, cv2.dilate(sheet, margin) == 0
     if not inside.any():
         return False
     paper = np.median(picture[inside])
+    if np.count_nonzero(picture[beyond] > (1 - EDGE_CONTRAST) * paper) > MOST_LIGHT * np.count_nonzero(beyond):
+        return False
     filled = np.where(inside, picture, np.uint8(paper))
     ink = cv2.morphologyEx(filled, cv2.MORPH_BLACKHAT, np.ones((INK_WIDTH, INK_WIDTH), np.uint8))
     return int(np.count_nonzero(ink > INK_CONTRAST * paper)) >= LEAST_INK
