@@ -152,7 +152,7 @@ def _stands_out(picture: np.ndarray, corners: np.ndarray) -> bool:
 
 
 def _is_written_on(picture: np.ndarray, corners: np.ndarray) -> bool:
-    """Whether there is writing inside a quadrilateral, narrow and dark, away from its sides, and no such paper beyond."""
+    """Whether a quadrilateral has narrow, dark writing inside, away from its sides, and little such paper beyond."""
     sheet = cv2.fillConvexPoly(np.zeros_like(picture), corners.round().astype(np.int32), 1)
     margin = np.ones((2 * NEAR + 1, 2 * NEAR + 1), np.uint8)
     inside, beyond = cv2.erode(sheet, margin) > 0, cv2.dilate(sheet, margin) == 0
