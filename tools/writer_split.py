@@ -4,7 +4,6 @@ It writes `data/split_writers.npy`, in the format of `data/split.npy`: no writer
 labels of QMNIST's training digits, which name their writers (Yadav and Bottou 2019).
 """
 
-import gzip
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +12,6 @@ import numpy as np
 from digits import cli, data, files, paths
 from digits.data.mnist import SPLIT_SEED, VALIDATION_SIZE
 
-LABELS = "qmnist-train-labels-idx2-int.gz"
-HEADER_BYTES = 12
 PATH = paths.DATA / "split_writers.npy"
 
 
@@ -23,31 +20,19 @@ class Options:
     """Where the writers are named."""
 
     writers: Path
-    """Folder with QMNIST's qmnist-train-labels-idx2-int.gz."""
+    """Folder with QMNIST's labels of the training digits, qmnist-train-labels-idx2-int or .tsv, perhaps with .gz."""
 
 
 def main(options: Options) -> None:
     """Read the writers, split and save."""
-    classes, series, writers = read_writers(options.writers / LABELS)
-    if not np.array_equal(classes, data.load_mnist(names=["y_train"])["y_train"]):
-        raise ValueError(f"expected the labels of MNIST's digits in {options.writers / LABELS}, got others")
-    indices = split(series, writers)
+    writers = data.load_writers(options.writers, "train")
+    indices = split(writers.series, writers.people)
     with files.replacing(PATH) as temporary:
         np.save(temporary, indices)
     validation = indices[-VALIDATION_SIZE:]
-    people = [len(np.unique(writers[part])) for part in (indices[:-VALIDATION_SIZE], validation)]
-    counts = " ".join(map(str, np.bincount(classes[validation])))
+    people = [len(np.unique(writers.people[part])) for part in (indices[:-VALIDATION_SIZE], validation)]
+    counts = " ".join(map(str, np.bincount(data.load_mnist(names=["y_train"])["y_train"][validation])))
     print(f"{PATH}: {people[0]} writers to train on, {people[1]} for validation; validation digits by class: {counts}")
-
-
-def read_writers(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The class, the series of NIST's forms and the writer of each of MNIST's training digits, each int (60000,).
-
-    Raises:
-        OSError: the file is missing or damaged.
-    """
-    labels = np.frombuffer(gzip.decompress(path.read_bytes()), ">i4", offset=HEADER_BYTES).reshape(60_000, 8)
-    return labels[:, 0], labels[:, 1], labels[:, 2]
 
 
 def split(series: np.ndarray, writers: np.ndarray, size: int = VALIDATION_SIZE, seed: int = SPLIT_SEED) -> np.ndarray:

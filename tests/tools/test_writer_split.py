@@ -1,11 +1,9 @@
 """The split by writers: nobody is in both parts, and its size, series and order are as wanted."""
 
-import gzip
-
 import numpy as np
 import pytest
 
-from digits import data, files, paths
+from digits import files, paths
 from tools import writer_split
 
 
@@ -29,17 +27,3 @@ def test_the_shipped_split_is_the_documented_one_and_holds_every_digit_once():
     path = paths.DATA / "split_writers.npy"
     assert files.sha256(path) in (paths.DATA / "README.md").read_text(encoding="utf-8")
     assert np.array_equal(np.sort(np.load(path)), np.arange(60_000))
-
-
-def test_labels_of_other_digits_are_refused(tmp_path):
-    labels = np.zeros((60_000, 8), ">i4")
-    labels[:, 0] = data.load_mnist(names=["y_train"])["y_train"]
-    labels[:, 2] = np.arange(60_000) % 500
-    path = tmp_path / writer_split.LABELS
-    path.write_bytes(gzip.compress(bytes(writer_split.HEADER_BYTES) + labels.tobytes(), 1))
-    classes, _, writers = writer_split.read_writers(path)
-    np.testing.assert_array_equal(classes, labels[:, 0])
-    assert writers[501] == 1
-    path.write_bytes(gzip.compress(bytes(writer_split.HEADER_BYTES) + labels[::-1].tobytes(), 1))
-    with pytest.raises(ValueError, match="expected the labels of MNIST's digits"):
-        writer_split.main(writer_split.Options(writers=tmp_path))

@@ -18,3 +18,4 @@ from digits.data.mnist import (
 from digits.data.sampling import evenly_spaced, representative
 from digits.data.splits import load_labelled_or_test, load_splits, load_test
 from digits.data.styles import STYLES_SHA256, Styles, load_styles, style_arrays
+from digits.data.writers import Writers, load_writers
