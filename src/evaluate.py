@@ -15,6 +15,8 @@ class Options:
     """Names in the models folder, or paths of checkpoints."""
     images: Annotated[Path | None, arg(metavar="PATH")] = None
     """Labelled digits: folder of images, or CSV, IDX, .npz or HDF5 file; MNIST's test digits by default."""
+    writers: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """Folder with QMNIST's labels, which say who wrote MNIST's digits: adds intervals and tables by writer."""
     data_dir: Path = paths.DATA
     """Folder with mnist.npz, or digits whose test part is used in its place."""
     models_dir: Path = paths.MODELS
@@ -24,7 +26,7 @@ class Options:
 
 
 def without_effect(options: Options) -> dict[str, list[str]]:
-    return {"with --images": ["data_dir"] if options.images else []}
+    return {"with --images": ["data_dir", "writers"] if options.images else []}
 
 
 def main(options: Options) -> None:
@@ -38,12 +40,15 @@ def main(options: Options) -> None:
         recognisers = [recognizer.load(model, options.models_dir) for model in options.models]
         recognizer.check_names([recogniser.name for recogniser in recognisers])
         digits, source, how_read = data.load_labelled_or_test(options.images, options.data_dir)
+        writers = data.load_writers(options.writers, "test") if options.writers else None
+        if writers and data.idx_sha256(digits.images) != data.OFFICIAL_SHA256["x_test"]:
+            raise ValueError(f"expected MNIST's test digits with --writers, got {source}")
         for line in how_read:
             print(line)
         evaluations = [evaluation.evaluate(recogniser, digits) for recogniser in tqdm(recognisers, unit="model")]
         hashes = {each.name: each.sha256 for each in recognisers}
-        page = report.write_evaluation(evaluations, source, folder, hashes)
-        print(report.evaluation_summary(evaluations, source))
+        page = report.write_evaluation(evaluations, source, folder, hashes, writers)
+        print(report.evaluation_summary(evaluations, source, writers))
         print(f"report: {page}")
 
 

@@ -8,7 +8,7 @@ import pytest
 import sklearn.metrics
 from PIL import Image
 
-from digits import evaluation
+from digits import data, evaluation
 from digits.evaluation import report
 
 
@@ -101,3 +101,28 @@ def test_a_report_that_fails_leaves_the_earlier_page(two, tmp_path, monkeypatch)
         report.write_evaluation(two[:1], "later", tmp_path, {})
     assert (tmp_path / "report.html").read_text() == "the earlier page"
     assert not list(tmp_path.glob(".*"))
+
+
+def test_errors_are_counted_by_writer_and_shown(two, tmp_path):
+    """A hundred people wrote ten digits each; `bad` misreads two of everybody's, `good` one of every second one's."""
+    writers = data.Writers(np.arange(1000) // 10, np.where(np.arange(1000) < 400, 0, 4))
+    good, bad = (evaluation.ByWriter(one, writers) for one in two)
+    everybody, census, students = bad.groups()
+    assert [(each.digits, each.errors, len(each.rates)) for each in (everybody, census, students)] == [
+        (1000, 200, 100),
+        (400, 80, 40),
+        (600, 120, 60),
+    ]
+    # Everybody is misread as often, so which people are drawn doesn't matter.
+    assert (everybody.accuracy.low, everybody.accuracy.high) == pytest.approx((0.8, 0.8))
+    assert (everybody.faultless, everybody.worst) == (0, 0.2)
+    everybody, *_ = good.groups()
+    assert (everybody.faultless, everybody.worst) == (0.5, 0.1)
+    assert good.people[0].tolist() == [0, 0, 10, 1]
+    np.testing.assert_array_equal(np.sort(bad.misread(3)), [30, 35])
+
+    html = report.write_evaluation(two, "a thousand digits", tmp_path, {}, writers).read_text(encoding="utf-8")
+    assert html.count("Writer 0, census employees: 2 of 10") == 1
+    people = json.loads((tmp_path / "results.json").read_text())["models"]["bad"]["by_writer"]["people"]
+    assert people[0] == {"writer": 0, "series": 0, "digits": 10, "errors": 2}
+    assert "high-school students: 120 wrong of 600 digits by 60 people" in (tmp_path / "summary.txt").read_text()

@@ -300,3 +300,19 @@ def test_bootstrap_estimate_covers_the_truth_nearly_as_often_as_it_says(rng):
     # 60 figures each; the percentile bootstrap is known to be a little too short.
     estimates = [intervals.bootstrap_estimate(rng.normal(2, 5, 60), 400, seed) for seed in range(400)]
     assert 0.9 <= np.mean([each.low <= 2 <= each.high for each in estimates]) <= 0.98
+
+
+def test_intervals_over_clusters_have_the_width_of_the_ratio_estimator(rng):
+    """The oracle is the linearised standard error of a ratio (Cochran 1977)."""
+    sizes = rng.integers(20, 40, 300)
+    clusters = np.repeat(np.arange(300), sizes)
+    hits = rng.random(len(clusters)) < np.repeat(rng.beta(3, 1, 300), sizes)
+    found = intervals.clustered_estimate(hits, clusters, replicates=4000)
+    assert found.value == hits.mean()
+    excess = np.bincount(clusters, hits) - found.value * sizes
+    error = np.sqrt(np.sum(excess**2)) / len(clusters)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.06)
+    alone = intervals.bootstrap_estimate(hits)
+    assert found.high - found.low > 1.8 * (alone.high - alone.low)
+    with_names = intervals.clustered_estimate(hits, np.array([f"person {number}" for number in clusters]), 4000)
+    assert with_names.value == found.value

@@ -3,4 +3,5 @@
 In: classifiers and `data.Digits`. Out: an `Evaluation` per model; from `report`, figures, JSON and one HTML page.
 """
 
+from digits.evaluation.by_writer import ByWriter
 from digits.evaluation.evaluation import Evaluation, evaluate, pairwise_comparisons

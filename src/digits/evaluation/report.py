@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from digits import evaluation, metrics
+from digits.data.writers import SERIES, Writers
 from digits.evaluation import plots
+from digits.evaluation.by_writer import Group
 from digits.files import output_folder, safe_name, write_text
 from digits.metrics import intervals
 from digits.reporting import figures, tables
@@ -21,10 +23,15 @@ SHOWN_ERRORS = 40
 SHOWN_ERRORS_PER_DIGIT = 20
 SHOWN_PAIRS = 6
 SHOWN_EXAMPLES = 6
+SHOWN_PEOPLE = 12
 
 
 def write_evaluation(
-    evaluations: Sequence[evaluation.Evaluation], source: str, folder: Path, hashes: Mapping[str, str]
+    evaluations: Sequence[evaluation.Evaluation],
+    source: str,
+    folder: Path,
+    hashes: Mapping[str, str],
+    writers: Writers | None = None,
 ) -> Path:
     """Write the evaluation of one or more models on the same digits.
 
@@ -33,21 +40,23 @@ def write_evaluation(
 
     Args:
         hashes: SHA-256 of the checkpoints, by the models' names.
+        writers: who wrote the digits, if that is known.
 
     Returns:
         The path of the HTML page.
     """
     comparisons = evaluation.pairwise_comparisons(evaluations)
     digits = evaluations[0].digits
-    models = [_write_model(one, folder) for one in evaluations]
+    by_writer = {one.name: evaluation.ByWriter(one, writers) for one in evaluations} if writers else {}
+    models = [_write_model(one, folder, by_writer.get(one.name)) for one in evaluations]
     shared = {"reliability": plots.reliability_diagram({one.name: one.reliability for one in evaluations})}
     results = {
         "source": source,
-        "models": {one.name: _as_json(one) for one in evaluations},
+        "models": {one.name: _as_json(one, by_writer.get(one.name)) for one in evaluations},
         "comparisons": [{"a": a, "b": b} | asdict(result) for (a, b), result in comparisons.items()],
     }
     write_text(folder / "results.json", json.dumps(results, indent=1))
-    write_text(folder / "summary.txt", evaluation_summary(evaluations, source) + "\n")
+    write_text(folder / "summary.txt", evaluation_summary(evaluations, source, writers) + "\n")
     write_text(folder / "label_map.txt", "".join(f"{digit} {digit}\n" for digit in range(10)))
     return write_page(
         folder,
@@ -64,7 +73,9 @@ def write_evaluation(
     )
 
 
-def evaluation_summary(evaluations: Sequence[evaluation.Evaluation], source: str) -> str:
+def evaluation_summary(
+    evaluations: Sequence[evaluation.Evaluation], source: str, writers: Writers | None = None
+) -> str:
     """Summarise the evaluation in a few lines of plain text."""
     lines = [f"{len(evaluations[0].digits):,} digits: {source}"]
     for one in evaluations:
@@ -77,6 +88,8 @@ def evaluation_summary(evaluations: Sequence[evaluation.Evaluation], source: str
         )
         pairs = metrics.most_confused(one.confusion, SHOWN_PAIRS)
         lines.append("  most confused: " + (", ".join(f"{t} as {p} ({n}×)" for t, p, n in pairs) or "none"))
+        if writers:
+            lines += [_in_words(group) for group in evaluation.ByWriter(one, writers).groups()]
     for (a, b), result in evaluation.pairwise_comparisons(evaluations).items():
         low, high = result.interval
         lines.append(
@@ -85,6 +98,15 @@ def evaluation_summary(evaluations: Sequence[evaluation.Evaluation], source: str
             f"only {a} correct {result.only_a}×, only {b} correct {result.only_b}×"
         )
     return "\n".join(lines)
+
+
+def _in_words(group: Group) -> str:
+    return (
+        f"  {group.name}: {group.errors} wrong of {group.digits:,} digits by {len(group.rates)} people, accuracy "
+        f"{group.accuracy.value:.2%} (95 % interval over writers {group.accuracy.low:.2%} to "
+        f"{group.accuracy.high:.2%}); none wrong of {group.faultless:.0%} of the people, {group.worst:.2%} wrong of "
+        "the worst tenth"
+    )
 
 
 def _scores(evaluations: Sequence[evaluation.Evaluation]) -> Table:
@@ -123,7 +145,44 @@ def _by_digit(one: evaluation.Evaluation) -> Table:
     return Table(f"{safe_name(one.name)}_by_digit", f"Precision, recall and F1 of {one.name}.", columns)
 
 
-def _write_model(one: evaluation.Evaluation, report_folder: Path) -> dict:
+def _groups(by_writer: evaluation.ByWriter) -> Table:
+    found = list(by_writer.groups())
+    columns = [
+        ("writers", [group.name for group in found]),
+        ("people", [len(group.rates) for group in found]),
+        ("digits", [group.digits for group in found]),
+        ("errors", [group.errors for group in found]),
+        (
+            "accuracy",
+            [
+                tables.percent(group.accuracy.value, interval=(group.accuracy.low, group.accuracy.high))
+                for group in found
+            ],
+        ),
+        ("people without an error", [tables.percent(group.faultless, 0) for group in found]),
+        ("error rate of the worst tenth", [tables.percent(group.worst) for group in found]),
+    ]
+    name = by_writer.evaluation.name
+    return Table(
+        f"{safe_name(name)}_by_writer", f"Accuracy of {name} by writer, with 95 % intervals over writers.", columns
+    )
+
+
+def _failed(by_writer: evaluation.ByWriter) -> list[dict]:
+    """The people whose digits are misread most often, as the page shows them."""
+    return [
+        {
+            "person": person,
+            "series": SERIES[series],
+            "digits": digits,
+            "errors": _shown(by_writer.evaluation, by_writer.misread(person)),
+        }
+        for person, series, digits, errors in by_writer.people[:SHOWN_PEOPLE].tolist()
+        if errors
+    ]
+
+
+def _write_model(one: evaluation.Evaluation, report_folder: Path, by_writer: evaluation.ByWriter | None) -> dict:
     """Write the files of one model, and return what the page's template shows of it."""
     folder = output_folder(report_folder / safe_name(one.name))
     for earlier in folder.glob("confused_*.p[nd][gf]"):
@@ -149,6 +208,8 @@ def _write_model(one: evaluation.Evaluation, report_folder: Path) -> dict:
         "wrong": len(one.errors()),
         "errors": _errors(one),
         "by_digit": _by_digit(one),
+        "by_writer": _groups(by_writer) if by_writer else None,
+        "failed": _failed(by_writer) if by_writer else [],
     }
 
 
@@ -156,18 +217,23 @@ def _errors(one: evaluation.Evaluation) -> list[dict]:
     """The most confident errors of each true digit as the page shows them, the most confident first."""
     errors, labels = one.errors(), one.digits.labels
     chosen = np.concatenate([errors[labels[errors] == digit][:SHOWN_ERRORS_PER_DIGIT] for digit in range(10)])
+    return _shown(one, chosen[np.argsort(-one.confidence[chosen], kind="stable")])
+
+
+def _shown(one: evaluation.Evaluation, indices: np.ndarray) -> list[dict]:
     return [
         {
-            "label": int(labels[index]),
+            "label": int(one.digits.labels[index]),
             "answer": int(one.predictions[index]),
             "note": percent(float(one.confidence[index])),
             "source": data_uri(on_paper(one.digits.images[index])),
         }
-        for index in chosen[np.argsort(-one.confidence[chosen], kind="stable")]
+        for index in indices
     ]
 
 
-def _as_json(one: evaluation.Evaluation) -> dict:
+def _as_json(one: evaluation.Evaluation, by_writer: evaluation.ByWriter | None) -> dict:
+    people = ("writer", "series", "digits", "errors")
     return {
         "scores": one.scores(),
         "by_digit": one.classification_report(as_dict=True),
@@ -186,7 +252,16 @@ def _as_json(one: evaluation.Evaluation) -> dict:
             }
             for index in one.errors()
         ],
-    }
+    } | (
+        {
+            "by_writer": {
+                "groups": [asdict(group) | {"rates": group.rates.tolist()} for group in by_writer.groups()],
+                "people": [dict(zip(people, row, strict=True)) for row in by_writer.people.tolist()],
+            }
+        }
+        if by_writer
+        else {}
+    )
 
 
 def _titles(one: evaluation.Evaluation, indices: np.ndarray) -> list[str]:

@@ -199,3 +199,18 @@ def bootstrap_estimate(values: np.ndarray, replicates: int = 1000, seed: int = 0
     """The mean of values, (N,), with its 95 % bootstrap interval."""
     low, high = percentile_interval(bootstrap_means(values, replicates, np.random.default_rng(seed)))
     return Estimate(float(values.mean()), float(low), float(high))
+
+
+def clustered_estimate(values: np.ndarray, clusters: np.ndarray, replicates: int = 1000, seed: int = 0) -> Estimate:
+    """The mean of values, (N,), with its 95 % bootstrap interval over clusters, whose members aren't independent.
+
+    Such as one person's digits. Whole clusters are drawn (Field and Welsh 2007).
+
+    Args:
+        clusters: (N,), the cluster of each value.
+    """
+    _, which = np.unique(clusters, return_inverse=True)
+    sums = np.stack([np.bincount(which, values), np.bincount(which)])
+    drawn = bootstrap_means(sums, replicates, np.random.default_rng(seed))
+    low, high = percentile_interval(drawn[0] / drawn[1])
+    return Estimate(float(np.mean(values)), float(low), float(high))
