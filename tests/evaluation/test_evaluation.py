@@ -122,7 +122,7 @@ def test_errors_are_counted_by_writer_and_shown(two, tmp_path):
     np.testing.assert_array_equal(np.sort(bad.misread(3)), [30, 35])
 
     html = report.write_evaluation(two, "a thousand digits", tmp_path, {}, writers).read_text(encoding="utf-8")
-    assert html.count("Writer 0, census employees: 2 of 10") == 1
+    assert html.count("Writer 0 (census employees): 2 of 10") == 1
     people = json.loads((tmp_path / "results.json").read_text())["models"]["bad"]["by_writer"]["people"]
     assert people[0] == {"writer": 0, "series": 0, "digits": 10, "errors": 2}
     assert "high-school students: 120 wrong of 600 digits by 60 people" in (tmp_path / "summary.txt").read_text()

@@ -169,7 +169,7 @@ def _groups(by_writer: evaluation.ByWriter) -> Table:
 
 
 def _failed(by_writer: evaluation.ByWriter) -> list[dict]:
-    """The people whose digits are misread most often, as the page shows them."""
+    """The people with more than one misread digit, those with the most first, as the page shows them."""
     return [
         {
             "person": person,
@@ -178,7 +178,7 @@ def _failed(by_writer: evaluation.ByWriter) -> list[dict]:
             "errors": _shown(by_writer.evaluation, by_writer.misread(person)),
         }
         for person, series, digits, errors in by_writer.people[:SHOWN_PEOPLE].tolist()
-        if errors
+        if errors > 1
     ]
 
 
