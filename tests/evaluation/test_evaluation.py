@@ -67,6 +67,9 @@ def test_report_is_whole_and_self_contained(two, tmp_path):
     assert results["models"]["good"]["scores"]["accuracy"] == 0.95
     assert len(results["models"]["bad"]["errors"]) == 200
     assert results["comparisons"][0]["only_a"] == 150
+    # All answers are equally confident: all are given, or none.
+    assert [each["value"] for each in results["models"]["good"]["selective"]["answered"]] == [0, 0]
+    assert results["models"]["good"]["selective"]["augrc"] == pytest.approx(0.05 / 2)
     assert np.array(results["models"]["good"]["confusion"]).sum() == 1000
     assert sum(results["models"]["good"]["reliability"]["counts"]) == 1000
 

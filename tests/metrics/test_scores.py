@@ -77,19 +77,3 @@ def test_most_confused_pairs_are_ranked_and_exclude_correct_predictions():
     confusion = np.diag([50] * 10)
     confusion[4, 9], confusion[7, 2] = 5, 3
     assert metrics.most_confused(confusion) == [(4, 9, 5), (7, 2, 3)]
-
-
-@pytest.mark.parametrize("error_rate", [0, 0.01, 0.1, 0.5])
-def test_sure_threshold_is_the_lowest_within_the_error_rate(error_rate, rng):
-    """Against trying every confidence, with ties among them."""
-    confidence = rng.uniform(0.5, 1, 400).round(2)
-    probabilities = np.zeros((400, 10))
-    probabilities[:, 3], probabilities[:, 4] = confidence, 1 - confidence
-    labels = np.where(rng.random(400) < confidence**0.3, 3, 4)
-    wrong_from = {each: np.mean(labels[probabilities[:, 3] >= each] != 3) for each in probabilities[:, 3]}
-    expected = min([each for each, share in wrong_from.items() if share <= error_rate], default=1)
-    assert metrics.sure_threshold(probabilities, labels, error_rate) == expected
-
-
-def test_nothing_is_sure_if_the_most_confident_prediction_is_wrong():
-    assert metrics.sure_threshold(np.eye(10), (np.arange(10) + 1) % 10, 0.1) == 1

@@ -59,10 +59,8 @@ def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = T
         if "folded_temperature" not in card:
             card["temperature"] = metrics.best_temperature(probabilities, labels)
             probabilities = metrics.temper(probabilities, card["temperature"])
-        card["sure"] = {
-            "error_rate": SURE_ERROR_RATE,
-            "threshold": metrics.sure_threshold(probabilities, labels, SURE_ERROR_RATE),
-        }
+        curve = metrics.risk_coverage(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
+        card["sure"] = {"error_rate": SURE_ERROR_RATE, "threshold": curve.threshold_at(SURE_ERROR_RATE)}
         card |= {
             "input": cards.INPUT_CONTRACT,
             "data": {"name": splits.name, "idx_sha256": dict(splits.idx_sha256)},

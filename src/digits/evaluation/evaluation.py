@@ -53,6 +53,11 @@ class Evaluation:
         """Accuracy by confidence."""
         return metrics.reliability(self.probabilities, self.digits.labels)
 
+    @cached_property
+    def risk_coverage(self) -> metrics.RiskCoverage:
+        """How many answers would be wrong if only confident ones were given."""
+        return metrics.risk_coverage(self.confidence, self.correct)
+
     def errors(self) -> np.ndarray:
         """Indices of the wrong predictions, int (errors,), the most confident first."""
         wrong = np.flatnonzero(~self.correct)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from digits.metrics import Reliability
+from digits.metrics import Reliability, RiskCoverage
 from digits.metrics.intervals import wilson_interval
 from digits.reporting.figures import BLUE, GREY, INK, RED, legend_below, series, single, tidy
 
@@ -49,6 +49,19 @@ def reliability_diagram(by_model: Mapping[str, Reliability]) -> Figure:
     for axis in (diagram, histogram):
         tidy(axis)
     legend_below(figure, diagram)
+    return figure
+
+
+def risk_coverage(by_model: Mapping[str, RiskCoverage]) -> Figure:
+    """Errors among the answers given, by the fraction of the digits, the least confident ones, that isn't answered."""
+    figure, axis = single(6, 4)
+    for index, (name, curve) in enumerate(by_model.items()):
+        style = {key: series(index)[key] for key in ("color", "linestyle")}
+        axis.plot(100 - 100 * curve.coverage, 100 * curve.risk, **style, label=name)
+    axis.set_xscale("symlog", linthresh=0.1)
+    axis.set(xlabel="not answered, % of the digits", ylabel="wrong, % of the answers", ylim=(0, None), xlim=(0, 100))
+    axis.set_xticks([0, 0.1, 1, 10, 100], ["0", "0.1", "1", "10", "100"])
+    axis.legend(frameon=False, loc="upper right")
     return figure
 
 

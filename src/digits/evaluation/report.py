@@ -24,6 +24,8 @@ SHOWN_ERRORS_PER_DIGIT = 20
 SHOWN_PAIRS = 6
 SHOWN_EXAMPLES = 6
 SHOWN_PEOPLE = 12
+# Of the answers given, at most this fraction wrong.
+ERROR_RATES = (0.001, 0.0005)
 
 
 def write_evaluation(
@@ -49,10 +51,14 @@ def write_evaluation(
     digits = evaluations[0].digits
     by_writer = {one.name: evaluation.ByWriter(one, writers) for one in evaluations} if writers else {}
     models = [_write_model(one, folder, by_writer.get(one.name)) for one in evaluations]
-    shared = {"reliability": plots.reliability_diagram({one.name: one.reliability for one in evaluations})}
+    shared = {
+        "reliability": plots.reliability_diagram({one.name: one.reliability for one in evaluations}),
+        "risk_coverage": plots.risk_coverage({one.name: one.risk_coverage for one in evaluations}),
+    }
+    answered = {one.name: {rate: _answered_at(one, rate) for rate in ERROR_RATES} for one in evaluations}
     results = {
         "source": source,
-        "models": {one.name: _as_json(one, by_writer.get(one.name)) for one in evaluations},
+        "models": {one.name: _as_json(one, answered[one.name], by_writer.get(one.name)) for one in evaluations},
         "comparisons": [{"a": a, "b": b} | asdict(result) for (a, b), result in comparisons.items()],
     }
     write_text(folder / "results.json", json.dumps(results, indent=1))
@@ -65,6 +71,7 @@ def write_evaluation(
         count=len(digits),
         models=models,
         scores=_scores(evaluations),
+        selective=_selective(evaluations, answered),
         comparisons=_comparisons(comparisons),
         shown_errors=SHOWN_ERRORS_PER_DIGIT,
         seeds="none, because nothing here is random",
@@ -120,6 +127,33 @@ def _scores(evaluations: Sequence[evaluation.Evaluation]) -> Table:
         ("Brier score", [tables.number(each["brier"], ".4f") for each in found]),
     ]
     return Table("scores", "Accuracy, with 95 % intervals, and calibration.", columns, best="accuracy")
+
+
+def _answered_at(one: evaluation.Evaluation, rate: float) -> intervals.Estimate:
+    return intervals.Estimate(one.risk_coverage.coverage_at(rate), *one.risk_coverage.coverage_interval(rate))
+
+
+def _selective(
+    evaluations: Sequence[evaluation.Evaluation], answered: Mapping[str, Mapping[float, intervals.Estimate]]
+) -> Table:
+    curves = [one.risk_coverage for one in evaluations]
+    columns = [
+        ("model", [one.name for one in evaluations]),
+        ("AURC (×1000)", [tables.number(1000 * curve.aurc, ".3f") for curve in curves]),
+        ("AUGRC (×1000)", [tables.number(1000 * curve.augrc, ".3f") for curve in curves]),
+        *(
+            (
+                f"answered at ≤ {100 * rate:g} % wrong",
+                [
+                    tables.percent(each.value, interval=(each.low, each.high))
+                    for one in evaluations
+                    for each in [answered[one.name][rate]]
+                ],
+            )
+            for rate in ERROR_RATES
+        ),
+    ]
+    return Table("selective", "Answering only where the model is confident, with 95 % intervals.", columns)
 
 
 def _comparisons(comparisons: Mapping[tuple[str, str], intervals.PairedComparison]) -> Table:
@@ -232,7 +266,11 @@ def _shown(one: evaluation.Evaluation, indices: np.ndarray) -> list[dict]:
     ]
 
 
-def _as_json(one: evaluation.Evaluation, by_writer: evaluation.ByWriter | None) -> dict:
+def _as_json(
+    one: evaluation.Evaluation,
+    answered: Mapping[float, intervals.Estimate],
+    by_writer: evaluation.ByWriter | None,
+) -> dict:
     people = ("writer", "series", "digits", "errors")
     return {
         "scores": one.scores(),
@@ -242,6 +280,11 @@ def _as_json(one: evaluation.Evaluation, by_writer: evaluation.ByWriter | None) 
         "reliability": {
             key: [None if np.isnan(number) else float(number) for number in numbers]
             for key, numbers in asdict(one.reliability).items()
+        },
+        "selective": {
+            "aurc": one.risk_coverage.aurc,
+            "augrc": one.risk_coverage.augrc,
+            "answered": [{"error_rate": rate} | asdict(estimate) for rate, estimate in answered.items()],
         },
         "errors": [
             {

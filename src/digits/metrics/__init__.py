@@ -12,6 +12,6 @@ from digits.metrics.scores import (
     most_confused,
     negative_log_likelihood,
     reliability,
-    sure_threshold,
     temper,
 )
+from digits.metrics.selective import RiskCoverage, risk_coverage

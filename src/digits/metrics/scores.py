@@ -80,17 +80,6 @@ def best_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=np.log([0.1, 10]), method="bounded").x))
 
 
-def sure_threshold(probabilities: np.ndarray, labels: np.ndarray, error_rate: float) -> float:
-    """The lowest confidence at or above which at most a fraction `error_rate` of predictions are wrong; 1 if none."""
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    surest_first = np.argsort(-confidence, kind="stable")
-    wrong = (probabilities.argmax(axis=1) != labels)[surest_first].cumsum()
-    # Predictions of equal confidence count all or none.
-    last_of_equals = np.r_[np.diff(confidence[surest_first]) < 0, True]
-    allowed = last_of_equals & (wrong <= error_rate * np.arange(1, len(labels) + 1))
-    return float(confidence[surest_first][allowed].min(initial=1))
-
-
 def confusion_matrix(predictions: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Counts, int (10, 10): rows are true digits, columns predicted digits, both integers (N,)."""
     return np.bincount(labels.astype(int) * 10 + predictions, minlength=100).reshape(10, 10)
