@@ -7,7 +7,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,6 +150,21 @@ def finish_replacing(folder: Path, name: str) -> None:
         for file in sorted(staging.iterdir(), key=lambda file: file.suffix != ".json"):
             file.replace(folder / file.name)
         staging.rmdir()
+
+
+def moved_below(paths: Iterable[Path], root: Path, folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Move files from below `root` to the same places below `folder`; yield each old and new path once it is moved.
+
+    Raises:
+        FileExistsError: something is at the new place; it stays.
+    """
+    for path in paths:
+        target = folder / path.relative_to(root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            raise FileExistsError(f"{path} stays, because {target} exists")
+        shutil.move(path, target)
+        yield path, target
 
 
 def write_text(path: Path, text: str) -> None:

@@ -76,10 +76,10 @@ def _rows_of(path: Path) -> np.ndarray:
         if ".tsv" in path.suffixes:
             rows = np.array([line.split(b"\t") for line in content.splitlines()[_has_headings(content) :]], np.int64)
         else:
-            magic, *shape = HEADER.unpack_from(content)
+            magic, count, columns = HEADER.unpack_from(content)
             if magic != MAGIC:
                 raise ValueError(f"magic number {magic:#x} instead of {MAGIC:#x}")
-            rows = np.frombuffer(content, ">i4", offset=HEADER.size).reshape(shape)
+            rows = np.frombuffer(content, ">i4", offset=HEADER.size).reshape(count, columns)
     except (OSError, EOFError, ValueError, struct.error) as error:
         raise ValueError(f"{path} is not a valid file of QMNIST's labels: {error}") from error
     if rows.ndim != 2 or rows.shape[1] != COLUMNS:

@@ -1,0 +1,52 @@
+"""Labelled digits with names by which people find them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from digits import data
+from digits.data import labelled
+from digits.data.folders import summary
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Digits, and where each of them is.
+
+    Attributes:
+        source: what they are from, for people.
+        paths: the picture of each digit; empty if they aren't from a folder of pictures.
+        how_read: what to say of how they were read, in lines.
+    """
+
+    digits: data.Digits
+    source: str
+    paths: Sequence[Path] = ()
+    how_read: Sequence[str] = ()
+
+    def name(self, index: int) -> str:
+        """Where a digit is: its picture's path, or its index."""
+        return str(self.paths[index]) if self.paths else str(index)
+
+
+def load(source: Path | None, part: Literal["test", "train"] = "test") -> Labelled:
+    """Load labelled digits from a folder or file; or, for None, a part of MNIST.
+
+    Raises:
+        FileNotFoundError: there is no such folder or file.
+        ValueError: it contains no digits, or something else than expected.
+    """
+    if source is None:
+        arrays = data.load_mnist(names=(f"x_{part}", f"y_{part}"))
+        return Labelled(data.Digits(arrays[f"x_{part}"], arrays[f"y_{part}"]), f"MNIST's {part} digits")
+    found = labelled.find_parts(source, one_part=True)
+    chosen = next(each for each in labelled.PREFERRED if each in found.parts)
+    digits, line = labelled.read_part(found, chosen)
+    pictures = found.parts[chosen]
+    paths = [] if isinstance(pictures, labelled.Raw) else [picture.path for picture in pictures]
+    # Those that couldn't be read are among what was passed over.
+    paths = [path for path in paths if path.relative_to(source).as_posix() not in found.passed_over]
+    return Labelled(
+        digits, str(source), paths, (line, *(f"passed over: {each}" for each in summary(found.passed_over)))
+    )
