@@ -1,4 +1,4 @@
-"""How well an audit finds wrong labels: test digits of which 1 % get another label at random, read by shipped models."""
+"""How well an audit finds wrong labels: test digits of which 1 % get another label at random, read by two models."""
 
 import harness
 import numpy as np
