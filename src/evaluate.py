@@ -17,6 +17,8 @@ class Options:
     """Labelled digits: folder of images, or CSV, IDX, .npz or HDF5 file; MNIST's test digits by default."""
     writers: Annotated[Path | None, arg(metavar="FOLDER")] = None
     """Folder with QMNIST's labels, which say who wrote MNIST's digits: adds intervals and tables by writer."""
+    raters: Annotated[Path | None, arg(metavar="FILE")] = None
+    """The label-errors project's mnist_mturk.json: adds accuracies without, and with corrected, contested labels."""
     data_dir: Path = paths.DATA
     """Folder with mnist.npz, or digits whose test part is used in its place."""
     models_dir: Path = paths.MODELS
@@ -26,7 +28,7 @@ class Options:
 
 
 def without_effect(options: Options) -> dict[str, list[str]]:
-    return {"with --images": ["data_dir", "writers"] if options.images else []}
+    return {"with --images": ["data_dir", "writers", "raters"] if options.images else []}
 
 
 def main(options: Options) -> None:
@@ -41,14 +43,15 @@ def main(options: Options) -> None:
         recognizer.check_names([recogniser.name for recogniser in recognisers])
         digits, source, how_read = data.load_labelled_or_test(options.images, options.data_dir)
         writers = data.load_writers(options.writers, "test") if options.writers else None
-        if writers and data.idx_sha256(digits.images) != data.OFFICIAL_SHA256["x_test"]:
-            raise ValueError(f"expected MNIST's test digits with --writers, got {source}")
+        raters = data.load_raters(options.raters) if options.raters else None
+        if (writers or raters) and data.idx_sha256(digits.images) != data.OFFICIAL_SHA256["x_test"]:
+            raise ValueError(f"expected MNIST's test digits with --writers and --raters, got {source}")
         for line in how_read:
             print(line)
         evaluations = [evaluation.evaluate(recogniser, digits) for recogniser in tqdm(recognisers, unit="model")]
         hashes = {each.name: each.sha256 for each in recognisers}
-        page = report.write_evaluation(evaluations, source, folder, hashes, writers)
-        print(report.evaluation_summary(evaluations, source, writers))
+        page = report.write_evaluation(evaluations, source, folder, hashes, writers, raters)
+        print(report.evaluation_summary(evaluations, source, writers, raters))
         print(f"report: {page}")
 
 

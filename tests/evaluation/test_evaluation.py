@@ -129,3 +129,20 @@ def test_errors_are_counted_by_writer_and_shown(two, tmp_path):
     people = json.loads((tmp_path / "results.json").read_text())["models"]["bad"]["by_writer"]["people"]
     assert people[0] == {"writer": 0, "series": 0, "digits": 10, "errors": 2}
     assert "high-school students: 120 wrong of 600 digits by 60 people" in (tmp_path / "summary.txt").read_text()
+
+
+def test_accuracies_by_raters_are_those_counted_by_hand(splits):
+    """A model that is right except on the first four of MNIST's test digits, three of which are contested."""
+    answers = splits.test.labels.astype(int)
+    answers[:4] = 0, 5, 5, 5
+    one = evaluation.Evaluation("good", splits.test, np.eye(10, dtype=np.float32)[answers])
+    wrong = np.flatnonzero(~one.correct)
+    assert wrong.tolist() == [0, 1, 2, 3]
+    is_contested, labels = np.zeros(10_000, bool), splits.test.labels.astype(int)
+    is_contested[[1, 2, 3]], labels[[1, 2, 3]] = True, (5, 6, -1)
+    scores = one.scores_by_raters(data.Raters(is_contested, labels))
+    assert {kind: (each["n"] - each["correct"], each["n"]) for kind, each in scores.items()} == {
+        "as labelled": (4, 10_000),
+        "without 3 contested labels": (1, 9_997),
+        "with corrected labels": (2, 9_999),
+    }

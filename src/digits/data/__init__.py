@@ -15,6 +15,7 @@ from digits.data.mnist import (
     split_indices,
     split_mnist,
 )
+from digits.data.raters import Raters, load_raters
 from digits.data.sampling import evenly_spaced, representative
 from digits.data.splits import load_labelled_or_test, load_splits, load_test
 from digits.data.styles import STYLES_SHA256, Styles, load_styles, style_arrays

@@ -10,7 +10,7 @@ import numpy as np
 
 from digits import metrics
 from digits.checkpoints.recognizer import Classifier
-from digits.data import Digits
+from digits.data import Digits, Raters
 from digits.metrics import intervals
 
 
@@ -57,6 +57,18 @@ class Evaluation:
     def risk_coverage(self) -> metrics.RiskCoverage:
         """How many answers would be wrong if only confident ones were given."""
         return metrics.risk_coverage(self.confidence, self.correct)
+
+    def scores_by_raters(self, raters: Raters) -> dict[str, dict]:
+        """Accuracy with its interval on MNIST's test digits as labelled, without contested labels, and corrected."""
+        agreed, decided = ~raters.is_contested, raters.labels >= 0
+        return {
+            kind: intervals.accuracy_with_interval(int(correct.sum()), len(correct))
+            for kind, correct in {
+                "as labelled": self.correct,
+                f"without {np.sum(~agreed)} contested labels": self.correct[agreed],
+                "with corrected labels": (self.predictions == raters.labels)[decided],
+            }.items()
+        }
 
     def errors(self) -> np.ndarray:
         """Indices of the wrong predictions, int (errors,), the most confident first."""

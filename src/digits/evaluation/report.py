@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from digits import evaluation, metrics
-from digits.data.writers import SERIES, Writers
+from digits.data import Raters, Writers
+from digits.data.writers import SERIES
 from digits.evaluation import plots
 from digits.evaluation.by_writer import Group
 from digits.files import output_folder, safe_name, write_text
@@ -34,6 +35,7 @@ def write_evaluation(
     folder: Path,
     hashes: Mapping[str, str],
     writers: Writers | None = None,
+    raters: Raters | None = None,
 ) -> Path:
     """Write the evaluation of one or more models on the same digits.
 
@@ -43,6 +45,7 @@ def write_evaluation(
     Args:
         hashes: SHA-256 of the checkpoints, by the models' names.
         writers: who wrote the digits, if that is known.
+        raters: whether others agree with the labels, if that is known.
 
     Returns:
         The path of the HTML page.
@@ -62,7 +65,7 @@ def write_evaluation(
         "comparisons": [{"a": a, "b": b} | asdict(result) for (a, b), result in comparisons.items()],
     }
     write_text(folder / "results.json", json.dumps(results, indent=1))
-    write_text(folder / "summary.txt", evaluation_summary(evaluations, source, writers) + "\n")
+    write_text(folder / "summary.txt", evaluation_summary(evaluations, source, writers, raters) + "\n")
     write_text(folder / "label_map.txt", "".join(f"{digit} {digit}\n" for digit in range(10)))
     return write_page(
         folder,
@@ -71,6 +74,7 @@ def write_evaluation(
         count=len(digits),
         models=models,
         scores=_scores(evaluations),
+        contested=_contested(evaluations, raters) if raters else None,
         selective=_selective(evaluations, answered),
         comparisons=_comparisons(comparisons),
         shown_errors=SHOWN_ERRORS_PER_DIGIT,
@@ -81,7 +85,10 @@ def write_evaluation(
 
 
 def evaluation_summary(
-    evaluations: Sequence[evaluation.Evaluation], source: str, writers: Writers | None = None
+    evaluations: Sequence[evaluation.Evaluation],
+    source: str,
+    writers: Writers | None = None,
+    raters: Raters | None = None,
 ) -> str:
     """Summarise the evaluation in a few lines of plain text."""
     lines = [f"{len(evaluations[0].digits):,} digits: {source}"]
@@ -95,6 +102,9 @@ def evaluation_summary(
         )
         pairs = metrics.most_confused(one.confusion, SHOWN_PAIRS)
         lines.append("  most confused: " + (", ".join(f"{t} as {p} ({n}×)" for t, p, n in pairs) or "none"))
+        if raters:
+            among = ", ".join(f"{each['accuracy']:.2%} {words}" for words, each in one.scores_by_raters(raters).items())
+            lines.append(f"  accuracy: {among}")
         if writers:
             lines += [_in_words(group) for group in evaluation.ByWriter(one, writers).groups()]
     for (a, b), result in evaluation.pairwise_comparisons(evaluations).items():
@@ -131,6 +141,18 @@ def _scores(evaluations: Sequence[evaluation.Evaluation]) -> Table:
 
 def _answered_at(one: evaluation.Evaluation, rate: float) -> intervals.Estimate:
     return intervals.Estimate(one.risk_coverage.coverage_at(rate), *one.risk_coverage.coverage_interval(rate))
+
+
+def _contested(evaluations: Sequence[evaluation.Evaluation], raters: Raters) -> Table:
+    found = {one.name: one.scores_by_raters(raters) for one in evaluations}
+    columns = [
+        ("model", list(found)),
+        *(
+            (kind, [tables.percent(each[kind]["accuracy"], interval=each[kind]["interval"]) for each in found.values()])
+            for kind in next(iter(found.values()))
+        ),
+    ]
+    return Table("contested", "Accuracy and the labels that raters contest, with 95 % intervals.", columns)
 
 
 def _selective(
