@@ -123,8 +123,8 @@ def test_a_published_network_is_calibrated_by_its_own_logits(splits, tmp_path, s
     assert "test" not in card["scores"]
     sure = answers.max(axis=1) >= card["sure"]["threshold"]
     wrong = answers.argmax(axis=1) != splits.validation.labels
-    assert np.mean(wrong[sure]) <= card["sure"]["error_rate"] == 0.001
-    assert 0.05 < np.mean(sure) < 0.9
+    assert np.mean(wrong[sure]) <= card["sure"]["error_rate"] <= 0.05
+    assert 0.5 < np.mean(sure) < 0.9
 
 
 def test_failed_save_leaves_the_earlier_files_whole(forest, tmp_path, splits, monkeypatch):

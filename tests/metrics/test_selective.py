@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap
+from scipy.stats import binomtest, bootstrap
 from sklearn.metrics import roc_auc_score
 
 from digits import metrics
@@ -35,18 +35,53 @@ def test_areas_agree_with_the_closed_form_and_with_every_order_of_equals(answers
 
 
 @pytest.mark.parametrize("error_rate", [0, 0.01, 0.1, 0.5])
-def test_threshold_is_the_lowest_within_the_error_rate(error_rate, answers):
+def test_coverage_is_the_largest_within_the_error_rate(error_rate, answers):
     confidence, correct = answers
     curve = metrics.risk_coverage(confidence, correct)
     within = [each for each in confidence if np.mean(~correct[confidence >= each]) <= error_rate]
-    assert curve.threshold_at(error_rate) == min(within, default=1)
     assert curve.coverage_at(error_rate) == max([np.mean(confidence >= each) for each in within], default=0)
 
 
-def test_nothing_is_sure_if_the_most_confident_answer_is_wrong():
-    curve = metrics.risk_coverage(np.array([0.9, 0.8, 0.7]), np.array([False, True, True]))
-    assert (curve.threshold_at(0.3), curve.coverage_at(0.3)) == (1, 0)
-    assert (curve.threshold_at(0.4), curve.coverage_at(0.4)) == (0.7, 1)
+def test_promises_are_broken_as_rarely_as_they_say(rng):
+    """Of 400 sets of 2,000 answers each, whose true error rate above any confidence is known."""
+    broken, made = 0, 0
+    for _ in range(400):
+        confidence = rng.random(2000)
+        # Above a confidence c, (1 - c) / 10 of the answers are wrong.
+        correct = rng.random(2000) > (1 - confidence) / 5
+        threshold = metrics.risk_coverage(confidence, correct).promised_threshold(0.02)
+        if threshold is not None:
+            made += 1
+            broken += (1 - threshold) / 10 > 0.02
+    assert made > 100
+    assert broken / made < 0.1 + 3 * np.sqrt(0.1 * 0.9 / made)
+
+
+def test_promise_stops_before_the_first_threshold_that_disproves_it():
+    """The oracle of each threshold is SciPy's exact interval."""
+    correct = np.ones(1000, bool)
+    correct[[400, 450]] = False
+    curve = metrics.risk_coverage(np.linspace(1, 0.5, 1000), correct)
+    threshold = curve.promised_threshold(0.01)
+
+    def bound(answered: int) -> float:
+        return binomtest(int(np.sum(~correct[:answered])), answered).proportion_ci(0.8, "exact").high
+
+    (index,) = np.flatnonzero(curve.thresholds == threshold)
+    # Nothing can be proved by fewer than 230 answers.
+    assert all(bound(answered) <= 0.01 for answered in range(230, index + 2))
+    assert bound(index + 2) > 0.01
+    # All are enough for the next promise; a promise that no number of answers can prove isn't made.
+    assert curve.promised_threshold(0.02) == 0.5
+    assert curve.promised_threshold(0.001) is None
+
+
+def test_nothing_is_promised_if_the_most_confident_answers_are_wrong():
+    correct = np.ones(1000, bool)
+    correct[:20] = False
+    curve = metrics.risk_coverage(np.linspace(1, 0.5, 1000), correct)
+    assert curve.promised_threshold(0.01) is None
+    assert curve.coverage_at(0.01) == 0
 
 
 def test_interval_of_the_coverage_is_the_bootstrap_of_scipy(answers):

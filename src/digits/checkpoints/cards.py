@@ -90,9 +90,10 @@ class RecordedRecipe(TypedDict):
 
 
 class Sure(TypedDict):
-    """The confidence from which hardly any answer on the validation digits is wrong."""
+    """The confidence from which a model is sure, and which fraction of such answers is wrong at most."""
 
     threshold: Fraction
+    error_rate: NotRequired[Fraction]
 
 
 class Base(TypedDict):

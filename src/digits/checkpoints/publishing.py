@@ -13,8 +13,9 @@ from digits.metrics import intervals
 
 PROBE_SIZE = 1000
 PREDICTED_AT_ONCE = 500
-# The largest error rate on validation digits among answers that a model is sure of.
-SURE_ERROR_RATE = 0.001
+# Of the answers that a model is sure of, at most such a fraction is wrong: the first that can be promised for at least
+# the second fraction of the digits.
+PROMISED_ERROR_RATES, LEAST_SURE = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05), 0.5
 
 
 def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = True, **facts) -> dict:
@@ -60,7 +61,7 @@ def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = T
             card["temperature"] = metrics.best_temperature(probabilities, labels)
             probabilities = metrics.temper(probabilities, card["temperature"])
         curve = metrics.risk_coverage(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
-        card["sure"] = {"error_rate": SURE_ERROR_RATE, "threshold": curve.threshold_at(SURE_ERROR_RATE)}
+        card["sure"] = _promise(curve)
         card |= {
             "input": cards.INPUT_CONTRACT,
             "data": {"name": splits.name, "idx_sha256": dict(splits.idx_sha256)},
@@ -99,6 +100,16 @@ def _fold_temperature(model, digits: Digits) -> float:
     logits = model.get_layer("logits")
     logits.set_weights([weights / temperature for weights in logits.get_weights()])
     return temperature
+
+
+def _promise(curve: metrics.RiskCoverage) -> dict:
+    """The error rate that is promised, and the confidence from which it is; 1 if none can be."""
+    threshold = None
+    for error_rate in PROMISED_ERROR_RATES:
+        threshold = curve.promised_threshold(error_rate)
+        if threshold is not None and curve.coverage[curve.thresholds >= threshold][-1] >= LEAST_SURE:
+            break
+    return {"error_rate": error_rate, "threshold": 1.0 if threshold is None else threshold}
 
 
 def _score(probabilities: np.ndarray, labels: np.ndarray) -> dict:

@@ -15,6 +15,19 @@ from digits.metrics import intervals
 
 
 @dataclass(frozen=True)
+class Promise:
+    """What a model's card promises of the answers that it is sure of.
+
+    Attributes:
+        error_rate: at most this fraction of them is wrong.
+        is_sure: bool (N,), which answers those are.
+    """
+
+    error_rate: float
+    is_sure: np.ndarray
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """A model's predictions on labelled digits.
 
@@ -22,11 +35,13 @@ class Evaluation:
         name: of the model.
         digits: the images and their labels.
         probabilities: float32 (N, 10) in [0, 1].
+        promise: None for a model without a card.
     """
 
     name: str
     digits: Digits
     probabilities: np.ndarray
+    promise: Promise | None = None
 
     @cached_property
     def predictions(self) -> np.ndarray:
@@ -101,7 +116,13 @@ class Evaluation:
 
 def evaluate(model: Classifier, digits: Digits) -> Evaluation:
     """Run `model` on `digits`."""
-    return Evaluation(model.name, digits, model.predict_proba(digits.images))
+    probabilities = model.predict_proba(digits.images)
+    promise = None
+    sure = model.card.get("sure", {})
+    if "error_rate" in sure:
+        calibrated = metrics.temper(probabilities, model.card.get("temperature", 1))
+        promise = Promise(sure["error_rate"], calibrated.max(axis=1) >= sure["threshold"])
+    return Evaluation(model.name, digits, probabilities, promise)
 
 
 def pairwise_comparisons(evaluations: Sequence[Evaluation]) -> dict[tuple[str, str], intervals.PairedComparison]:

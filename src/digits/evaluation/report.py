@@ -76,6 +76,7 @@ def write_evaluation(
         scores=_scores(evaluations),
         contested=_contested(evaluations, raters) if raters else None,
         selective=_selective(evaluations, answered),
+        promises=_promises(evaluations),
         comparisons=_comparisons(comparisons),
         shown_errors=SHOWN_ERRORS_PER_DIGIT,
         seeds="none, because nothing here is random",
@@ -137,6 +138,26 @@ def _scores(evaluations: Sequence[evaluation.Evaluation]) -> Table:
         ("Brier score", [tables.number(each["brier"], ".4f") for each in found]),
     ]
     return Table("scores", "Accuracy, with 95 % intervals, and calibration.", columns, best="accuracy")
+
+
+def _promises(evaluations: Sequence[evaluation.Evaluation]) -> Table:
+    made = [(one, one.promise) for one in evaluations if one.promise]
+    answered = [one.correct[promise.is_sure] for one, promise in made]
+    wrong = [intervals.wilson_estimate(~correct) if len(correct) else None for correct in answered]
+    columns = [
+        ("model", [one.name for one, _ in made]),
+        ("promised, at most wrong", [tables.percent(promise.error_rate, 1) for _, promise in made]),
+        ("sure of", [tables.percent(float(promise.is_sure.mean())) for _, promise in made]),
+        ("wrong of those", [each and tables.percent(each.value, interval=(each.low, each.high)) for each in wrong]),
+        (
+            "kept",
+            [
+                each and ("yes" if each.value <= promise.error_rate else "no")
+                for each, (_, promise) in zip(wrong, made, strict=True)
+            ],
+        ),
+    ]
+    return Table("promises", "The answers that each model is sure of, with 95 % intervals.", columns)
 
 
 def _answered_at(one: evaluation.Evaluation, rate: float) -> intervals.Estimate:

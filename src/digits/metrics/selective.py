@@ -46,9 +46,24 @@ class RiskCoverage:
         total = self.answered[-1]
         return float(np.trapezoid(np.r_[0, self.wrong], np.r_[0, self.answered]) / total**2)
 
-    def threshold_at(self, error_rate: float) -> float:
-        """The lowest confidence at or above which at most a fraction `error_rate` of answers is wrong; 1 if none."""
-        return float(self.thresholds[self.risk <= error_rate].min(initial=1))
+    def promised_threshold(self, error_rate: float, confidence: float = 0.9) -> float | None:
+        """The lowest confidence from which at most `error_rate` of the answers to other such digits would be wrong.
+
+        The thresholds are tested one after the other by the Clopper-Pearson bound, from the first with enough answers
+        to prove it if none of them is wrong, until one fails (fixed sequence testing, Angelopoulos et al. 2021).
+
+        Args:
+            confidence: the probability of the promise, over all sets of digits that it might be made from.
+
+        Returns:
+            None if nothing can be promised.
+        """
+        from scipy.stats import beta
+
+        bounds = beta.ppf(confidence, self.wrong + 1, self.answered - self.wrong)
+        enough = self.answered >= np.log(1 - confidence) / np.log(1 - error_rate)
+        holds = ~np.logical_or.accumulate(enough & ~(bounds <= error_rate)) & enough
+        return float(self.thresholds[holds][-1]) if holds.any() else None
 
     def coverage_at(self, error_rate: float) -> float:
         """The largest fraction of the digits that can be answered with at most `error_rate` of the answers wrong."""
