@@ -31,8 +31,8 @@ HELP = """
 - **Models** compares the models' accuracy and shows their errors.
 - **My handwriting** saves your digits and fine-tunes a model on them.
 
-An answer is **not sure** below the model's own threshold. Of the answers above it, at most one in a thousand is wrong on
-digits like MNIST's; weaker models promise less, such as one in a hundred.
+An answer is **not sure** below the model's own threshold. Of the answers above it, at most one in a thousand is wrong
+on digits like MNIST's; weaker models promise less, such as one in a hundred.
 
 Your drawings stay on the computer that runs the app, and are kept only if you save them.
 """
