@@ -1,4 +1,4 @@
-"""Find digits that are probably labelled wrongly, in MNIST or in a folder or file of your own."""
+"""Find digits that are probably mislabelled, in MNIST or in a folder or file of your own."""
 
 import sys
 from collections.abc import Collection, Sequence
@@ -9,6 +9,10 @@ from typing import Annotated, Literal
 from tyro.conf import arg
 
 from digits import cli, files, paths
+from digits.errors import printable
+
+# Of more labels, it is the model that is wrong.
+MOST_WRONG = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +24,11 @@ class Options:
     model: str = "mnist_advanced"
     """Model whose answers are compared with the labels: a name in the models folder, or the path of a checkpoint."""
     folds: int = 0
-    """Compare with this many networks instead, trained on the digits themselves, each without those that it reads."""
+    """Instead, train this many networks on the digits, and compare each label with that which wasn't trained on it."""
     epochs: int = 20
-    """Passes of each of these networks over its digits."""
+    """Training epochs of each of these networks."""
     move: Annotated[Path | None, arg(metavar="FOLDER")] = None
-    """Move the pictures whose labels are probably wrong to this folder, if you confirm it."""
+    """Move the pictures that are probably mislabelled to this folder, after asking."""
     yes: bool = False
     """Move without asking."""
     models_dir: Path = paths.MODELS
@@ -44,7 +48,9 @@ def without_effect(options: Options) -> dict[str, Collection[str]]:
 
 def main(options: Options) -> None:
     if options.part == "train" and not options.folds:
-        raise ValueError("expected --folds, such as --folds 5: the models learned from MNIST's training digits")
+        raise ValueError(
+            "expected --folds with --part train, such as --folds 5: the models were trained on these digits"
+        )
     if options.folds < 0 or options.folds == 1:
         raise ValueError(f"expected --folds 0 or at least 2, got {options.folds}")
     from digits import label_audit
@@ -61,12 +67,14 @@ def main(options: Options) -> None:
             raise ValueError(
                 f"expected a --move folder outside {options.images}, where its pictures would be read again"
             )
+        if options.move:
+            files.output_folder(options.move)
         if options.folds:
             from digits.label_audit import folds
 
             probabilities = folds.out_of_fold(labelled.digits, options.folds, options.epochs)
             suspects = label_audit.find_suspects(probabilities, labelled.digits.labels)
-            judged_by, hashes = f"{options.folds} networks, each trained without the digits that it read", {}
+            judged_by, hashes = f"{options.folds} networks, each on digits that it wasn't trained on", {}
         else:
             recogniser = recognizer.load(options.model, options.models_dir)
             suspects = label_audit.contradicted_by(recogniser, labelled.digits)
@@ -76,6 +84,11 @@ def main(options: Options) -> None:
         print(f"report: {page}")
     if options.move and options.images:
         wrong = [labelled.paths[suspect.index] for suspect in suspects if suspect.is_probable]
+        if len(wrong) > MOST_WRONG * len(labelled.digits):
+            raise ValueError(
+                f"nothing moved: expected at most {MOST_WRONG:.0%} of the labels to be wrong, got {len(wrong)} of "
+                f"{len(labelled.digits)}; is the model unfit for these digits?"
+            )
         move(wrong, options.images, options.move, options.yes)
 
 
@@ -86,7 +99,7 @@ def move(wrong: Sequence[Path], source: Path, target: Path, without_asking: bool
         print("nothing to move")
     elif without_asking or _agrees(f"Move {counted} to {target}?"):
         for before, after in files.moved_below(wrong, source, target):
-            print(f"{before} -> {after}")
+            print(f"{printable(str(before))} -> {printable(str(after))}")
     else:
         print(f"nothing moved; --yes moves {counted} without asking")
 

@@ -18,7 +18,7 @@ class Options:
     writers: Annotated[Path | None, arg(metavar="FOLDER")] = None
     """Folder with QMNIST's labels, which say who wrote MNIST's digits: adds intervals and tables by writer."""
     raters: Annotated[Path | None, arg(metavar="FILE")] = None
-    """The label-errors project's mnist_mturk.json: adds accuracies without, and with corrected, contested labels."""
+    """The label-errors project's mnist_mturk.json: adds accuracy without contested labels, and with corrected ones."""
     data_dir: Path = paths.DATA
     """Folder with mnist.npz, or digits whose test part is used in its place."""
     models_dir: Path = paths.MODELS
@@ -45,7 +45,7 @@ def main(options: Options) -> None:
         writers = data.load_writers(options.writers, "test") if options.writers else None
         raters = data.load_raters(options.raters) if options.raters else None
         if (writers or raters) and data.idx_sha256(digits.images) != data.OFFICIAL_SHA256["x_test"]:
-            raise ValueError(f"expected MNIST's test digits with --writers and --raters, got {source}")
+            raise ValueError(f"expected MNIST's test digits with --writers or --raters, got {source}")
         for line in how_read:
             print(line)
         evaluations = [evaluation.evaluate(recogniser, digits) for recogniser in tqdm(recognisers, unit="model")]

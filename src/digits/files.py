@@ -1,6 +1,7 @@
 """Atomic writes, locks on folders, and checks of names and folders before anything is written."""
 
 import hashlib
+import os
 import re
 import reprlib
 import secrets
@@ -156,14 +157,20 @@ def moved_below(paths: Iterable[Path], root: Path, folder: Path) -> Iterator[tup
     """Move files from below `root` to the same places below `folder`; yield each old and new path once it is moved.
 
     Raises:
-        FileExistsError: something is at the new place; it stays.
+        FileExistsError: something is at one of the new places; nothing is moved.
+        ValueError: a folder can't be created or written to.
     """
-    for path in paths:
-        target = folder / path.relative_to(root)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists():
-            raise FileExistsError(f"{path} stays, because {target} exists")
-        shutil.move(path, target)
+    targets = {path: folder / path.relative_to(root) for path in paths}
+    if existing := [target for target in targets.values() if os.path.lexists(target)]:
+        raise FileExistsError(f"nothing moved, because {existing[0]} exists; choose another folder")
+    for path, target in targets.items():
+        output_folder(target.parent)
+        if path.is_symlink():
+            # A relative link would lead nowhere from another folder.
+            target.symlink_to(path.resolve())
+            path.unlink()
+        else:
+            shutil.move(path, target)
         yield path, target
 
 

@@ -38,6 +38,11 @@ def test_contested_labels_are_corrected_or_left_out(written):
         lambda text: text[:-5],
         lambda _: '{"a": 1}',
         lambda _: "[1]",
+        lambda _: "[]",
+        lambda _: "[" * 100_000,
+        lambda text: text.replace('"id": 0', '"id": -1'),
+        lambda text: text.replace('"our_guessed_label": 7', '"our_guessed_label": 55'),
+        lambda text: text.replace('"our_guessed_label": 7', '"our_guessed_label": 1e999'),
         lambda text: text.replace("mturk", "votes"),
         lambda text: text.replace('"id": 0', '"id": 10000'),
         lambda text: text.replace('"id": 0', '"id": "x"'),
@@ -52,5 +57,12 @@ def test_other_files_are_refused(damage, written):
 def test_verdicts_on_other_digits_are_refused(written):
     text = written.read_text(encoding="utf-8").replace('"given_original_label": 7', '"given_original_label": 8')
     written.write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match="expected MNIST's label 7 for test digit 0, got 8"):
+    with pytest.raises(ValueError, match=r"expected MNIST's label 7 for test digit 0 in .*, got 8"):
         data.load_raters(written)
+
+
+def test_a_folder_in_place_of_the_file_is_refused(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match=r"expected the label-errors project's mnist_mturk\.json, got .* no file"
+    ):
+        data.load_raters(tmp_path)

@@ -64,7 +64,7 @@ def test_damaged_and_other_files_are_refused(damage, message, rows, tmp_path):
         data.load_writers(tmp_path, "test")
 
 
-@pytest.mark.parametrize("content", [b"7\t4\n1\t2\t3\n", b"\xff\xfe", b""])
+@pytest.mark.parametrize("content", [b"7\t4\n1\t2\t3\n", b"\xff\xfe", b"", b"\t".join([b"9" * 40] * 8) + b"\n"])
 def test_a_table_without_eight_numbers_a_row_is_refused(content, tmp_path):
     (tmp_path / f"{TEST_LABELS}.tsv").write_bytes(content)
     with pytest.raises(ValueError, match=r"QMNIST's labels|rows of 8 numbers"):
@@ -82,3 +82,25 @@ def test_labels_of_other_digits_are_refused_with_the_first_difference(rows, tmp_
 def test_a_folder_without_them_says_what_is_expected(tmp_path):
     with pytest.raises(FileNotFoundError, match="expected qmnist-train-labels-idx2-int or "):
         data.load_writers(tmp_path, "train")
+
+
+def test_a_damaged_compressed_file_is_refused(rows, tmp_path):
+    content = bytearray(gzip.compress(as_idx(rows)))
+    content[2000:2200] = bytes(200)
+    (tmp_path / f"{TEST_LABELS}-idx2-int.gz").write_bytes(content)
+    with pytest.raises(ValueError, match="not a valid file of QMNIST's labels"):
+        data.load_writers(tmp_path, "test")
+
+
+def test_an_unknown_series_is_refused(rows, tmp_path):
+    rows = rows.copy()
+    rows[7, 1] = 99
+    (tmp_path / f"{TEST_LABELS}.tsv").write_bytes(as_tsv(rows))
+    with pytest.raises(ValueError, match=r"expected NIST's series 0 and 4 in .*, got \{99\}"):
+        data.load_writers(tmp_path, "test")
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "labels").touch()
+    with pytest.raises(FileNotFoundError, match="expected a folder with qmnist-test-labels-idx2-int"):
+        data.load_writers(tmp_path / "labels", "test")

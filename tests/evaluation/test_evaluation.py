@@ -118,9 +118,9 @@ def test_errors_are_counted_by_writer_and_shown(two, tmp_path):
     ]
     # Everybody is misread as often, so which people are drawn doesn't matter.
     assert (everybody.accuracy.low, everybody.accuracy.high) == pytest.approx((0.8, 0.8))
-    assert (everybody.faultless, everybody.worst) == (0, 0.2)
+    assert (everybody.without_errors, everybody.worst) == (0, 0.2)
     everybody, *_ = good.groups()
-    assert (everybody.faultless, everybody.worst) == (0.5, 0.1)
+    assert (everybody.without_errors, everybody.worst) == (0.5, 0.1)
     assert good.people[0].tolist() == [0, 0, 10, 1]
     np.testing.assert_array_equal(np.sort(bad.misread(3)), [30, 35])
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digits import data, label_audit
+from digits import data, files, label_audit
 from digits.checkpoints import recognizer
 from digits.label_audit import folds, report
 from tests.support import assert_one_line_error
@@ -126,7 +126,7 @@ def test_pictures_with_wrong_labels_are_moved_if_wanted(folder, run_script, tmp_
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--part", "train"], "expected --folds"),
+        (["--part", "train"], "expected --folds with --part train"),
         (["--folds", "1"], "expected --folds 0 or at least 2, got 1"),
         (["--move", "elsewhere"], "expected a folder of pictures with --move"),
         (["--epochs", "3"], "has no effect without --folds"),
@@ -160,3 +160,29 @@ def test_no_fold_is_read_by_a_network_that_learned_from_it(splits, monkeypatch):
     assert [len(each.known) for each in trained] == [750] * 4
     with pytest.raises(ValueError, match="at least 40 digits for 4 folds"):
         folds.out_of_fold(digits.first(39), 4, epochs=2)
+
+
+def test_moved_files_replace_nothing_and_links_stay_whole(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "from" / name).mkdir(parents=True)
+        (tmp_path / "from" / name / "7.png").write_text(name)
+    (tmp_path / "from" / "link.png").symlink_to("a/7.png")
+    (tmp_path / "to" / "b").mkdir(parents=True)
+    (tmp_path / "to" / "b" / "7.png").symlink_to("nowhere")
+    given = [tmp_path / "from" / name for name in ("a/7.png", "link.png", "b/7.png")]
+    with pytest.raises(FileExistsError, match=r"nothing moved, because .*b/7\.png exists"):
+        list(files.moved_below(given, tmp_path / "from", tmp_path / "to"))
+    assert all(path.exists() for path in given)
+
+    moved = list(files.moved_below(given[1:2], tmp_path / "from", tmp_path / "to"))
+    assert moved == [(given[1], tmp_path / "to" / "link.png")]
+    assert (tmp_path / "to" / "link.png").read_text() == "a"
+    with pytest.raises(ValueError, match="can't write to the output folder"):
+        list(files.moved_below(given[:1], tmp_path / "from", tmp_path / "from" / "b" / "7.png"))
+
+
+def test_a_model_that_contradicts_too_many_labels_moves_nothing(folder, run_script, tmp_path):
+    arguments = ("--images", folder, "--model", "digits_8x8_logistic", "--output-dir", tmp_path / "report")
+    refused = run_script("audit_labels", *arguments, "--move", tmp_path / "wrong", "--yes", check=False)
+    assert_one_line_error(refused, "nothing moved: expected at most 20% of the labels to be wrong, got ")
+    assert not list((tmp_path / "wrong").iterdir())

@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,7 +25,7 @@ class Writers:
     """The people who wrote labelled digits.
 
     Attributes:
-        people: int32 (N,), a number for each digit's writer; those of training and test digits are different people.
+        people: int32 (N,), a number for each digit's writer; training and test digits have different writers.
         series: int32 (N,), the series of NIST's forms; `SERIES` says whose they are.
     """
 
@@ -52,9 +53,11 @@ def load_writers(folder: Path, part: Literal["train", "test"]) -> Writers:
     """
     stem = f"qmnist-{part}-labels"
     names = [f"{stem}{suffix}{packed}" for suffix in ("-idx2-int", ".tsv") for packed in ("", ".gz")]
-    path = next((path for name in names if (path := Path(folder) / name).is_file()), None)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"expected a folder with {names[0]} or {stem}.tsv, optionally with .gz, got {folder}")
+    path = next((path for name in names if (path := folder / name).is_file()), None)
     if path is None:
-        raise FileNotFoundError(f"expected {names[0]} or {stem}.tsv, perhaps with .gz, in {folder}, got neither")
+        raise FileNotFoundError(f"expected {names[0]} or {stem}.tsv, optionally with .gz, in {folder}, got neither")
     rows = _rows_of(path)[: MNIST_SIZE[part]]
     labels = load_mnist(names=[f"y_{part}"])[f"y_{part}"]
     if len(rows) < len(labels):
@@ -65,6 +68,8 @@ def load_writers(folder: Path, part: Literal["train", "test"]) -> Writers:
             f"expected MNIST's labels in {path}, got others in {len(different):,} rows, first in row {first}: "
             f"{rows[first, 0]} instead of {labels[first]}"
         )
+    if unknown := set(np.unique(rows[:, 1]).tolist()) - set(SERIES):
+        raise ValueError(f"expected NIST's series {' and '.join(map(str, SERIES))} in {path}, got {unknown}")
     return Writers(rows[:, 2].astype(np.int32), rows[:, 1].astype(np.int32))
 
 
@@ -80,7 +85,7 @@ def _rows_of(path: Path) -> np.ndarray:
             if magic != MAGIC:
                 raise ValueError(f"magic number {magic:#x} instead of {MAGIC:#x}")
             rows = np.frombuffer(content, ">i4", offset=HEADER.size).reshape(count, columns)
-    except (OSError, EOFError, ValueError, struct.error) as error:
+    except (OSError, EOFError, zlib.error, ValueError, OverflowError, struct.error) as error:
         raise ValueError(f"{path} is not a valid file of QMNIST's labels: {error}") from error
     if rows.ndim != 2 or rows.shape[1] != COLUMNS:
         raise ValueError(f"expected rows of {COLUMNS} numbers in {path}, got an array of shape {rows.shape}")

@@ -1,4 +1,4 @@
-"""A model's errors by the people who wrote the digits: accuracy by series, and the writers that it fails."""
+"""A model's errors by the people who wrote the digits: accuracy by series, and the writers with most errors."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from digits.data.writers import SERIES, Writers
 from digits.evaluation.evaluation import Evaluation
 from digits.metrics.intervals import Estimate, clustered_estimate
 
-EVERYBODY = "everybody"
+EVERYBODY = "all writers"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Group:
     worst: float
 
     @property
-    def faultless(self) -> float:
+    def without_errors(self) -> float:
         """The share of the people whose digits were all read correctly."""
         return float(np.mean(self.rates == 0))
 

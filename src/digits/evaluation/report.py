@@ -79,7 +79,7 @@ def write_evaluation(
         promises=_promises(evaluations),
         comparisons=_comparisons(comparisons),
         shown_errors=SHOWN_ERRORS_PER_DIGIT,
-        seeds="none, because nothing here is random",
+        seeds="0 for the bootstrap intervals",
         hashes={**hashes, "digits": digits.sha256},
         **write_figures(shared, folder),
     )
@@ -122,8 +122,8 @@ def _in_words(group: Group) -> str:
     return (
         f"  {group.name}: {group.errors} wrong of {group.digits:,} digits by {len(group.rates)} people, accuracy "
         f"{group.accuracy.value:.2%} (95 % interval over writers {group.accuracy.low:.2%} to "
-        f"{group.accuracy.high:.2%}); none wrong of {group.faultless:.0%} of the people, {group.worst:.2%} wrong of "
-        "the worst tenth"
+        f"{group.accuracy.high:.2%}); {group.without_errors:.0%} of them have no errors, the worst tenth "
+        f"an error rate of {group.worst:.2%}"
     )
 
 
@@ -146,9 +146,9 @@ def _promises(evaluations: Sequence[evaluation.Evaluation]) -> Table:
     wrong = [intervals.wilson_estimate(~correct) if len(correct) else None for correct in answered]
     columns = [
         ("model", [one.name for one, _ in made]),
-        ("promised, at most wrong", [tables.percent(promise.error_rate, 1) for _, promise in made]),
-        ("sure of", [tables.percent(float(promise.is_sure.mean())) for _, promise in made]),
-        ("wrong of those", [each and tables.percent(each.value, interval=(each.low, each.high)) for each in wrong]),
+        ("promised error rate", [tables.percent(promise.error_rate, 1) for _, promise in made]),
+        ("sure answers", [tables.percent(float(promise.is_sure.mean())) for _, promise in made]),
+        ("their error rate", [each and tables.percent(each.value, interval=(each.low, each.high)) for each in wrong]),
         (
             "kept",
             [
@@ -157,7 +157,7 @@ def _promises(evaluations: Sequence[evaluation.Evaluation]) -> Table:
             ],
         ),
     ]
-    return Table("promises", "The answers that each model is sure of, with 95 % intervals.", columns)
+    return Table("promises", "Sure answers, with 95 % intervals.", columns)
 
 
 def _answered_at(one: evaluation.Evaluation, rate: float) -> intervals.Estimate:
@@ -173,7 +173,7 @@ def _contested(evaluations: Sequence[evaluation.Evaluation], raters: Raters) -> 
             for kind in next(iter(found.values()))
         ),
     ]
-    return Table("contested", "Accuracy and the labels that raters contest, with 95 % intervals.", columns)
+    return Table("contested", "Accuracy and contested labels, with 95 % intervals.", columns)
 
 
 def _selective(
@@ -236,7 +236,7 @@ def _groups(by_writer: evaluation.ByWriter) -> Table:
                 for group in found
             ],
         ),
-        ("people without an error", [tables.percent(group.faultless, 0) for group in found]),
+        ("people without an error", [tables.percent(group.without_errors, 0) for group in found]),
         ("error rate of the worst tenth", [tables.percent(group.worst) for group in found]),
     ]
     name = by_writer.evaluation.name

@@ -1,6 +1,6 @@
 """Which labels of digits are probably wrong, and a report to look at.
 
-In: labelled digits, of MNIST or of somebody's own, and the probabilities of a model that didn't learn from them. Out: a
+In: labelled digits, from MNIST or your own, and the probabilities of a model that didn't learn from them. Out: a
 `Suspect` for each digit that the model reads otherwise, the least probable labels first.
 """
 

@@ -19,8 +19,8 @@ RECIPE = Recipe(
     augmentation="light",
     calm_fraction=0.3,
 )
-# Of the digits that a network learns from, the share by which the epoch is chosen.
-CHOOSING = 0.1
+# Fraction of the training digits held out to choose the epoch.
+HELD_OUT = 0.1
 
 
 def out_of_fold(digits: Digits, folds: int, epochs: int) -> np.ndarray:
@@ -42,14 +42,14 @@ def out_of_fold(digits: Digits, folds: int, epochs: int) -> np.ndarray:
 
     rng = np.random.default_rng(0)
     probabilities = np.empty((len(digits), 10), np.float32)
-    # In every fold, there is a like share of each class.
+    # Folds are stratified by class.
     order = rng.permutation(len(digits))
     fold_of = np.empty(len(digits), int)
     fold_of[order[np.argsort(digits.labels[order], kind="stable")]] = np.arange(len(digits)) % folds
     for fold in range(folds):
         print(f"network {fold + 1} of {folds}")
         others = rng.permutation(np.flatnonzero(fold_of != fold))
-        choosing, learned = np.split(others, [max(1, round(CHOOSING * len(others)))])
+        choosing, learned = np.split(others, [max(1, round(HELD_OUT * len(others)))])
         splits = Splits(digits.at(learned), digits.at(choosing), digits.at(choosing))
         network = loop.fit(architectures.cnn, splits, replace(RECIPE, epochs=epochs, patience=epochs)).model
         read = fold_of == fold

@@ -1,4 +1,4 @@
-"""Labelled digits with names by which people find them."""
+"""Labelled digits, and where each came from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Labelled:
     """Digits, and where each of them is.
 
     Attributes:
-        source: what they are from, for people.
+        source: a readable description of where they are from.
         paths: the picture of each digit; empty if they aren't from a folder of pictures.
         how_read: what to say of how they were read, in lines.
     """

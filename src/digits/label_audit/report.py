@@ -5,6 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from digits.errors import printable
 from digits.files import write_text
 from digits.label_audit.labelled import Labelled
 from digits.label_audit.suspects import Suspect
@@ -23,7 +24,7 @@ def write(
     """Write `report.html`, `suspects.csv` and, if there is something to show, `contact_sheet.png`.
 
     Args:
-        judged_by: what read the digits, for people.
+        judged_by: the model or networks, as shown on the page.
         hashes: SHA-256 of the checkpoint, by its name.
 
     Returns:
@@ -43,8 +44,8 @@ def write(
         count=len(labelled.digits),
         judged_by=judged_by,
         groups=[
-            ("Probably labelled wrongly", _shown([each for each in suspects if each.is_probable], labelled)),
-            ("Also read otherwise", _shown([each for each in suspects if not each.is_probable], labelled)),
+            ("Probably mislabelled", _shown([each for each in suspects if each.is_probable], labelled)),
+            ("Other disagreements", _shown([each for each in suspects if not each.is_probable], labelled)),
         ],
         most=MOST_SHOWN,
         seeds="0 for the folds, if there are any",
@@ -57,11 +58,11 @@ def summary(suspects: Sequence[Suspect], labelled: Labelled) -> str:
     """What was found, in a few lines of text."""
     probable = [each for each in suspects if each.is_probable]
     lines = [
-        f"{len(labelled.digits):,} digits of {labelled.source}: {len(probable)} probably labelled wrongly, "
-        f"{len(suspects) - len(probable)} others read otherwise"
+        f"{len(labelled.digits):,} digits of {printable(labelled.source)}: {len(probable)} probably mislabelled, "
+        f"{len(suspects) - len(probable)} other disagreements"
     ]
     lines += [
-        f"  {labelled.name(each.index)}: labelled {each.given}, read as {each.suggested} "
+        f"  {printable(labelled.name(each.index))}: labelled {each.given}, read as {each.suggested} "
         f"({percent(each.suggested_probability)})"
         for each in probable[:10]
     ]
@@ -94,7 +95,7 @@ def _shown(suspects: Sequence[Suspect], labelled: Labelled) -> list[dict]:
         {
             "label": each.given,
             "answer": each.suggested,
-            "note": f"{percent(each.suggested_probability)}, {Path(labelled.name(each.index)).name}",
+            "note": f"{percent(each.suggested_probability)} {'/'.join(Path(labelled.name(each.index)).parts[-2:])}",
             "source": data_uri(on_paper(labelled.digits.images[each.index])),
         }
         for each in suspects[:MOST_SHOWN]

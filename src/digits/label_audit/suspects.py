@@ -19,7 +19,7 @@ class Suspect:
         suggested: the model's answer.
         given_probability: that the model gives to the label.
         suggested_probability: that the model gives to its answer.
-        is_probable: whether the label is probably wrong; else the model may as well be wrong.
+        is_probable: whether the label is probably wrong; otherwise the model may be the one that is wrong.
     """
 
     index: int
@@ -75,7 +75,7 @@ def _probably_wrong(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray
     """Indices of the labels that are probably wrong; none if there are too few digits to estimate how many are."""
     from cleanlab.filter import find_label_issues
 
-    # cleanlab expects each class among the labels.
+    # cleanlab requires every class to occur among the labels.
     present = np.unique(labels)
     if len(present) < 2:
         return np.array([], int)

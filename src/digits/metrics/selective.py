@@ -1,4 +1,4 @@
-"""Selective prediction: a model answers only where it is confident enough; how many digits, and how often wrongly?"""
+"""Selective prediction: a model answers only where it is confident; coverage and error rate."""
 
 from dataclasses import dataclass
 
@@ -33,7 +33,7 @@ class RiskCoverage:
 
     @property
     def aurc(self) -> float:
-        """The area under risk by coverage (Geifman et al. 2019): the mean risk of the k surest answers, over all k."""
+        """The area under risk by coverage (Geifman et al. 2019): the mean over k of the k surest answers' risk."""
         every = np.arange(1, self.answered[-1] + 1)
         return float(np.mean(self._wrong_of(every) / every))
 
@@ -41,7 +41,7 @@ class RiskCoverage:
     def augrc(self) -> float:
         """The area under generalised risk by coverage (Traub et al. 2024), wrong answers as a fraction of all digits.
 
-        It is the chance that a random digit is misread, and is no less sure than a random other digit.
+        It is the probability that a random digit is misread with at least the confidence of another random digit.
         """
         total = self.answered[-1]
         return float(np.trapezoid(np.r_[0, self.wrong], np.r_[0, self.answered]) / total**2)
@@ -49,11 +49,11 @@ class RiskCoverage:
     def promised_threshold(self, error_rate: float, confidence: float = 0.9) -> float | None:
         """The lowest confidence from which at most `error_rate` of the answers to other such digits would be wrong.
 
-        The thresholds are tested one after the other by the Clopper-Pearson bound, from the first with enough answers
-        to prove it if none of them is wrong, until one fails (fixed sequence testing, Angelopoulos et al. 2021).
+        The thresholds are tested in turn by the Clopper-Pearson bound, starting at the highest one at which answers
+        without an error would be proof enough, until one fails (fixed sequence testing, Angelopoulos et al. 2021).
 
         Args:
-            confidence: the probability of the promise, over all sets of digits that it might be made from.
+            confidence: the probability, over sets of digits to choose by, that the promise holds.
 
         Returns:
             None if nothing can be promised.
@@ -93,6 +93,6 @@ def risk_coverage(confidence: np.ndarray, correct: np.ndarray) -> RiskCoverage:
     """The curve of predictions with these confidences, float (N,), of which `correct`, bool (N,), are correct."""
     order = np.argsort(-confidence, kind="stable")
     sorted_confidence = confidence[order].astype(np.float64)
-    # Predictions of equal confidence are given all or none.
+    # Predictions with equal confidence are accepted or rejected together.
     last = np.flatnonzero(np.r_[np.diff(sorted_confidence) < 0, True])
     return RiskCoverage(sorted_confidence[last], last + 1, np.cumsum(~correct[order])[last])
