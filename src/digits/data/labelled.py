@@ -50,12 +50,20 @@ def load_labelled(source: Path | str) -> Digits:
 
 def read_labelled(source: Path) -> tuple[Digits, list[str]]:
     """`load_labelled`; also describe in lines of text how the digits were read, and what was passed over."""
+    return read_with_paths(source)[:2]
+
+
+def read_with_paths(source: Path) -> tuple[Digits, list[str], list[Path]]:
+    """`read_labelled`; also return each digit's picture, or nothing if the digits aren't from a folder of pictures."""
     found = find_parts(source, one_part=True)
     part = next(part for part in PREFERRED if part in found.parts)
     digits, line = read_part(found, part)
+    stored = found.parts[part]
+    pictures = [] if isinstance(stored, Raw) else [picture.path for picture in stored]
+    read = [path for path in pictures if path.relative_to(source).as_posix() not in found.passed_over]
     if left := [other for other in found.parts if other != part]:
         found.passed_over[", ".join(other or "without a part" for other in left)] = "other parts of the data set"
-    return digits, [line, *(f"passed over: {each}" for each in folders.summary(found.passed_over))]
+    return digits, [line, *(f"passed over: {each}" for each in folders.summary(found.passed_over))], read
 
 
 def find_parts(source: Path, one_part: bool = False) -> Source:

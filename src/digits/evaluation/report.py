@@ -79,6 +79,7 @@ def write_evaluation(
         promises=_promises(evaluations),
         comparisons=_comparisons(comparisons),
         shown_errors=SHOWN_ERRORS_PER_DIGIT,
+        shown_people=SHOWN_PEOPLE,
         seeds="0 for the bootstrap intervals",
         hashes={**hashes, "digits": digits.sha256},
         **write_figures(shared, folder),

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from digits import backend
+from digits.checkpoints.recognizer import blocks_of
 from digits.data import Digits, Splits
 from digits.images import to_input
 from digits.training import Recipe
@@ -53,5 +54,7 @@ def out_of_fold(digits: Digits, folds: int, epochs: int) -> np.ndarray:
         splits = Splits(digits.at(learned), digits.at(choosing), digits.at(choosing))
         network = loop.fit(architectures.cnn, splits, replace(RECIPE, epochs=epochs, patience=epochs)).model
         read = fold_of == fold
-        probabilities[read] = network.predict(to_input(digits.images[read]), batch_size=500, verbose=0)
+        # Not by `predict`, of which TensorFlow warns when several networks use it.
+        blocks = [np.asarray(network(to_input(block), training=False)) for block in blocks_of(digits.images[read])]
+        probabilities[read] = np.concatenate(blocks)
     return probabilities

@@ -7,7 +7,6 @@ from typing import Literal
 
 from digits import data
 from digits.data import labelled
-from digits.data.folders import summary
 
 
 @dataclass(frozen=True)
@@ -40,13 +39,5 @@ def load(source: Path | None, part: Literal["test", "train"] = "test") -> Labell
     if source is None:
         arrays = data.load_mnist(names=(f"x_{part}", f"y_{part}"))
         return Labelled(data.Digits(arrays[f"x_{part}"], arrays[f"y_{part}"]), f"MNIST's {part} digits")
-    found = labelled.find_parts(source, one_part=True)
-    chosen = next(each for each in labelled.PREFERRED if each in found.parts)
-    digits, line = labelled.read_part(found, chosen)
-    pictures = found.parts[chosen]
-    paths = [] if isinstance(pictures, labelled.Raw) else [picture.path for picture in pictures]
-    # Those that couldn't be read are among what was passed over.
-    paths = [path for path in paths if path.relative_to(source).as_posix() not in found.passed_over]
-    return Labelled(
-        digits, str(source), paths, (line, *(f"passed over: {each}" for each in summary(found.passed_over)))
-    )
+    digits, how_read, paths = labelled.read_with_paths(source)
+    return Labelled(digits, str(source), paths, how_read)
