@@ -229,6 +229,9 @@ def upload(area: Locator, name: str, content: bytes) -> None:
 
 
 def download(page: Page, name: str) -> bytes:
+    # A rerun that is about to begin would replace the file while the browser fetches it.
+    wait_until_idle(page)
+    page.wait_for_timeout(1000)
     wait_until_idle(page)
     with page.expect_download() as download:
         sidebar(page).get_by_test_id("stDownloadButton").filter(has_text=name).click()
