@@ -10,13 +10,12 @@ import numpy as np
 from digits import evaluation, metrics
 from digits.data import Raters, Writers
 from digits.data.writers import SERIES
-from digits.evaluation import plots
+from digits.evaluation import plots, report_tables
 from digits.evaluation.by_writer import Group
 from digits.files import output_folder, safe_name, write_text
 from digits.metrics import intervals
-from digits.reporting import figures, tables
+from digits.reporting import figures
 from digits.reporting.html import write_figures, write_page
-from digits.reporting.tables import Cell, Table
 from digits.reporting.thumbnails import data_uri, on_paper
 from digits.reporting.words import percent
 
@@ -25,8 +24,6 @@ SHOWN_ERRORS_PER_DIGIT = 20
 SHOWN_PAIRS = 6
 SHOWN_EXAMPLES = 6
 SHOWN_PEOPLE = 12
-# Of the answers given, at most this fraction wrong.
-ERROR_RATES = (0.001, 0.0005)
 
 
 def write_evaluation(
@@ -58,7 +55,10 @@ def write_evaluation(
         "reliability": plots.reliability_diagram({one.name: one.reliability for one in evaluations}),
         "risk_coverage": plots.risk_coverage({one.name: one.risk_coverage for one in evaluations}),
     }
-    answered = {one.name: {rate: _answered_at(one, rate) for rate in ERROR_RATES} for one in evaluations}
+    answered = {
+        one.name: {rate: report_tables.answered_at(one, rate) for rate in report_tables.ERROR_RATES}
+        for one in evaluations
+    }
     results = {
         "source": source,
         "models": {one.name: _as_json(one, answered[one.name], by_writer.get(one.name)) for one in evaluations},
@@ -73,11 +73,11 @@ def write_evaluation(
         source=source,
         count=len(digits),
         models=models,
-        scores=_scores(evaluations),
-        contested=_contested(evaluations, raters) if raters else None,
-        selective=_selective(evaluations, answered),
-        promises=_promises(evaluations),
-        comparisons=_comparisons(comparisons),
+        scores=report_tables.scores(evaluations),
+        contested=report_tables.contested(evaluations, raters) if raters else None,
+        selective=report_tables.selective(evaluations, answered),
+        promises=report_tables.promises(evaluations),
+        comparisons=report_tables.comparisons(comparisons),
         shown_errors=SHOWN_ERRORS_PER_DIGIT,
         shown_people=SHOWN_PEOPLE,
         seeds="0 for the bootstrap intervals",
@@ -128,124 +128,6 @@ def _in_words(group: Group) -> str:
     )
 
 
-def _scores(evaluations: Sequence[evaluation.Evaluation]) -> Table:
-    found = [one.scores() for one in evaluations]
-    columns = [
-        ("model", [Cell(one.name, link=f"#{one.name}") for one in evaluations]),
-        ("accuracy", [tables.percent(each["accuracy"], interval=each["interval"]) for each in found]),
-        ("errors", [each["n"] - each["correct"] for each in found]),
-        ("calibration error", [tables.percent(each["ece"]) for each in found]),
-        ("NLL", [tables.number(each["nll"], ".4f") for each in found]),
-        ("Brier score", [tables.number(each["brier"], ".4f") for each in found]),
-    ]
-    return Table("scores", "Accuracy, with 95 % intervals, and calibration.", columns, best="accuracy")
-
-
-def _promises(evaluations: Sequence[evaluation.Evaluation]) -> Table:
-    made = [(one, one.promise) for one in evaluations if one.promise]
-    answered = [one.correct[promise.is_sure] for one, promise in made]
-    wrong = [intervals.wilson_estimate(~correct) if len(correct) else None for correct in answered]
-    columns = [
-        ("model", [one.name for one, _ in made]),
-        ("promised error rate", [tables.percent(promise.error_rate, 1) for _, promise in made]),
-        ("sure answers", [tables.percent(float(promise.is_sure.mean())) for _, promise in made]),
-        ("their error rate", [each and tables.percent(each.value, interval=(each.low, each.high)) for each in wrong]),
-        (
-            "kept",
-            [
-                each and ("yes" if each.value <= promise.error_rate else "no")
-                for each, (_, promise) in zip(wrong, made, strict=True)
-            ],
-        ),
-    ]
-    return Table("promises", "Sure answers, with 95 % intervals.", columns)
-
-
-def _answered_at(one: evaluation.Evaluation, rate: float) -> intervals.Estimate:
-    return intervals.Estimate(one.risk_coverage.coverage_at(rate), *one.risk_coverage.coverage_interval(rate))
-
-
-def _contested(evaluations: Sequence[evaluation.Evaluation], raters: Raters) -> Table:
-    found = {one.name: one.scores_by_raters(raters) for one in evaluations}
-    columns = [
-        ("model", list(found)),
-        *(
-            (kind, [tables.percent(each[kind]["accuracy"], interval=each[kind]["interval"]) for each in found.values()])
-            for kind in next(iter(found.values()))
-        ),
-    ]
-    return Table("contested", "Accuracy and contested labels, with 95 % intervals.", columns)
-
-
-def _selective(
-    evaluations: Sequence[evaluation.Evaluation], answered: Mapping[str, Mapping[float, intervals.Estimate]]
-) -> Table:
-    curves = [one.risk_coverage for one in evaluations]
-    columns = [
-        ("model", [one.name for one in evaluations]),
-        ("AURC (×1000)", [tables.number(1000 * curve.aurc, ".3f") for curve in curves]),
-        ("AUGRC (×1000)", [tables.number(1000 * curve.augrc, ".3f") for curve in curves]),
-        *(
-            (
-                f"answered at ≤ {100 * rate:g} % wrong",
-                [
-                    tables.percent(each.value, interval=(each.low, each.high))
-                    for one in evaluations
-                    for each in [answered[one.name][rate]]
-                ],
-            )
-            for rate in ERROR_RATES
-        ),
-    ]
-    return Table("selective", "Answering only where the model is confident, with 95 % intervals.", columns)
-
-
-def _comparisons(comparisons: Mapping[tuple[str, str], intervals.PairedComparison]) -> Table:
-    found = comparisons.values()
-    columns = [
-        ("pair", [f"{a} minus {b}" for a, b in comparisons]),
-        ("difference (points)", [tables.points(each.difference, each.interval) for each in found]),
-        ("only first correct", [each.only_a for each in found]),
-        ("only second correct", [each.only_b for each in found]),
-        ("McNemar's p", [tables.number(each.p_value, ".2g") for each in found]),
-    ]
-    return Table("comparisons", "Differences in accuracy, with 95 % intervals.", columns)
-
-
-def _by_digit(one: evaluation.Evaluation) -> Table:
-    found = one.classification_report(as_dict=True)
-    scores = {"precision": "precision", "recall": "recall", "F1": "f1-score"}
-    columns = [
-        ("digit", list(range(10))),
-        *((name, [tables.percent(found[str(digit)][key]) for digit in range(10)]) for name, key in scores.items()),
-        ("images", [int(found[str(digit)]["support"]) for digit in range(10)]),
-    ]
-    return Table(f"{safe_name(one.name)}_by_digit", f"Precision, recall and F1 of {one.name}.", columns)
-
-
-def _groups(by_writer: evaluation.ByWriter) -> Table:
-    found = list(by_writer.groups())
-    columns = [
-        ("writers", [group.name for group in found]),
-        ("people", [len(group.rates) for group in found]),
-        ("digits", [group.digits for group in found]),
-        ("errors", [group.errors for group in found]),
-        (
-            "accuracy",
-            [
-                tables.percent(group.accuracy.value, interval=(group.accuracy.low, group.accuracy.high))
-                for group in found
-            ],
-        ),
-        ("people without an error", [tables.percent(group.without_errors, 0) for group in found]),
-        ("error rate of the worst tenth", [tables.percent(group.worst) for group in found]),
-    ]
-    name = by_writer.evaluation.name
-    return Table(
-        f"{safe_name(name)}_by_writer", f"Accuracy of {name} by writer, with 95 % intervals over writers.", columns
-    )
-
-
 def _failed(by_writer: evaluation.ByWriter) -> list[dict]:
     """The people with more than one misread digit, those with the most first, as the page shows them."""
     return [
@@ -285,8 +167,8 @@ def _write_model(one: evaluation.Evaluation, report_folder: Path, by_writer: eva
         "pairs": pairs,
         "wrong": len(one.errors()),
         "errors": _errors(one),
-        "by_digit": _by_digit(one),
-        "by_writer": _groups(by_writer) if by_writer else None,
+        "by_digit": report_tables.by_digit(one),
+        "by_writer": report_tables.by_writer(by_writer) if by_writer else None,
         "failed": _failed(by_writer) if by_writer else [],
     }
 

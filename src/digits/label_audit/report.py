@@ -1,7 +1,5 @@
 """The report of an audit: one HTML page with the digits to look at, and a table of them."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,8 +7,10 @@ from digits.errors import printable
 from digits.files import write_text
 from digits.label_audit.labelled import Labelled
 from digits.label_audit.suspects import Suspect
+from digits.reporting import tables
 from digits.reporting.figures import digit_grid
 from digits.reporting.html import write_figures, write_page
+from digits.reporting.tables import Table
 from digits.reporting.thumbnails import data_uri, on_paper
 from digits.reporting.words import percent
 
@@ -30,7 +30,7 @@ def write(
     Returns:
         The path of the HTML page.
     """
-    write_text(folder / "suspects.csv", _table(suspects, labelled))
+    write_text(folder / "suspects.csv", _table(suspects, labelled).csv())
     shown = suspects[:MOST_ON_SHEET]
     sheet = digit_grid(
         labelled.digits.images[[each.index for each in shown]],
@@ -69,25 +69,16 @@ def summary(suspects: Sequence[Suspect], labelled: Labelled) -> str:
     return "\n".join(lines)
 
 
-def _table(suspects: Sequence[Suspect], labelled: Labelled) -> str:
-    written = io.StringIO()
-    rows = csv.writer(written, lineterminator="\n")
-    rows.writerow(
-        ["digit", "label", "read as", "probability of the label", "probability of the answer", "probably wrong"]
-    )
-    for each in suspects:
-        where = labelled.name(each.index)
-        rows.writerow(
-            [
-                where,
-                each.given,
-                each.suggested,
-                each.given_probability,
-                each.suggested_probability,
-                int(each.is_probable),
-            ]
-        )
-    return written.getvalue()
+def _table(suspects: Sequence[Suspect], labelled: Labelled) -> Table:
+    columns = [
+        ("digit", [labelled.name(each.index) for each in suspects]),
+        ("label", [each.given for each in suspects]),
+        ("read as", [each.suggested for each in suspects]),
+        ("probability of the label", [tables.number(each.given_probability) for each in suspects]),
+        ("probability of the answer", [tables.number(each.suggested_probability) for each in suspects]),
+        ("probably wrong", [int(each.is_probable) for each in suspects]),
+    ]
+    return Table("suspects", "Digits whose label the model contradicts.", columns)
 
 
 def _shown(suspects: Sequence[Suspect], labelled: Labelled) -> list[dict]:
