@@ -39,21 +39,17 @@ def out_of_fold(digits: Digits, folds: int, epochs: int) -> np.ndarray:
     if len(digits) < 10 * folds:
         raise ValueError(f"expected at least {10 * folds} digits for {folds} folds, got {len(digits)}")
     backend.load_keras()
+    from sklearn.model_selection import StratifiedKFold, train_test_split
+
     from digits.training import architectures, loop
 
-    rng = np.random.default_rng(0)
     probabilities = np.empty((len(digits), 10), np.float32)
-    # Folds are stratified by class.
-    order = rng.permutation(len(digits))
-    fold_of = np.empty(len(digits), int)
-    fold_of[order[np.argsort(digits.labels[order], kind="stable")]] = np.arange(len(digits)) % folds
-    for fold in range(folds):
-        print(f"network {fold + 1} of {folds}")
-        others = rng.permutation(np.flatnonzero(fold_of != fold))
-        choosing, learned = np.split(others, [max(1, round(HELD_OUT * len(others)))])
+    parts = StratifiedKFold(folds, shuffle=True, random_state=0).split(digits.images, digits.labels)
+    for number, (others, read) in enumerate(parts, start=1):
+        print(f"network {number} of {folds}")
+        learned, choosing = map(np.asarray, train_test_split(others, test_size=HELD_OUT, random_state=0))
         splits = Splits(digits.at(learned), digits.at(choosing), digits.at(choosing))
         network = loop.fit(architectures.cnn, splits, replace(RECIPE, epochs=epochs, patience=epochs)).model
-        read = fold_of == fold
         # Not by `predict`, of which TensorFlow warns when several networks use it.
         blocks = [np.asarray(network(to_input(block), training=False)) for block in blocks_of(digits.images[read])]
         probabilities[read] = np.concatenate(blocks)
