@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from digits import evaluation, metrics
+from digits.checkpoints.promises import NONE
 from digits.data import Raters, Writers
 from digits.data.writers import SERIES
 from digits.evaluation import plots, report_tables
@@ -211,6 +212,15 @@ def _as_json(
             "aurc": one.risk_coverage.aurc,
             "augrc": one.risk_coverage.augrc,
             "answered": [{"error_rate": rate} | asdict(estimate) for rate, estimate in answered.items()],
+        },
+        "promise": None
+        if one.promise is NONE
+        else {
+            "error_rate": one.promise.error_rate,
+            "sure": int(one.is_sure.sum()),
+            "sure_but_wrong": int((one.is_sure & ~one.correct).sum()),
+            "not_covered": int((~one.is_covered).sum()),
+            "set_sizes": np.bincount(one.sets.sum(axis=1), minlength=11).tolist(),
         },
         "errors": [
             {

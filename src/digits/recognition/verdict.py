@@ -4,12 +4,13 @@ This is the project's one definition of "sure", "not sure" and "looks like no di
 import of handwriting all show it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from digits import metrics
+from digits.checkpoints import promises
 from digits.checkpoints.recognizer import Recognizer, blocks_of
 from digits.images import check_images, to_input
 from digits.recognition import familiarity
@@ -33,6 +34,8 @@ class Verdict:
         is_familiar: whether the image looks like the digits that the model learned from.
         digits_found: how many digits are on the picture that the image was made of.
         other_marks: how many other things, such as a minus, are beside the digit on that picture.
+        prediction_set: the answer, and other digits if any are probable enough, ascending.
+        coverage: at least this fraction of such sets has the true digit; 0 if the model's card promises nothing.
         distance: 1 minus the likeness to digits, from -0.5 to 2.5; 0 if the model can't tell.
     """
 
@@ -41,6 +44,8 @@ class Verdict:
     is_familiar: bool = True
     digits_found: int = 1
     other_marks: int = 0
+    prediction_set: tuple[int, ...] = ()
+    coverage: float = 0
     distance: float = 0
 
     @property
@@ -96,6 +101,13 @@ class Verdict:
             return f"{self.digits_found} digits found"
         return f"{percent(self.confidence)} sure" if self.is_sure else self.state
 
+    @property
+    def set_in_words(self) -> str:
+        """The prediction set, `4 or 9`, where the model isn't sure and the set has several digits, but not all."""
+        if self.state != "not sure" or not 1 < len(self.prediction_set) < len(self.probabilities):
+            return ""
+        return listing([str(digit) for digit in self.prediction_set], "or")
+
     def alternatives(self, top: int) -> str:
         """The `top` most probable digits with their probabilities, without the answer where the headline gives its."""
         first, *others = [f"{digit} ({percent(probability)})" for digit, probability in self.ranked[:top]]
@@ -111,13 +123,16 @@ class Verdict:
         if self.is_sure:
             return "; ".join(filter(None, (f"{self.answer}, {self.headline}", self.alternatives(top)))) + marks
         hint = ", try --many" if self.state == "several digits" else ""
+        if self.set_in_words:
+            marks = f"; prediction set: {self.set_in_words} ({100 * self.coverage:g} % coverage){marks}"
         return f"{self.headline}{hint}{': ' if self.state == 'not sure' else '; '}{self.alternatives(top)}{marks}"
 
     def as_json(self) -> dict:
-        """`prediction`, `confidence`, `verdict` (the state), `digits_found`, `other_marks` and `probabilities`."""
+        """The fields that `docs/reading.md` describes, all but `path`, `turned` and `reading`."""
         return {
             "prediction": self.answer,
             "confidence": self.confidence,
+            "prediction_set": list(self.prediction_set),
             "verdict": self.state,
             "digits_found": self.digits_found,
             "other_marks": self.other_marks,
@@ -139,18 +154,23 @@ def judge(recogniser: Recognizer, images: np.ndarray) -> list[Verdict]:
     check_images(images)
     temperature = recogniser.card.get("temperature", 1)
     threshold = recogniser.card["sure"]["threshold"] if "sure" in recogniser.card else SURE_THRESHOLD
+    promise = promises.made(recogniser.card)
+    coverage = 1 - promise.error_rate
     compares = familiarity.can_judge(recogniser)
     outputs = ("probabilities", "features") if compares else ("probabilities",)
     verdicts = []
     for block in blocks_of(images):
         probabilities, *features = recogniser.run(to_input(block), *outputs)
-        calibrated = metrics.temper(probabilities, temperature)
-        if not compares:
-            verdicts += [Verdict(each, threshold) for each in calibrated]
-            continue
-        reference = familiarity.reference(recogniser)
-        verdicts += [
-            Verdict(each, threshold, bool(likeness >= reference.least), distance=1 - float(likeness))
-            for each, likeness in zip(calibrated, reference.likeness(features[0]), strict=True)
+        calibrated, sets = metrics.temper(probabilities, temperature), promise.sets(probabilities)
+        given = [
+            Verdict(each, threshold, prediction_set=tuple(np.flatnonzero(members).tolist()), coverage=coverage)
+            for each, members in zip(calibrated, sets, strict=True)
         ]
+        if compares:
+            reference = familiarity.reference(recogniser)
+            given = [
+                replace(verdict, is_familiar=bool(likeness >= reference.least), distance=1 - float(likeness))
+                for verdict, likeness in zip(given, reference.likeness(features[0]), strict=True)
+            ]
+        verdicts += given
     return verdicts
