@@ -125,6 +125,11 @@ def test_errors_are_counted_by_writer_and_shown(two, tmp_path):
     assert good.people[0].tolist() == [0, 0, 10, 1]
     np.testing.assert_array_equal(np.sort(bad.misread(3)), [30, 35])
 
+    # Everybody's difference is 0.1 or 0.2, half of the people each: the mean of 100 such has a deviation of 0.005.
+    difference = evaluation.differences_by_writer(two, writers)["good", "bad"]
+    assert difference.value == pytest.approx(0.15)
+    assert (difference.low, difference.high) == pytest.approx((0.15 - 1.96 * 0.005, 0.15 + 1.96 * 0.005), abs=0.002)
+
     html = report.write_evaluation(two, "a thousand digits", tmp_path, {}, writers).read_text(encoding="utf-8")
     assert html.count("Writer 0 (census employees): 2 of 10") == 1
     people = json.loads((tmp_path / "results.json").read_text())["models"]["bad"]["by_writer"]["people"]

@@ -12,7 +12,7 @@ from digits import metrics
 from digits.checkpoints import promises
 from digits.checkpoints.promises import Promise
 from digits.checkpoints.recognizer import Classifier
-from digits.data import Digits, Raters
+from digits.data import Digits, Raters, Writers
 from digits.metrics import intervals
 
 
@@ -121,6 +121,16 @@ class Evaluation:
 def evaluate(model: Classifier, digits: Digits) -> Evaluation:
     """Run `model` on `digits`."""
     return Evaluation(model.name, digits, model.predict_proba(digits.images), promises.made(model.card))
+
+
+def differences_by_writer(
+    evaluations: Sequence[Evaluation], writers: Writers
+) -> dict[tuple[str, str], intervals.Estimate]:
+    """The difference in accuracy of every two models, by their names, with its interval over writers."""
+    return {
+        (a.name, b.name): intervals.clustered_estimate(a.correct.astype(float) - b.correct, writers.people)
+        for a, b in combinations(evaluations, 2)
+    }
 
 
 def pairwise_comparisons(evaluations: Sequence[Evaluation]) -> dict[tuple[str, str], intervals.PairedComparison]:

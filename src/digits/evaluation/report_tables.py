@@ -64,6 +64,10 @@ def _percent(estimate: intervals.Estimate | None, places: int = 2) -> Cell | Non
     return estimate and tables.percent(estimate.value, places, (estimate.low, estimate.high))
 
 
+def _points(estimate: intervals.Estimate | None) -> Cell | None:
+    return estimate and tables.points(estimate.value, (estimate.low, estimate.high))
+
+
 def answered_at(one: evaluation.Evaluation, rate: float) -> intervals.Estimate:
     """The fraction of the digits that a model can answer with at most an error rate, with its interval."""
     return intervals.Estimate(one.risk_coverage.coverage_at(rate), *one.risk_coverage.coverage_interval(rate))
@@ -102,12 +106,16 @@ def selective(
     return Table("selective", "Answering only where the model is confident, with 95 % intervals.", columns)
 
 
-def comparisons(comparisons: Mapping[tuple[str, str], intervals.PairedComparison]) -> Table:
-    """Differences in accuracy, a row per pair of models."""
+def comparisons(
+    comparisons: Mapping[tuple[str, str], intervals.PairedComparison],
+    by_writer: Mapping[tuple[str, str], intervals.Estimate],
+) -> Table:
+    """Differences in accuracy, a row per pair of models, also with intervals over writers where they are known."""
     found = comparisons.values()
     columns = [
         ("pair", [f"{a} minus {b}" for a, b in comparisons]),
         ("difference (points)", [tables.points(each.difference, each.interval) for each in found]),
+        ("over writers", [_points(by_writer.get(pair)) for pair in comparisons]),
         ("only first correct", [each.only_a for each in found]),
         ("only second correct", [each.only_b for each in found]),
         ("McNemar's p", [tables.number(each.p_value, ".2g") for each in found]),
