@@ -92,8 +92,9 @@ def train_base(number: int, folds: MnistFolds, options: Options) -> dict:
         if card["recipe"] != recipe:
             raise ValueError(f"{path} was trained by another recipe; choose another --folder")
         return card
-    splits = folds.splits(number)
-    trained = loop.fit(architectures.ARCHITECTURES[options.base.architecture], splits, options.base)
+    splits, run = folds.splits(number), options.folder / f"{name_of(number)}_run"
+    build, is_begun = architectures.ARCHITECTURES[options.base.architecture], (run / "state.keras").is_file()
+    trained = loop.fit(build, splits, options.base, folder=run, resume=is_begun)
     card = publishing.publish(
         trained.model,
         name_of(number),
@@ -173,9 +174,13 @@ def wrong(model, digits: Digits) -> np.ndarray:
 
 
 def main(options: Options) -> None:
+    with files.locked(options.folder, "--folder"):
+        measure(options)
+
+
+def measure(options: Options) -> None:
     from joblib import Parallel, delayed
 
-    files.output_folder(options.folder)
     folds = real_writers.load_folds(options.writers)
     bases = {number: train_base(number, folds, options) for number in options.folds}
     if options.bases_only:
