@@ -48,11 +48,12 @@ format: .venv/installed
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-# make benchmark NAME=recognition: one of benchmarks/*.py, its result kept in benchmarks/results/. What it is compared with
+# make benchmark NAME=recognition: one of benchmarks/*.py, its result kept in benchmarks/results/; real_writers needs
+# ARGS="--writers FOLDER", with QMNIST's labels. What a benchmark is compared with
 # has an environment of its own where it needs other releases.
 PEER := $(if $(filter captum recognition time_to_accuracy,$(NAME)),pytorch,$(NAME))
 benchmark: .venv/installed $(if $(wildcard benchmarks/requirements-$(PEER).txt),.venv-$(PEER)/installed)
-	TF_CPP_MIN_LOG_LEVEL=3 $(RUN) benchmarks/$(NAME).py
+	TF_CPP_MIN_LOG_LEVEL=3 $(RUN) benchmarks/$(NAME).py $(ARGS)
 
 .venv-%/installed: benchmarks/requirements-%.txt
 	$(PYTHON) -m venv .venv-$*
