@@ -184,6 +184,7 @@ def _as_json(drawing: Drawing, verdict: Verdict, model: Model) -> str:
         "model": model.name,
         "model_sha256": model.recogniser.sha256 or None,
         **verdict.as_json(),
+        "prediction_without_corrections": verdict.answer if verdict.uncorrected is None else verdict.uncorrected,
         "source": drawing.source,
         "true_digit": drawing.label,
         "preprocessing": list(drawing.steps),

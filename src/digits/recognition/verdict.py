@@ -4,7 +4,7 @@ This is the project's one definition of "sure", "not sure" and "looks like no di
 import of handwriting all show it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from digits import metrics
 from digits.checkpoints.recognizer import Recognizer, blocks_of
 from digits.images import check_images, to_input
 from digits.recognition import familiarity
+from digits.recognition.prototypes import AS_GOOD_AS, Prototypes
 from digits.reporting.words import listing, percent
 
 # For models without a card. Confidence is calibrated, so more than one answer in five below this is wrong on digits
@@ -34,6 +35,7 @@ class Verdict:
         digits_found: how many digits are on the picture that the image was made of.
         other_marks: how many other things, such as a minus, are beside the digit on that picture.
         distance: 1 minus the likeness to digits, from -0.5 to 2.5; 0 if the model can't tell.
+        uncorrected: the model's own answer where a person's corrections changed it, otherwise None.
     """
 
     probabilities: np.ndarray
@@ -42,6 +44,7 @@ class Verdict:
     digits_found: int = 1
     other_marks: int = 0
     distance: float = 0
+    uncorrected: int | None = None
 
     @property
     def answer(self) -> int:
@@ -125,12 +128,16 @@ class Verdict:
         }
 
 
-def judge(recogniser: Recognizer, images: np.ndarray) -> list[Verdict]:
+def judge(recogniser: Recognizer, images: np.ndarray, prototypes: Prototypes | None = None) -> list[Verdict]:
     """A model's verdicts on images, uint8 (N, 28, 28), from one run of the network.
 
     The probabilities are calibrated: a network's temperature is in its logits, a forest's on its card, and the card
     also has the threshold. Only models with convolutions can tell what looks like no digit; the first such verdict of a
     model takes a few seconds.
+
+    Args:
+        prototypes: a person's corrections as this model has learnt them. They may change its answer, and an image that
+            is as good as a corrected one shows a digit.
 
     Raises:
         FileNotFoundError: the training digits to compare with aren't in the data folder.
@@ -140,17 +147,26 @@ def judge(recogniser: Recognizer, images: np.ndarray) -> list[Verdict]:
     temperature = recogniser.card.get("temperature", 1)
     threshold = recogniser.card["sure"]["threshold"] if "sure" in recogniser.card else SURE_THRESHOLD
     compares = familiarity.can_judge(recogniser)
-    outputs = ("probabilities", "features") if compares else ("probabilities",)
+    outputs = ("probabilities", "features") if compares or prototypes else ("probabilities",)
     verdicts = []
     for block in blocks_of(images):
         probabilities, *features = recogniser.run(to_input(block), *outputs)
         calibrated = metrics.temper(probabilities, temperature)
-        if not compares:
-            verdicts += [Verdict(each, threshold) for each in calibrated]
-            continue
-        reference = familiarity.reference(recogniser)
-        verdicts += [
-            Verdict(each, threshold, bool(likeness >= reference.least), distance=1 - float(likeness))
-            for each, likeness in zip(calibrated, reference.likeness(features[0]), strict=True)
-        ]
+        given = [Verdict(each, threshold) for each in calibrated]
+        if compares:
+            reference = familiarity.reference(recogniser)
+            given = [
+                replace(each, is_familiar=bool(likeness >= reference.least), distance=1 - float(likeness))
+                for each, likeness in zip(given, reference.likeness(features[0]), strict=True)
+            ]
+        if prototypes:
+            corrected = zip(given, *prototypes.correct(calibrated, features[0]), strict=True)
+            given = [_corrected(*each) for each in corrected]
+        verdicts += given
     return verdicts
+
+
+def _corrected(verdict: Verdict, probabilities: np.ndarray, closeness: float) -> Verdict:
+    changed = None if probabilities.argmax() == verdict.answer else verdict.answer
+    is_familiar = verdict.is_familiar or closeness >= AS_GOOD_AS
+    return replace(verdict, probabilities=probabilities, is_familiar=bool(is_familiar), uncorrected=changed)
