@@ -21,11 +21,10 @@ def update(root: Path = paths.ROOT) -> None:
         for name, content in blocks.items():
             text = _between_comments(text, name, content)
         files.write_text(root / page, text)
-    docs = root / "docs"
-    files.write_text(
-        docs / "results.md", robustness_tables.results_text(read_json(docs / "robustness" / "summary.json"))
-    )
-    tuned = read_json(root / "benchmarks" / "results" / "finetuning.json")
+    docs, results = root / "docs", root / "benchmarks" / "results"
+    sweep, people = read_json(docs / "robustness" / "summary.json"), read_json(results / "people.json")
+    files.write_text(docs / "results.md", robustness_tables.results_text(sweep, people))
+    tuned = read_json(results / "finetuning.json")
     save_figure(handwriting_tables.errors_by_samples(tuned["imagined_writers"]), docs / "handwriting" / "samples.png")
     comparison.write_comparison(shipped_cards(root / "models"), docs)
 

@@ -9,6 +9,7 @@ import sklearn.metrics
 from PIL import Image
 
 from digits import data, evaluation
+from digits.checkpoints.promises import Promise
 from digits.evaluation import report
 
 
@@ -124,11 +125,39 @@ def test_errors_are_counted_by_writer_and_shown(two, tmp_path):
     assert good.people[0].tolist() == [0, 0, 10, 1]
     np.testing.assert_array_equal(np.sort(bad.misread(3)), [30, 35])
 
+    # Everybody's difference is 0.1 or 0.2, half of the people each: the mean of 100 such has a deviation of 0.005.
+    difference = evaluation.differences_by_writer(two, writers)["good", "bad"]
+    assert difference.value == pytest.approx(0.15)
+    assert (difference.low, difference.high) == pytest.approx((0.15 - 1.96 * 0.005, 0.15 + 1.96 * 0.005), abs=0.002)
+
     html = report.write_evaluation(two, "a thousand digits", tmp_path, {}, writers).read_text(encoding="utf-8")
     assert html.count("Writer 0 (census employees): 2 of 10") == 1
     people = json.loads((tmp_path / "results.json").read_text())["models"]["bad"]["by_writer"]["people"]
     assert people[0] == {"writer": 0, "series": 0, "digits": 10, "errors": 2}
     assert "high-school students: 120 wrong of 600 digits by 60 people" in (tmp_path / "summary.txt").read_text()
+
+
+def test_promises_are_checked_as_by_hand(two, some_digits, tmp_path):
+    """Sure of all but 100 answers, of which `good` then misreads 45; its sets also have every other 0.02, or none."""
+    good, bad = two
+    probabilities = good.probabilities.copy()
+    probabilities[:100] *= 0.9
+    probabilities[:100] += 0.01
+    for least, sizes in ((0.015, {1: 0, 10: 900}), (0.03, {1: 900, 10: 0})):
+        promise = Promise(error_rate=0.05, sure_threshold=0.8, least_probability=least)
+        one = evaluation.Evaluation("good", some_digits, probabilities, promise)
+        assert one.is_sure.tolist() == [False] * 100 + [True] * 900
+        assert {size: int(np.sum(one.sets[100:].sum(axis=1) == size)) for size in sizes} == sizes
+        assert np.sum(~one.is_covered[100:]) == (45 if least == 0.03 else 0)
+    writers = data.Writers(np.arange(1000) // 10, np.where(np.arange(1000) < 400, 0, 4))
+    html = report.write_evaluation([one, bad], "a thousand digits", tmp_path, {}, writers).read_text(encoding="utf-8")
+    results = json.loads((tmp_path / "results.json").read_text())["models"]["good"]
+    assert (results["promise"]["sure"], results["promise"]["sure_but_wrong"]) == (900, 45)
+    assert results["by_writer"]["groups"][0]["sure_but_wrong"]["value"] == 0.05
+    assert re.search(r"wrong among them.*5.00 %.*yes", html, re.DOTALL)
+    # What another model, without a card, is never said to promise.
+    assert results["promise"]["error_rate"] == 0.05
+    assert json.loads((tmp_path / "results.json").read_text())["models"]["bad"]["promise"] is None
 
 
 def test_accuracies_by_raters_are_those_counted_by_hand(splits):

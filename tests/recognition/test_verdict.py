@@ -50,6 +50,10 @@ def test_probabilities_are_a_softmax_of_the_logits_over_the_temperature(name, so
     expected = softmax(logits(name, images).astype(np.float64) / card.get("temperature", 1), axis=1)
     np.testing.assert_allclose([each.probabilities for each in verdicts], expected, rtol=1e-4, atol=1e-6)
     assert {each.sure_threshold for each in verdicts} == {card["sure"]["threshold"]}
+    for verdict, row in zip(verdicts, expected, strict=True):
+        least = min(row.max(), card["sure"]["least_probability"])
+        assert verdict.prediction_set == tuple(digit for digit in range(10) if row[digit] >= least)
+    assert {each.coverage for each in verdicts} == {1 - card["sure"]["error_rate"]}
     # A forest's own probabilities are too low, and its card corrects that.
     assert ("temperature" in card) is (name == "mnist_random_forest")
 
@@ -81,6 +85,7 @@ def test_a_model_without_a_card_is_sure_from_the_default_threshold_on(some_digit
         (verdict,) = judge(answering(probabilities, {}), some_digits.images[:1])
         assert verdict.is_sure is is_sure
         assert verdict.sure_threshold == SURE_THRESHOLD == 0.8
+        assert (verdict.prediction_set, verdict.coverage) == ((9,), 0)
         # The threshold of a card counts instead.
         (verdict,) = judge(answering(probabilities, {"sure": {"threshold": 0.9}}), some_digits.images[:1])
         assert not verdict.is_sure
@@ -132,6 +137,13 @@ PROBABILITIES = np.array([0, 0.302, 0, 0, 0.04, 0.0004, 0, 0.61, 0, 0.0476])
         (Verdict(PROBABILITIES, 0.6), 2, "7, 61.0 % sure; next: 1 (30.2 %)"),
         (Verdict(PROBABILITIES, 0.6), 1, "7, 61.0 % sure"),
         (Verdict(PROBABILITIES, 0.6, False), 2, "looks like no digit; if it is one: 7 (61.0 %), or else 1 (30.2 %)"),
+        (
+            Verdict(PROBABILITIES, prediction_set=(1, 7), coverage=0.999),
+            1,
+            "not sure: perhaps 7 (61.0 %); prediction set: 1 or 7 (99.9 % coverage)",
+        ),
+        (Verdict(PROBABILITIES, prediction_set=(7,), coverage=0.95), 1, "not sure: perhaps 7 (61.0 %)"),
+        (Verdict(PROBABILITIES, 0.6, prediction_set=(1, 7), coverage=0.95), 1, "7, 61.0 % sure"),
         (Verdict(np.eye(10)[3]), 2, "3, > 99.9 % sure; next: 0 (< 0.1 %)"),
         (Verdict(np.eye(10)[3], digits_found=5), 1, "5 digits found, try --many; read as one: 3 (> 99.9 %)"),
         (Verdict(PROBABILITIES, 0.6, other_marks=1), 1, "7, 61.0 % sure; something else is beside it, try --many"),

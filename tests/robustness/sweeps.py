@@ -64,6 +64,9 @@ def sweep_of(
             nll=by_model + 20,
             brier=by_model + 30,
             ece=by_model + 40,
+            is_sure=np.arange(count) % 10 < 5 + by_model[:, None],
+            is_covered=np.arange(count) % 20 > by_model[:, None],
+            set_size=np.full((len(names), count), 1 + by_model[:, None], np.uint8),
         )
         for kind, severity in plan.cells()
     ]

@@ -218,6 +218,26 @@ class Answering:
         return np.eye(10, dtype=np.float32)[self.answers]
 
 
+def test_promises_are_kept_in_as_many_cells_as_counting_finds(three):
+    sure = {"error_rate": 0.3, "threshold": 0.9, "least_probability": 0.1}
+    promising = replace(three, cards=CARDS | {"bendy": CARDS["bendy"] | {"sure": sure}})
+    assert three.promises() == {}
+    ((name, found),) = promising.promises().items()
+    assert (name, found["error_rate"], found["cells"]) == ("bendy", 0.3, 12)
+    kept, at_five = 0, []
+    for cell, correct in zip(three.results.cells, three.results.correct, strict=True):
+        wrong = [not right for right, sure in zip(correct[2], cell.is_sure[2], strict=True) if sure]
+        kept += cell.severity > 0 and sum(wrong) / len(wrong) <= 0.3
+        at_five += wrong if cell.severity == 5 else []
+    assert 0 < found["sure_kept"] == kept < 12
+    # By construction, 3 of 20 sets don't have the true digit, of any three digits.
+    assert found["covered_kept"] == 12
+    last = found["by_severity"][-1]
+    assert (last["severity"], last["sure"], last["set_size"]) == (5, 0.7, 3)
+    assert last["wrong"] == pytest.approx(sum(at_five) / len(at_five))
+    assert last["not_covered"] == pytest.approx(0.15)
+
+
 def test_scores_on_other_corrupted_data_sets():
     digits = Digits(np.zeros((50, 28, 28), np.uint8), np.tile(np.arange(5, dtype=np.uint8), 10))
     scores = analysis.score_all(

@@ -36,7 +36,8 @@ def test_predict_reads_files_folders_and_globs_in_order(run_script, pictures, so
     lines = [json.loads(line) for line in process.stdout.splitlines()]
     assert [line["path"].rsplit("/", 1)[1] for line in lines] == ["3.png", "4.png", "5.png", "0.png", "1.png"]
     assert [line["prediction"] for line in lines] == some_digits.labels[[3, 4, 5, 0, 1]].tolist()
-    recognized = {"prediction", "confidence", "verdict", "digits_found", "other_marks", "probabilities"}
+    counts = {"digits_found", "other_marks"}
+    recognized = {"prediction", "confidence", "prediction_set", "verdict", "probabilities"} | counts
     for line in lines:
         assert set(line) == {"path", "turned", "reading"} | recognized
         assert sum(line["probabilities"]) == pytest.approx(1, abs=1e-5)

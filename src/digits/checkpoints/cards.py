@@ -90,10 +90,11 @@ class RecordedRecipe(TypedDict):
 
 
 class Sure(TypedDict):
-    """The confidence from which a model is sure, and which fraction of such answers is wrong at most."""
+    """The confidence from which a model is sure, and what `promises.to_make` adds to it."""
 
     threshold: Fraction
     error_rate: NotRequired[Fraction]
+    least_probability: NotRequired[Fraction]
 
 
 class Base(TypedDict):

@@ -6,16 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from digits import files, metrics
-from digits.checkpoints import cards, onnx_export, recognizer, scikit_learn
+from digits.checkpoints import cards, onnx_export, promises, recognizer, scikit_learn
 from digits.data import SPLIT_SEED, Digits, Splits
 from digits.images import to_input
 from digits.metrics import intervals
 
 PROBE_SIZE = 1000
 PREDICTED_AT_ONCE = 500
-# Of the answers that a model is sure of, at most such a fraction is wrong: the first that can be promised for at least
-# the second fraction of the digits.
-PROMISED_ERROR_RATES, LEAST_SURE = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05), 0.5
 
 
 def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = True, **facts) -> dict:
@@ -23,7 +20,7 @@ def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = T
 
     A temperature is fitted on the validation digits (Guo et al. 2017). A Keras model's logits are divided by it, so
     that the checkpoint itself gives calibrated probabilities. A forest has no logits; readers apply the `temperature`
-    on its card. `sure` on the card gives the confidence from which hardly any validation digit is misread.
+    on its card. `sure` on the card is what `promises.to_make` proves with the validation digits.
 
     Args:
         model: a Keras model is changed by that division.
@@ -60,8 +57,7 @@ def publish(model, name: str, folder: Path, splits: Splits, score_test: bool = T
         if "folded_temperature" not in card:
             card["temperature"] = metrics.best_temperature(probabilities, labels)
             probabilities = metrics.temper(probabilities, card["temperature"])
-        curve = metrics.risk_coverage(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
-        card["sure"] = _promise(curve)
+        card["sure"] = promises.to_make(probabilities, labels)
         card |= {
             "input": cards.INPUT_CONTRACT,
             "data": {"name": splits.name, "idx_sha256": dict(splits.idx_sha256)},
@@ -100,16 +96,6 @@ def _fold_temperature(model, digits: Digits) -> float:
     logits = model.get_layer("logits")
     logits.set_weights([weights / temperature for weights in logits.get_weights()])
     return temperature
-
-
-def _promise(curve: metrics.RiskCoverage) -> dict:
-    """The error rate that is promised, and the confidence from which it is; 1 if none can be."""
-    threshold = None
-    for error_rate in PROMISED_ERROR_RATES:
-        threshold = curve.promised_threshold(error_rate)
-        if threshold is not None and curve.coverage[curve.thresholds >= threshold][-1] >= LEAST_SURE:
-            break
-    return {"error_rate": error_rate, "threshold": 1.0 if threshold is None else threshold}
 
 
 def _score(probabilities: np.ndarray, labels: np.ndarray) -> dict:

@@ -4,4 +4,4 @@ In: classifiers and `data.Digits`. Out: an `Evaluation` per model; from `report`
 """
 
 from digits.evaluation.by_writer import ByWriter
-from digits.evaluation.evaluation import Evaluation, Promise, evaluate, pairwise_comparisons
+from digits.evaluation.evaluation import Evaluation, differences_by_writer, evaluate, pairwise_comparisons

@@ -6,9 +6,10 @@ from functools import cached_property
 
 import numpy as np
 
+from digits.checkpoints.promises import NONE
 from digits.data.writers import SERIES, Writers
 from digits.evaluation.evaluation import Evaluation
-from digits.metrics.intervals import Estimate, clustered_estimate
+from digits.metrics.intervals import Estimate, clustered_estimate, wilson_estimate
 
 EVERYBODY = "all writers"
 
@@ -24,6 +25,9 @@ class Group:
         accuracy: with its interval over writers.
         rates: each person's error rate, float64 (people,), the highest first.
         worst: the error rate of the tenth of the people with the highest rates, all their digits together.
+        sure_but_wrong: the fraction of sure answers that is wrong, with its interval over writers; None if there is
+            no sure answer, or if the model's card promises nothing. Wilson's interval if none is wrong.
+        not_covered: the fraction of prediction sets without the true digit, likewise.
     """
 
     name: str
@@ -32,6 +36,8 @@ class Group:
     accuracy: Estimate
     rates: np.ndarray
     worst: float
+    sure_but_wrong: Estimate | None
+    not_covered: Estimate | None
 
     @property
     def without_errors(self) -> float:
@@ -76,7 +82,17 @@ class ByWriter:
                     clustered_estimate(self.evaluation.correct[chosen], self.writers.people[chosen]),
                     (errors / digits)[order],
                     float(errors[tenth].sum() / digits[tenth].sum()),
+                    self._broken(~self.evaluation.correct, chosen & self.evaluation.is_sure),
+                    self._broken(~self.evaluation.is_covered, chosen),
                 )
+
+    def _broken(self, values: np.ndarray, chosen: np.ndarray) -> Estimate | None:
+        """The fraction of the chosen digits for which a promise is broken."""
+        if self.evaluation.promise is NONE or not chosen.any():
+            return None
+        broken = values[chosen]
+        # Resampling can't tell how rare something is that never occurred.
+        return clustered_estimate(broken, self.writers.people[chosen]) if broken.any() else wilson_estimate(broken)
 
     def misread(self, person: int) -> np.ndarray:
         """Indices of a person's misread digits, int (M,), the most confident errors first."""

@@ -9,22 +9,11 @@ from typing import Any
 import numpy as np
 
 from digits import metrics
+from digits.checkpoints import promises
+from digits.checkpoints.promises import Promise
 from digits.checkpoints.recognizer import Classifier
-from digits.data import Digits, Raters
+from digits.data import Digits, Raters, Writers
 from digits.metrics import intervals
-
-
-@dataclass(frozen=True)
-class Promise:
-    """What a model's card promises of the answers that it is sure of.
-
-    Attributes:
-        error_rate: at most this fraction of them is wrong.
-        is_sure: bool (N,), which answers those are.
-    """
-
-    error_rate: float
-    is_sure: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -35,13 +24,13 @@ class Evaluation:
         name: of the model.
         digits: the images and their labels.
         probabilities: float32 (N, 10) in [0, 1].
-        promise: None for a model without a card.
+        promise: what the model's card promises.
     """
 
     name: str
     digits: Digits
     probabilities: np.ndarray
-    promise: Promise | None = None
+    promise: Promise = promises.NONE
 
     @cached_property
     def predictions(self) -> np.ndarray:
@@ -72,6 +61,21 @@ class Evaluation:
     def risk_coverage(self) -> metrics.RiskCoverage:
         """How many answers would be wrong if only confident ones were given."""
         return metrics.risk_coverage(self.confidence, self.correct)
+
+    @cached_property
+    def is_sure(self) -> np.ndarray:
+        """Of which answers the model is sure, bool (N,)."""
+        return self.promise.is_sure(self.probabilities)
+
+    @cached_property
+    def sets(self) -> np.ndarray:
+        """The prediction sets, bool (N, 10)."""
+        return self.promise.sets(self.probabilities)
+
+    @cached_property
+    def is_covered(self) -> np.ndarray:
+        """Which prediction sets have the true digit, bool (N,)."""
+        return self.sets[np.arange(len(self.digits)), self.digits.labels]
 
     def scores_by_raters(self, raters: Raters) -> dict[str, dict]:
         """Accuracy with its interval on MNIST's test digits as labelled, without contested labels, and corrected."""
@@ -116,13 +120,17 @@ class Evaluation:
 
 def evaluate(model: Classifier, digits: Digits) -> Evaluation:
     """Run `model` on `digits`."""
-    probabilities = model.predict_proba(digits.images)
-    promise = None
-    sure = model.card.get("sure", {})
-    if "error_rate" in sure:
-        calibrated = metrics.temper(probabilities, model.card.get("temperature", 1))
-        promise = Promise(sure["error_rate"], calibrated.max(axis=1) >= sure["threshold"])
-    return Evaluation(model.name, digits, probabilities, promise)
+    return Evaluation(model.name, digits, model.predict_proba(digits.images), promises.made(model.card))
+
+
+def differences_by_writer(
+    evaluations: Sequence[Evaluation], writers: Writers
+) -> dict[tuple[str, str], intervals.Estimate]:
+    """The difference in accuracy of every two models, by their names, with its interval over writers."""
+    return {
+        (a.name, b.name): intervals.clustered_estimate(a.correct.astype(float) - b.correct, writers.people)
+        for a, b in combinations(evaluations, 2)
+    }
 
 
 def pairwise_comparisons(evaluations: Sequence[Evaluation]) -> dict[tuple[str, str], intervals.PairedComparison]:

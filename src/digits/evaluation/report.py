@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from digits import evaluation, metrics
+from digits.checkpoints.promises import NONE
 from digits.data import Raters, Writers
 from digits.data.writers import SERIES
 from digits.evaluation import plots, report_tables
@@ -49,6 +50,7 @@ def write_evaluation(
     """
     comparisons = evaluation.pairwise_comparisons(evaluations)
     digits = evaluations[0].digits
+    over_writers = evaluation.differences_by_writer(evaluations, writers) if writers else {}
     by_writer = {one.name: evaluation.ByWriter(one, writers) for one in evaluations} if writers else {}
     models = [_write_model(one, folder, by_writer.get(one.name)) for one in evaluations]
     shared = {
@@ -62,7 +64,10 @@ def write_evaluation(
     results = {
         "source": source,
         "models": {one.name: _as_json(one, answered[one.name], by_writer.get(one.name)) for one in evaluations},
-        "comparisons": [{"a": a, "b": b} | asdict(result) for (a, b), result in comparisons.items()],
+        "comparisons": [
+            {"a": a, "b": b} | asdict(result) | ({"over_writers": asdict(over_writers[a, b])} if over_writers else {})
+            for (a, b), result in comparisons.items()
+        ],
     }
     write_text(folder / "results.json", json.dumps(results, indent=1))
     write_text(folder / "summary.txt", evaluation_summary(evaluations, source, writers, raters) + "\n")
@@ -77,7 +82,7 @@ def write_evaluation(
         contested=report_tables.contested(evaluations, raters) if raters else None,
         selective=report_tables.selective(evaluations, answered),
         promises=report_tables.promises(evaluations),
-        comparisons=report_tables.comparisons(comparisons),
+        comparisons=report_tables.comparisons(comparisons, over_writers),
         shown_errors=SHOWN_ERRORS_PER_DIGIT,
         shown_people=SHOWN_PEOPLE,
         seeds="0 for the bootstrap intervals",
@@ -211,6 +216,15 @@ def _as_json(
             "aurc": one.risk_coverage.aurc,
             "augrc": one.risk_coverage.augrc,
             "answered": [{"error_rate": rate} | asdict(estimate) for rate, estimate in answered.items()],
+        },
+        "promise": None
+        if one.promise is NONE
+        else {
+            "error_rate": one.promise.error_rate,
+            "sure": int(one.is_sure.sum()),
+            "sure_but_wrong": int((one.is_sure & ~one.correct).sum()),
+            "not_covered": int((~one.is_covered).sum()),
+            "set_sizes": np.bincount(one.sets.sum(axis=1), minlength=11).tolist(),
         },
         "errors": [
             {

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from digits import evaluation
+from digits.checkpoints.promises import NONE
 from digits.data import Raters
 from digits.files import safe_name
 from digits.metrics import intervals
@@ -28,24 +31,41 @@ def scores(evaluations: Sequence[evaluation.Evaluation]) -> Table:
 
 
 def promises(evaluations: Sequence[evaluation.Evaluation]) -> Table:
-    """What the models' cards promise of sure answers, and whether it was kept."""
-    made = [(one, one.promise) for one in evaluations if one.promise]
-    answered = [one.correct[promise.is_sure] for one, promise in made]
-    wrong = [intervals.wilson_estimate(~correct) if len(correct) else None for correct in answered]
+    """What the models' cards promise of sure answers and of prediction sets, and whether it was kept."""
+    made = [(one, one.promise.error_rate) for one in evaluations if one.promise is not NONE]
+    wrong = [_share(~one.correct[one.is_sure]) for one, _ in made]
+    missed = [_share(~one.is_covered) for one, _ in made]
+
+    def kept(found: Sequence[intervals.Estimate | None]) -> list[str | None]:
+        return [
+            each and ("yes" if each.value <= promised else "no")
+            for each, (_, promised) in zip(found, made, strict=True)
+        ]
+
     columns = [
         ("model", [one.name for one, _ in made]),
-        ("promised error rate", [tables.percent(promise.error_rate, 1) for _, promise in made]),
-        ("sure answers", [tables.percent(float(promise.is_sure.mean())) for _, promise in made]),
-        ("their error rate", [each and tables.percent(each.value, interval=(each.low, each.high)) for each in wrong]),
-        (
-            "kept",
-            [
-                each and ("yes" if each.value <= promise.error_rate else "no")
-                for each, (_, promise) in zip(wrong, made, strict=True)
-            ],
-        ),
+        ("promised error rate", [tables.percent(promised, 1) for _, promised in made]),
+        ("sure answers", [tables.percent(float(one.is_sure.mean())) for one, _ in made]),
+        ("wrong among them", [_percent(each) for each in wrong]),
+        ("kept", kept(wrong)),
+        ("sets without the true digit", [_percent(each) for each in missed]),
+        ("kept by sets", kept(missed)),
+        ("digits per set", [tables.number(float(one.sets.sum(axis=1).mean()), ".3f") for one, _ in made]),
+        ("sets of one digit", [tables.percent(float(np.mean(one.sets.sum(axis=1) == 1))) for one, _ in made]),
     ]
-    return Table("promises", "Sure answers, with 95 % intervals.", columns)
+    return Table("promises", "Sure answers and prediction sets, with 95 % intervals.", columns)
+
+
+def _share(values: np.ndarray) -> intervals.Estimate | None:
+    return intervals.wilson_estimate(values) if len(values) else None
+
+
+def _percent(estimate: intervals.Estimate | None, places: int = 2) -> Cell | None:
+    return estimate and tables.percent(estimate.value, places, (estimate.low, estimate.high))
+
+
+def _points(estimate: intervals.Estimate | None) -> Cell | None:
+    return estimate and tables.points(estimate.value, (estimate.low, estimate.high))
 
 
 def answered_at(one: evaluation.Evaluation, rate: float) -> intervals.Estimate:
@@ -78,11 +98,7 @@ def selective(
         *(
             (
                 f"answered at ≤ {100 * rate:g} % wrong",
-                [
-                    tables.percent(each.value, interval=(each.low, each.high))
-                    for one in evaluations
-                    for each in [answered[one.name][rate]]
-                ],
+                [_percent(answered[one.name][rate]) for one in evaluations],
             )
             for rate in ERROR_RATES
         ),
@@ -90,12 +106,16 @@ def selective(
     return Table("selective", "Answering only where the model is confident, with 95 % intervals.", columns)
 
 
-def comparisons(comparisons: Mapping[tuple[str, str], intervals.PairedComparison]) -> Table:
-    """Differences in accuracy, a row per pair of models."""
+def comparisons(
+    comparisons: Mapping[tuple[str, str], intervals.PairedComparison],
+    by_writer: Mapping[tuple[str, str], intervals.Estimate],
+) -> Table:
+    """Differences in accuracy, a row per pair of models, also with intervals over writers where they are known."""
     found = comparisons.values()
     columns = [
         ("pair", [f"{a} minus {b}" for a, b in comparisons]),
         ("difference (points)", [tables.points(each.difference, each.interval) for each in found]),
+        ("over writers", [_points(by_writer.get(pair)) for pair in comparisons]),
         ("only first correct", [each.only_a for each in found]),
         ("only second correct", [each.only_b for each in found]),
         ("McNemar's p", [tables.number(each.p_value, ".2g") for each in found]),
@@ -111,8 +131,20 @@ def by_digit(one: evaluation.Evaluation) -> Table:
         ("digit", list(range(10))),
         *((name, [tables.percent(found[str(digit)][key]) for digit in range(10)]) for name, key in scores.items()),
         ("images", [int(found[str(digit)]["support"]) for digit in range(10)]),
+        ("sets without the true digit", [_of_digit(one, ~one.is_covered, digit) for digit in range(10)]),
+        ("wrong among sure answers", [_of_digit(one, ~one.correct, digit, one.is_sure) for digit in range(10)]),
     ]
     return Table(f"{safe_name(one.name)}_by_digit", f"Precision, recall and F1 of {one.name}.", columns)
+
+
+def _of_digit(
+    one: evaluation.Evaluation, values: np.ndarray, digit: int, among: np.ndarray | None = None
+) -> Cell | None:
+    """The share of a digit's images, or of those `among` them, for which a value is true; None without a promise."""
+    if one.promise is NONE:
+        return None
+    is_digit = one.digits.labels == digit
+    return _percent(_share(values[is_digit if among is None else is_digit & among]))
 
 
 def by_writer(errors: evaluation.ByWriter) -> Table:
@@ -123,15 +155,11 @@ def by_writer(errors: evaluation.ByWriter) -> Table:
         ("people", [len(group.rates) for group in found]),
         ("digits", [group.digits for group in found]),
         ("errors", [group.errors for group in found]),
-        (
-            "accuracy",
-            [
-                tables.percent(group.accuracy.value, interval=(group.accuracy.low, group.accuracy.high))
-                for group in found
-            ],
-        ),
+        ("accuracy", [_percent(group.accuracy) for group in found]),
         ("people without an error", [tables.percent(group.without_errors, 0) for group in found]),
         ("error rate of the worst tenth", [tables.percent(group.worst) for group in found]),
+        ("wrong among sure answers", [_percent(group.sure_but_wrong) for group in found]),
+        ("sets without the true digit", [_percent(group.not_covered) for group in found]),
     ]
     name = errors.evaluation.name
     return Table(

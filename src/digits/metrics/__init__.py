@@ -3,6 +3,7 @@
 In: probabilities, float (N, 10), and labels, integers (N,); or which predictions are correct, bool (N,). Out: numbers.
 """
 
+from digits.metrics.conformal import least_probability, prediction_sets
 from digits.metrics.scores import (
     Reliability,
     best_temperature,

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from digits import metrics
+from digits.checkpoints import promises
 from digits.checkpoints.recognizer import Recognizer, blocks_of
 from digits.images import check_images, to_input
 from digits.recognition import familiarity
@@ -34,6 +35,8 @@ class Verdict:
         is_familiar: whether the image looks like the digits that the model learned from.
         digits_found: how many digits are on the picture that the image was made of.
         other_marks: how many other things, such as a minus, are beside the digit on that picture.
+        prediction_set: the answer, and other digits if any are probable enough, ascending.
+        coverage: at least this fraction of such sets has the true digit; 0 if the model's card promises nothing.
         distance: 1 minus the likeness to digits, from -0.5 to 2.5; 0 if the model can't tell.
         uncorrected: the model's own answer where a person's corrections changed it, otherwise None.
     """
@@ -43,6 +46,8 @@ class Verdict:
     is_familiar: bool = True
     digits_found: int = 1
     other_marks: int = 0
+    prediction_set: tuple[int, ...] = ()
+    coverage: float = 0
     distance: float = 0
     uncorrected: int | None = None
 
@@ -99,6 +104,13 @@ class Verdict:
             return f"{self.digits_found} digits found"
         return f"{percent(self.confidence)} sure" if self.is_sure else self.state
 
+    @property
+    def set_in_words(self) -> str:
+        """The prediction set, `4 or 9`, where the model isn't sure and the set has several digits, but not all."""
+        if self.state != "not sure" or not 1 < len(self.prediction_set) < len(self.probabilities):
+            return ""
+        return listing([str(digit) for digit in self.prediction_set], "or")
+
     def alternatives(self, top: int) -> str:
         """The `top` most probable digits with their probabilities, without the answer where the headline gives its."""
         first, *others = [f"{digit} ({percent(probability)})" for digit, probability in self.ranked[:top]]
@@ -114,13 +126,16 @@ class Verdict:
         if self.is_sure:
             return "; ".join(filter(None, (f"{self.answer}, {self.headline}", self.alternatives(top)))) + marks
         hint = ", try --many" if self.state == "several digits" else ""
+        if self.set_in_words:
+            marks = f"; prediction set: {self.set_in_words} ({100 * self.coverage:g} % coverage){marks}"
         return f"{self.headline}{hint}{': ' if self.state == 'not sure' else '; '}{self.alternatives(top)}{marks}"
 
     def as_json(self) -> dict:
-        """`prediction`, `confidence`, `verdict` (the state), `digits_found`, `other_marks` and `probabilities`."""
+        """The fields that `docs/reading.md` describes, all but `path`, `turned` and `reading`."""
         return {
             "prediction": self.answer,
             "confidence": self.confidence,
+            "prediction_set": list(self.prediction_set),
             "verdict": self.state,
             "digits_found": self.digits_found,
             "other_marks": self.other_marks,
@@ -146,18 +161,23 @@ def judge(recogniser: Recognizer, images: np.ndarray, prototypes: Prototypes | N
     check_images(images)
     temperature = recogniser.card.get("temperature", 1)
     threshold = recogniser.card["sure"]["threshold"] if "sure" in recogniser.card else SURE_THRESHOLD
+    promise = promises.made(recogniser.card)
+    coverage = 1 - promise.error_rate
     compares = familiarity.can_judge(recogniser)
     outputs = ("probabilities", "features") if compares or prototypes else ("probabilities",)
     verdicts = []
     for block in blocks_of(images):
         probabilities, *features = recogniser.run(to_input(block), *outputs)
-        calibrated = metrics.temper(probabilities, temperature)
-        given = [Verdict(each, threshold) for each in calibrated]
+        calibrated, sets = metrics.temper(probabilities, temperature), promise.sets(probabilities)
+        given = [
+            Verdict(each, threshold, prediction_set=tuple(np.flatnonzero(members).tolist()), coverage=coverage)
+            for each, members in zip(calibrated, sets, strict=True)
+        ]
         if compares:
             reference = familiarity.reference(recogniser)
             given = [
-                replace(each, is_familiar=bool(likeness >= reference.least), distance=1 - float(likeness))
-                for each, likeness in zip(given, reference.likeness(features[0]), strict=True)
+                replace(verdict, is_familiar=bool(likeness >= reference.least), distance=1 - float(likeness))
+                for verdict, likeness in zip(given, reference.likeness(features[0]), strict=True)
             ]
         if prototypes:
             corrected = zip(given, *prototypes.correct(calibrated, features[0]), strict=True)
@@ -167,6 +187,11 @@ def judge(recogniser: Recognizer, images: np.ndarray, prototypes: Prototypes | N
 
 
 def _corrected(verdict: Verdict, probabilities: np.ndarray, closeness: float) -> Verdict:
-    changed = None if probabilities.argmax() == verdict.answer else verdict.answer
-    is_familiar = verdict.is_familiar or closeness >= AS_GOOD_AS
-    return replace(verdict, probabilities=probabilities, is_familiar=bool(is_familiar), uncorrected=changed)
+    corrected = replace(
+        verdict, probabilities=probabilities, is_familiar=verdict.is_familiar or bool(closeness >= AS_GOOD_AS)
+    )
+    if corrected.answer == verdict.answer:
+        return corrected
+    # With one digit more, a prediction set keeps its coverage.
+    members = tuple(sorted({*verdict.prediction_set, corrected.answer}))
+    return replace(corrected, prediction_set=members, uncorrected=verdict.answer)

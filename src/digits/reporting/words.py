@@ -15,7 +15,7 @@ def a_digit(digit: int) -> str:
     return f"{'an' if digit == 8 else 'a'} {digit}"
 
 
-def listing(words: Sequence[str]) -> str:
+def listing(words: Sequence[str], conjunction: str = "and") -> str:
     """Words as a sentence lists them: `a, b and c`."""
     *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last
+    return f"{', '.join(first)} {conjunction} {last}" if first else last

@@ -82,6 +82,7 @@ def write(robustness: Robustness, summary: dict, worst: dict, problems: Sequence
         "robustness.html.j2",
         summary=summary,
         tables=tables.of_report(summary),
+        kept=tables.promises_kept(summary),
         pictures=write_figures(_figures(robustness, worst), folder),
         surprising_errors={
             name: errors
@@ -127,6 +128,7 @@ def summarise(robustness: Robustness, worst: dict, external: dict) -> dict:
             for row in robustness.thresholds
         ],
         "mnist_c": robustness.mnist_c(),
+        "promises": robustness.promises(),
         "exposures": dict(zip(robustness.names, robustness.exposures.tolist(), strict=True)),
         "worst_case": {name: part for name, part in worst.items() if name != "by_pair"},
         "external": external,

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from digits import files, metrics
+from digits.checkpoints import promises
 from digits.corruptions import CORRUPTIONS, corrupt
 from digits.data.numpy_files import read_npz, unreadable_as
 from digits.jobs import parallel
@@ -36,6 +37,9 @@ class Cell:
         confidence: float16 (models, N), the probability of each answer.
         mean_confidence: float (models,).
         nll, brier, ece: float (models,).
+        is_sure: bool (models, N), of which answers the model is sure.
+        is_covered: bool (models, N), which prediction sets have the true digit.
+        set_size: uint8 (models, N), the number of digits in each set.
     """
 
     corruption: str
@@ -48,6 +52,9 @@ class Cell:
     nll: np.ndarray
     brier: np.ndarray
     ece: np.ndarray
+    is_sure: np.ndarray
+    is_covered: np.ndarray
+    set_size: np.ndarray
 
 
 def run_cell(plan: Plan, corruption: str, severity: int, batch_size: int) -> Cell:
@@ -67,6 +74,8 @@ def run_cell(plan: Plan, corruption: str, severity: int, batch_size: int) -> Cel
             began = perf_counter()
             probabilities[model, part] = recogniser.predict_proba(corrupted)
             seconds[model + 1] += perf_counter() - began
+    promised = list(zip([promises.made(recogniser.card) for recogniser in recognisers], probabilities, strict=True))
+    sets = np.stack([promise.sets(each) for promise, each in promised])
     return Cell(
         corruption,
         severity,
@@ -78,6 +87,9 @@ def run_cell(plan: Plan, corruption: str, severity: int, batch_size: int) -> Cel
         np.array([metrics.negative_log_likelihood(each, digits.labels) for each in probabilities]),
         np.array([metrics.brier_score(each, digits.labels) for each in probabilities]),
         np.array([metrics.expected_calibration_error(each, digits.labels) for each in probabilities]),
+        np.stack([promise.is_sure(each) for promise, each in promised]),
+        sets[:, np.arange(len(digits)), digits.labels],
+        sets.sum(axis=2).astype(np.uint8),
     )
 
 
@@ -178,7 +190,7 @@ class Results:
     def best_first(self) -> "Results":
         """The same results with the models sorted by their mean accuracy over corruptions."""
         order = np.argsort(-self.correct[1:].mean(axis=(0, 2)), kind="stable")
-        by_model = ("answers", "confidence", "mean_confidence", "nll", "brier", "ece")
+        by_model = [field.name for field in fields(Cell)][4:]
         cells = [
             replace(
                 cell,
@@ -212,6 +224,10 @@ class Results:
                         "brier": float(cell.brier[index]),
                         "ece": float(cell.ece[index]),
                         "mean_confidence": float(cell.mean_confidence[index]),
+                        "sure": float(cell.is_sure[index].mean()),
+                        "sure_but_wrong": float((cell.is_sure[index] & ~correct[index]).mean()),
+                        "not_covered": float((~cell.is_covered[index]).mean()),
+                        "mean_set_size": float(cell.set_size[index].mean()),
                         "seconds": float(cell.seconds[index + 1]),
                         "corruption_seconds": float(cell.seconds[0]),
                     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from digits.reporting.tables import Cell, Table, markdown_table, percent, percent_estimate, points
+from digits.reporting.tables import Cell, Table, markdown_table, number, percent, percent_estimate, points
 from digits.robustness.analysis import ACCEPTABLE_ACCURACY
 
 
@@ -42,6 +42,7 @@ def of_report(summary: dict) -> dict[str, Table]:
         _by_model("mnist_c", "MNIST-C's corruptions at its own levels.", "corruption", summary["mnist_c"], names),
         _thresholds(summary),
         _pairwise_comparisons(summary["pairwise_comparisons"]),
+        promises(summary),
         _by_model("external", "Accuracy on the original MNIST-C.", "set", summary["external"], names),
     ]
     if worst_case:
@@ -68,6 +69,33 @@ def _thresholds(summary: dict) -> Table:
         columns.append((name, [Cell(text, value, _sorted(limits), note) for (text, note), (value, *limits) in cells]))
     caption = f"Amounts at which accuracy falls below {100 * ACCEPTABLE_ACCURACY:.0f} %, with 95 % intervals."
     return Table("thresholds", caption, columns if len(columns) > 2 else [])
+
+
+def promises(summary: Mapping) -> Table:
+    """What the cards' promises are worth by severity, a row per model and severity; 0 is clean."""
+    rows = [
+        (name, promised, each) for name, promised in summary["promises"].items() for each in promised["by_severity"]
+    ]
+    columns: list = [
+        ("model", [name for name, _, _ in rows]),
+        ("severity", [each["severity"] for _, _, each in rows]),
+        ("promised error rate", [percent(promised["error_rate"], 1) for _, promised, _ in rows]),
+        ("sure answers", [percent(each["sure"], 1) for _, _, each in rows]),
+        ("wrong among them", [percent(each["wrong"]) for _, _, each in rows]),
+        ("sets without the true digit", [percent(each["not_covered"]) for _, _, each in rows]),
+        ("digits per set", [number(each["set_size"]) for _, _, each in rows]),
+    ]
+    return Table("promises", "Sure answers and prediction sets by severity, over all corruptions.", columns)
+
+
+def promises_kept(summary: Mapping) -> str:
+    """In how many of a sweep's cells the promises held, in a sentence for each model."""
+    return " ".join(
+        f"Under {promised['cells']} kinds and severities of corruption, the promise of {name}, "
+        f"{100 * promised['error_rate']:g} %, held for sure answers in {promised['sure_kept']} "
+        f"and for prediction sets in {promised['covered_kept']}."
+        for name, promised in summary["promises"].items()
+    )
 
 
 def _sorted(limits: Sequence[float | None]) -> Sequence[float | None]:
