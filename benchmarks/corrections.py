@@ -180,17 +180,17 @@ def seconds(model: Recognizer, digits: Digits) -> dict:
 
 
 def main() -> None:
-    validation, results = data.load_splits().validation, {}
+    validation, models = data.load_splits().validation, {}
     for model in map(recognizer.load, MODELS):
         forms = list(form_writers(model))
         every = Digits(*(np.concatenate([getattr(each, name) for _, each in forms]) for name in ("images", "labels")))
-        results[model.name] = {"forms": measure(forms, validation), "seconds": seconds(model, every)}
+        models[model.name] = {"forms": measure(forms, validation), "seconds": seconds(model, every)}
         if folder := os.environ.get("DRAWINGS"):
-            results[model.name]["drawings"] = measure(list(drawing_authors(model, Path(folder))), validation)
+            models[model.name]["drawings"] = measure(list(drawing_authors(model, Path(folder))), validation)
     if (folder := os.environ.get("WRITERS")) and (folds := os.environ.get("FOLDS")):
-        results["mnist_writers"] = measure(list(mnist_writers(Path(folder), Path(folds))), validation)
+        models["folds"] = {"MNIST's writers": measure(list(mnist_writers(Path(folder), Path(folds))), validation)}
     constants = {"least_cosine": prototypes.LEAST_COSINE, "margin": prototypes.MARGIN}
-    harness.keep("corrections", {"constants": constants} | results)
+    harness.keep("corrections", {"constants": constants, "models": models})
 
 
 if __name__ == "__main__":

@@ -99,9 +99,9 @@ def corrections(results: Mapping) -> str:
         "points lost on MNIST (maximum)",
         "seconds (maximum)",
     ]
-    rows, taken = [], ""
-    for name, found in results.items():
-        for source, group in (each for each in found.items() if "by_corrections" in each[1]):
+    rows = []
+    for name, found in results["models"].items():
+        for source, group in (each for each in found.items() if each[0] != "seconds"):
             by_count = group["by_corrections"]
             whole, runs = by_count["all"], by_count["all"]["runs"]
             taken = (
@@ -109,7 +109,7 @@ def corrections(results: Mapping) -> str:
             )
             rows.append(
                 [
-                    f"`{name}`, {source}",
+                    f"{name}, {source}",
                     f"{group['misread']} of {group['digits']:,}",
                     *(_left(by_count[count]) for count in ("1", "3", "10")),
                     f"{whole['share_of_errors_left']:.0%}",

@@ -73,8 +73,8 @@ def test_the_rest_of_a_persons_digits_is_read_better_and_mnist_hardly_differentl
     learned = prototypes.learn(model, corrected.images, corrected.labels)
     assert (answers(model, rest.images, learned) != rest.labels).sum() < len(misread(model, rest))
     before, after = judge(model, some_digits.images), judge(model, some_digits.images, learned)
-    same = [np.array_equal(one.probabilities, other.probabilities) for one, other in zip(before, after, strict=True)]
-    assert np.mean(same) > 0.7
+    same = [np.allclose(one.probabilities, other.probabilities) for one, other in zip(before, after, strict=True)]
+    assert np.mean(same) > 0.8
     assert sum(verdict.uncorrected is not None for verdict in after) <= 2
 
 
