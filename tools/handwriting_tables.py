@@ -104,9 +104,7 @@ def corrections(results: Mapping) -> str:
         for source, group in (each for each in found.items() if each[0] != "seconds"):
             by_count = group["by_corrections"]
             whole, runs = by_count["all"], by_count["all"]["runs"]
-            taken = (
-                f"{found['seconds']['median']:.2f} ({found['seconds']['maximum']:.2f})" if "seconds" in found else ""
-            )
+            seconds = found["seconds"] if source == "forms" else None
             rows.append(
                 [
                     f"{name}, {source}",
@@ -115,7 +113,7 @@ def corrections(results: Mapping) -> str:
                     f"{whole['share_of_errors_left']:.0%}",
                     f"{whole['runs_with_fewer_errors'] / runs:.0%} / {whole['runs_with_more_errors'] / runs:.0%}",
                     f"{whole['mnist_points_lost']:z.3f} ({whole['mnist_points_lost_at_most']:.2f})",
-                    taken,
+                    f"{seconds['median']:.2f} ({seconds['maximum']:.2f})" if seconds else "",
                 ]
             )
     return markdown_table(header, rows)
