@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -70,9 +70,11 @@ def main(options: Options) -> None:
         if options.move:
             files.output_folder(options.move)
         if options.folds:
+            import train_cnn
             from digits.label_audit import folds
 
-            probabilities = folds.out_of_fold(labelled.digits, options.folds, options.epochs)
+            recipe = replace(train_cnn.RECIPE, epochs=options.epochs, patience=options.epochs)
+            probabilities = folds.out_of_fold(labelled.digits, options.folds, recipe)
             suspects = label_audit.find_suspects(probabilities, labelled.digits.labels)
             judged_by, hashes = f"{options.folds} networks, each on digits that it wasn't trained on", {}
         else:

@@ -12,6 +12,7 @@ from PIL import Image
 from digits import data, files, label_audit
 from digits.checkpoints import recognizer
 from digits.label_audit import folds, report
+from digits.training import Recipe
 from tests.support import assert_one_line_error
 
 WRONG = 40
@@ -155,11 +156,11 @@ def test_no_fold_is_read_by_a_network_that_learned_from_it(splits, monkeypatch):
     trained = []
     monkeypatch.setattr(loop, "fit", lambda build, splits, recipe: trained.append(Memory(splits)) or trained[-1])
     digits = splits.test.first(1000)
-    probabilities = folds.out_of_fold(digits, 4, epochs=2)
+    probabilities = folds.out_of_fold(digits, 4, Recipe())
     assert (probabilities.argmax(axis=1) == 3).all()
     assert [len(each.known) for each in trained] == pytest.approx([750] * 4, abs=5)
     with pytest.raises(ValueError, match="at least 40 digits for 4 folds"):
-        folds.out_of_fold(digits.first(39), 4, epochs=2)
+        folds.out_of_fold(digits.first(39), 4, Recipe())
 
 
 def test_moved_files_replace_nothing_and_links_stay_whole(tmp_path):

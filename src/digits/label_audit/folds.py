@@ -1,7 +1,5 @@
 """Probabilities of digits from networks that learned from the others: cross-validation."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from digits import backend
@@ -10,21 +8,11 @@ from digits.data import Digits, Splits
 from digits.images import to_input
 from digits.training import Recipe
 
-# Like that of `train_cnn.py`, for fewer epochs.
-RECIPE = Recipe(
-    batch_size=512,
-    hard_example_fraction=0.25,
-    learning_rate=3e-3,
-    weight_decay=0.05,
-    ema_momentum=0.99,
-    augmentation="light",
-    calm_fraction=0.3,
-)
 # Fraction of the training digits held out to choose the epoch.
 HELD_OUT = 0.1
 
 
-def out_of_fold(digits: Digits, folds: int, epochs: int) -> np.ndarray:
+def out_of_fold(digits: Digits, folds: int, recipe: Recipe) -> np.ndarray:
     """Train the standard CNN once for each fold, on the other folds, and read the fold with it.
 
     Args:
@@ -49,7 +37,7 @@ def out_of_fold(digits: Digits, folds: int, epochs: int) -> np.ndarray:
         print(f"network {number} of {folds}")
         learned, choosing = map(np.asarray, train_test_split(others, test_size=HELD_OUT, random_state=0))
         splits = Splits(digits.at(learned), digits.at(choosing), digits.at(choosing))
-        network = loop.fit(architectures.cnn, splits, replace(RECIPE, epochs=epochs, patience=epochs)).model
+        network = loop.fit(architectures.cnn, splits, recipe).model
         # Not by `predict`, of which TensorFlow warns when several networks use it.
         blocks = [np.asarray(network(to_input(block), training=False)) for block in blocks_of(digits.images[read])]
         probabilities[read] = np.concatenate(blocks)
