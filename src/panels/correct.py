@@ -34,7 +34,8 @@ def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
         if digit is not None:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.caption(_what_became(digit, verdict, model), width="stretch")
-                if st.button("Undo", icon=":material/undo:", key="undo correction", help="Forget this correction"):
+                # The canvas has an Undo, too.
+                if st.button("Undo correction", icon=":material/undo:"):
                     corrections.undo(drawing.image, paths.MY_DIGITS)
                     st.rerun()
         for name, reason in cache.corrected().skipped.items():

@@ -59,7 +59,7 @@ def test_a_correction_counts_at_once_also_for_similar_digits_and_can_be_undone(a
     taught = [words(at.clear().draw(image).find("span", "answer")) for image in others]
     assert taught.count("9") > [each[0] for each in alone].count("9")
     assert not kept(at)
-    at.clear().draw(first).click("Undo")
+    at.clear().draw(first).click("Undo correction")
     assert at.verdict == before
     assert not list(folder.rglob("*.png"))
     assert [at.clear().draw(image).verdict for image in others] == alone

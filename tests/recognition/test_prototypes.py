@@ -62,6 +62,7 @@ def test_a_corrected_image_is_ahead_by_the_margin(name, form):
     for verdict, label in zip(verdicts, corrected.labels, strict=True):
         second = np.sort(verdict.probabilities)[-2]
         assert verdict.answer == label != verdict.uncorrected
+        assert {label, verdict.uncorrected} <= {*verdict.prediction_set}
         assert np.log(verdict.confidence / second) == pytest.approx(prototypes.MARGIN, abs=1e-3)
 
 
