@@ -49,5 +49,5 @@ def _what_became(digit: int, verdict: Verdict, model: Model) -> str:
         name = page.literal(model.name)
         return f"{kept} for fine-tuning and for other models: {name} has no features in which digits can be compared."
     if verdict.answer != digit:
-        return f"{kept}, but other corrections are closer to this drawing."
+        return f"{kept}, but it doesn't change the answer."
     return f"{kept}. It counts from now on, and in the next fine-tuning."
