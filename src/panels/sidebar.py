@@ -22,8 +22,8 @@ HISTORY_SIDE = 88
 # What the key of a visitor's own model begins with: no file's name has a slash.
 OWN = "own/"
 HELP = """
-**Draw** a digit, or upload a picture of one. The answer follows the pen. If it is wrong, choose the true digit below it:
-that counts at once, for similar drawings, too.
+**Draw** a digit, or upload a picture of one. The answer follows the pen. If it is wrong, choose the true digit below
+it: that counts at once, for similar drawings, too.
 
 - **Why** shows with Grad-CAM which parts of the digit support an answer, and what would change it.
 - **Inside** follows the digit through the layers of the network.
