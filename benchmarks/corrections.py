@@ -4,7 +4,7 @@ The people are strangers to the models: by default those who filled the forms be
 `make benchmark NAME=corrections DRAWINGS=FOLDER`, the authors of drawings are read, too, as in `finetuning.py`. With
 `WRITERS=FOLDER FOLDS=FOLDER`, so are the writers of MNIST's training digits: the first folder names them (QMNIST's
 labels), the second has checkpoints NAME.keras, each beside NAME.npy, the indices of the digits by people unknown to it.
-The constants in `recognition.prototypes` were chosen on forms and drawings, so these figures are development figures.
+The constants in `recognition.prototypes` were chosen on forms, so these figures are development figures.
 """
 
 import csv
