@@ -8,7 +8,7 @@ from streamlit import runtime
 
 from digits import paths
 from digits.recognition.verdict import Verdict
-from panels import cache, compare, draw, inside, number, page, sidebar, stress, verdict, why
+from panels import cache, compare, correct, draw, inside, number, page, sidebar, stress, verdict, why
 from panels.cache import Model
 from panels.draw import Drawing
 from panels.handwriting import panel as handwriting_panel
@@ -65,6 +65,8 @@ def _answer(drawing: Drawing | None, model: Model | None) -> tuple[Drawing | Non
     if drawing.digits:
         drawing, chosen = number.choose(drawing, given)
         verdict.show(chosen, drawing.label)
+    if not (drawing.sketch and drawing.sketch.unfinished):
+        correct.show(drawing, chosen, model)
     return drawing, chosen
 
 

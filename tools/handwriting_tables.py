@@ -84,6 +84,45 @@ def finetuning(results: Mapping) -> str:
     return f"{table}\n\n{_people(results['people'], writers['mnist_test_wrong_before'])}"
 
 
+def corrections(results: Mapping) -> str:
+    """What corrections gain on a person's further digits and cost on MNIST, by model, source and their number.
+
+    Args:
+        results: `benchmarks/results/corrections.json`.
+    """
+    header = [
+        "model and digits",
+        "misread without corrections",
+        *(f"left on the rest after {count}" for count in ("1", "3", "10")),
+        "misread if all are corrected",
+        "fewer errors / more errors",
+        "points lost on MNIST (maximum)",
+        "seconds (maximum)",
+    ]
+    rows = []
+    for name, found in results["models"].items():
+        for source, group in (each for each in found.items() if each[0] != "seconds"):
+            by_count = group["by_corrections"]
+            whole, runs = by_count["all"], by_count["all"]["runs"]
+            seconds = found["seconds"] if source == "forms" else None
+            rows.append(
+                [
+                    f"{name}, {source}",
+                    f"{group['misread']} of {group['digits']:,}",
+                    *(_left(by_count[count]) for count in ("1", "3", "10")),
+                    f"{whole['share_of_errors_left']:.0%}",
+                    f"{whole['runs_with_fewer_errors'] / runs:.0%} / {whole['runs_with_more_errors'] / runs:.0%}",
+                    f"{whole['mnist_points_lost']:z.3f} ({whole['mnist_points_lost_at_most']:.2f})",
+                    f"{seconds['median']:.2f} ({seconds['maximum']:.2f})" if seconds else "",
+                ]
+            )
+    return markdown_table(header, rows)
+
+
+def _left(row: Mapping) -> str:
+    return f"{row['rest_after'] / row['rest_before']:.0%}" if row["rest_before"] else "–"
+
+
 def errors_by_samples(writers: Mapping) -> Figure:
     """Percent of their held-out digits misread, by how many samples of each digit were learnt: writers, and their mean.
 

@@ -44,6 +44,7 @@ def generated_blocks(root: Path = paths.ROOT) -> dict[str, dict[str, str]]:
         "docs/handwriting.md": {
             "preprocessing": handwriting_tables.preprocessing(read_json(results / "preprocessing.json")),
             "finetuning": handwriting_tables.finetuning(read_json(results / "finetuning.json")),
+            "corrections": handwriting_tables.corrections(read_json(results / "corrections.json")),
         },
         "docs/recognisers.md": {
             "shipped": study_tables.text(read_json(docs / "studies" / "shipped" / "results.json")),

@@ -26,8 +26,11 @@ from digits.data import Digits
 from digits.explanations import attribution, counterfactual
 from digits.explanations.activations import Network
 from digits.explanations.attribution import Attribution, ExportedModel
+from digits.handwriting import corrections
+from digits.handwriting.corrections import Corrections
 from digits.jobs.queue import Queue
 from digits.recognition import familiarity, stored
+from digits.recognition.prototypes import Prototypes, can_learn, learn
 from digits.recognition.verdict import Verdict, judge
 from panels import page
 
@@ -121,9 +124,33 @@ def seconds_a_digit(model: Model) -> float:
 
 
 def verdicts(model: Model, images: np.ndarray) -> list[Verdict]:
-    """A model's verdicts on images, uint8 (N, 28, 28)."""
+    """A model's verdicts on images, uint8 (N, 28, 28), with the visitor's corrections."""
     get_ready(model)
-    return judge(model.recogniser, images)
+    return judge(model.recogniser, images, learned(model))
+
+
+def corrected() -> Corrections:
+    """The visitor's corrections as they are on the disk now."""
+    stored = [] if IS_PUBLIC else corrections.stored(paths.MY_DIGITS)
+    return _read_corrections(stored, [path.lstat().st_mtime_ns for path in stored])
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _read_corrections(stored: list[Path], changed: list[int]) -> Corrections:
+    return corrections.load(stored)
+
+
+def learned(model: Model) -> Prototypes | None:
+    """The visitor's corrections as a model sees them; None if there are none, or it can't tell what is alike."""
+    digits = corrected().digits
+    return _learn(model, digits.images, digits.labels) if len(digits) and can_learn(model.recogniser) else None
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_KEY)
+def _learn(model: Model, images: np.ndarray, labels: np.ndarray) -> Prototypes:
+    # With its spinner, because it may take seconds.
+    _reference(model)
+    return learn(model.recogniser, images, labels)
 
 
 def get_ready(model: Model) -> None:

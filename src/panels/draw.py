@@ -58,19 +58,24 @@ def judge(drawing: Drawing, model: cache.Model) -> tuple[Drawing, list[Verdict]]
     """A model's verdict on each digit, and the drawing as it was read, turned upright unless it was drawn here."""
     if drawing.look:
         cache.get_ready(model)
-        ((prepared, verdict),) = judge_looks(model.recogniser, [drawing.look])
+        ((prepared, verdict),) = judge_looks(model.recogniser, [drawing.look], cache.learned(model))
         is_one = bool(prepared.reading) and verdict.digits_found == 1 and not verdict.other_marks
         if is_one or not drawing.digits:
             image, steps, reading = prepared.image, prepared.steps, prepared.reading
             return replace(drawing, image=image, steps=steps, reading=reading, digits=()), [verdict]
     if not drawing.digits:
         return drawing, cache.verdicts(model, drawing.image[None])
-    images = np.stack([digit.prepared.image for digit in drawing.digits])
-    given = batch.without_marks(drawing.digits, cache.verdicts(model, images))
+    given = _judge_each(drawing.digits, model)
     number = batch.Number(Path(drawing.key), drawing.picture, drawing.digits, given)
     if not drawing.sketch:
         number = batch.turned_upright(model.recogniser, number)
-    return replace(drawing, picture=number.picture, digits=number.digits), list(number.verdicts)
+        given = given if number.digits is drawing.digits else _judge_each(number.digits, model)
+    return replace(drawing, picture=number.picture, digits=number.digits), given
+
+
+def _judge_each(digits: Sequence[FoundDigit], model: cache.Model) -> list[Verdict]:
+    images = np.stack([digit.prepared.image for digit in digits])
+    return list(batch.without_marks(digits, cache.verdicts(model, images)))
 
 
 def show(pen: canvas.Pen) -> Drawing | None:

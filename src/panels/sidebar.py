@@ -22,7 +22,8 @@ HISTORY_SIDE = 88
 # What the key of a visitor's own model begins with: no file's name has a slash.
 OWN = "own/"
 HELP = """
-**Draw** a digit, or upload a picture of one. The answer follows the pen.
+**Draw** a digit, or upload a picture of one. The answer follows the pen. If it is wrong, choose the true digit below
+it: that counts at once, for similar drawings, too.
 
 - **Why** shows with Grad-CAM which parts of the digit support an answer, and what would change it.
 - **Inside** follows the digit through the layers of the network.
@@ -34,7 +35,7 @@ HELP = """
 An answer is **not sure** below the model's own threshold. Of the answers above it, at most one in a thousand is wrong
 on digits like MNIST's; weaker models promise less, such as one in a hundred.
 
-Your drawings stay on the computer that runs the app, and are kept only if you save them.
+Your drawings stay on the computer that runs the app, and are kept only if you save or correct them.
 """
 
 
@@ -184,6 +185,7 @@ def _as_json(drawing: Drawing, verdict: Verdict, model: Model) -> str:
         "model": model.name,
         "model_sha256": model.recogniser.sha256 or None,
         **verdict.as_json(),
+        "prediction_without_corrections": verdict.answer if verdict.uncorrected is None else verdict.uncorrected,
         "source": drawing.source,
         "true_digit": drawing.label,
         "preprocessing": list(drawing.steps),

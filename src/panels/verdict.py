@@ -44,6 +44,8 @@ def show(verdict: Verdict, label: int | None) -> None:
         )
     if not verdict.is_familiar:
         detail = f"It is unlike the digits that this model learned from. {detail}"
+    if verdict.uncorrected is not None:
+        detail = f"As you taught it; by itself, the model reads {verdict.uncorrected}. {detail}"
     if label is not None:
         detail += f"<br>The true digit is {label}: {'right' if label == verdict.answer else '<b>wrong</b>'}."
     st.html(

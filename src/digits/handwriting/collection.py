@@ -42,11 +42,12 @@ class Entry:
         return _read(self.path, self.saved)[1]
 
 
-def save(drawing: np.ndarray, digit: int, folder: Path = paths.MY_DIGITS) -> Path:
+def save(drawing: np.ndarray, digit: int, folder: Path = paths.MY_DIGITS, prefix: str = "") -> Path:
     """Save a drawing as an example of `digit`, unless it is saved already.
 
     Args:
         drawing: uint8 (height, width); a large one is saved at the working size of `preprocess`.
+        prefix: what the file's name begins with.
 
     Returns:
         The path of its file.
@@ -62,8 +63,7 @@ def save(drawing: np.ndarray, digit: int, folder: Path = paths.MY_DIGITS) -> Pat
         raise ValueError(f"expected a digit from 0 to 9, got {digit!r}")
     drawing = preprocess.at_working_size(drawing)
     preprocess.prepare(drawing)
-    # Made from the pixels alone, so that no text that anyone typed becomes a path.
-    name = hashlib.sha256(f"{drawing.shape}".encode() + drawing.tobytes()).hexdigest()[:16] + ".png"
+    name = name_of(drawing, prefix)
     path = folder / f"{int(digit)}" / name
     with files.locked(folder, "--digits-dir", wait=CHANGING):
         saved = entries(folder)
@@ -78,6 +78,11 @@ def save(drawing: np.ndarray, digit: int, folder: Path = paths.MY_DIGITS) -> Pat
             raise ValueError(f"the collection is full: it has {len(saved):,} pictures; remove some first")
         files.write_png(files.output_folder(path.parent) / name, drawing)
     return path
+
+
+def name_of(drawing: np.ndarray, prefix: str = "") -> str:
+    """The name of a drawing's file, made from the pixels alone, so that no text that anyone typed becomes a path."""
+    return f"{prefix}{hashlib.sha256(f'{drawing.shape}'.encode() + drawing.tobytes()).hexdigest()[:16]}.png"
 
 
 def entries(folder: Path = paths.MY_DIGITS) -> list[Entry]:

@@ -59,8 +59,8 @@ class Reference:
 
     def most_similar(self, features: np.ndarray, count: int) -> np.ndarray:
         """Indices of the digits of the training sample most similar to an image, the most similar first, (count,)."""
-        cosines = _cosines(self._whitened(features), self.digits[:SAMPLE_SIZE])
-        return np.argsort(-cosines[0], kind="stable")[:count]
+        alike = cosines(self._whitened(features), self.digits[:SAMPLE_SIZE])[0]
+        return np.argsort(-alike, kind="stable")[:count]
 
     def _whitened(self, features: np.ndarray) -> np.ndarray:
         return (features - self.mean) @ self.whitening
@@ -89,9 +89,9 @@ def likeness(features: np.ndarray, others: np.ndarray, count: int, skip: int = 0
         count: how many of the others the mean is taken over.
         skip: how many are left out first, the most similar ones: 1 where each image is itself among the others.
     """
-    cosines = _cosines(features, others)
-    most = min(count + skip, cosines.shape[1])
-    highest = np.sort(np.partition(cosines, -most, axis=1)[:, -most:], axis=1)[:, ::-1]
+    found = cosines(features, others)
+    most = min(count + skip, found.shape[1])
+    highest = np.sort(np.partition(found, -most, axis=1)[:, -most:], axis=1)[:, ::-1]
     return highest[:, skip:].mean(axis=1)
 
 
@@ -171,6 +171,7 @@ def _contrast(whitened: np.ndarray, digits: np.ndarray, non_digits: np.ndarray, 
     return alike - NON_DIGITS_WEIGHT * likeness(whitened, non_digits, NEIGHBOURS)
 
 
-def _cosines(features: np.ndarray, others: np.ndarray) -> np.ndarray:
+def cosines(features: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The cosine of each image's features, (N, d), with each of the others', (M, d): (N, M)."""
     lengths = np.outer(np.linalg.norm(features, axis=1), np.linalg.norm(others, axis=1))
     return features @ others.T / np.maximum(lengths, TINY)

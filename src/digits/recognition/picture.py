@@ -3,8 +3,9 @@
 In: greyscale pictures, uint8 (height, width). Out: a `Verdict` on each, and the image that it is about.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from digits.preprocess.detection import SIDE, find_digits, is_one_piece
 from digits.preprocess.parts import WITHOUT_PARTS
 from digits.preprocess.segmentation import FoundDigit
 from digits.recognition import familiarity
+from digits.recognition.prototypes import Prototypes
 from digits.recognition.verdict import Verdict, judge
 
 # Another reading is chosen if its clearness exceeds the likeliest one's by more than the first. Quarter turns are tried
@@ -67,10 +69,15 @@ def digits_of(look: Look) -> list[FoundDigit]:
     return [piece for piece in look.pieces or () if piece.is_digit]
 
 
-def judge_looks(recogniser: Recognizer, looks: Sequence[Look]) -> list[tuple[Prepared, Verdict]]:
+def judge_looks(
+    recogniser: Recognizer, looks: Sequence[Look], prototypes: Prototypes | None = None
+) -> list[tuple[Prepared, Verdict]]:
     """A model's verdicts on pictures, each with the image that was judged: of all readings, the clearest.
 
     Models without convolutions get only the likeliest reading, because they are confident about anything.
+
+    Args:
+        prototypes: a person's corrections, as for `judge`.
 
     Raises:
         FileNotFoundError: the training digits to compare with aren't in the data folder.
@@ -79,14 +86,17 @@ def judge_looks(recogniser: Recognizer, looks: Sequence[Look]) -> list[tuple[Pre
         return []
     ranks = familiarity.can_judge(recogniser)
     readings = [list(look.readings) if ranks else [look.readings[0]] for look in looks]
-    verdicts = iter(judge(recogniser, np.stack([each.image for several in readings for each in several])))
+    ask = partial(judge, recogniser, prototypes=prototypes)
+    verdicts = iter(ask(np.stack([each.image for several in readings for each in several])))
     return [
-        _checked(recogniser, look, [(reading, next(verdicts)) for reading in several])
+        _checked(ask, look, [(reading, next(verdicts)) for reading in several])
         for look, several in zip(looks, readings, strict=True)
     ]
 
 
-def _checked(recogniser: Recognizer, look: Look, judged: list[tuple[Prepared, Verdict]]) -> tuple[Prepared, Verdict]:
+def _checked(
+    ask: Callable[[np.ndarray], list[Verdict]], look: Look, judged: list[tuple[Prepared, Verdict]]
+) -> tuple[Prepared, Verdict]:
     prepared, verdict = _clearest(judged, MARGIN)
     if prepared.reading not in ("", WITHOUT_PARTS):
         # In this reading all ink is one digit; the pieces were found in the likeliest reading.
@@ -94,7 +104,7 @@ def _checked(recogniser: Recognizer, look: Look, judged: list[tuple[Prepared, Ve
     if look.pieces is not None and not look.pieces:
         return prepared, replace(verdict, is_familiar=False)
     if len(digits := digits_of(look)) > 1:
-        each = judge(recogniser, np.stack([digit.prepared.image for digit in digits]))
+        each = ask(np.stack([digit.prepared.image for digit in digits]))
         if (count := sum(one.is_familiar for one in each)) > 1:
             return explained(prepared), replace(verdict, digits_found=count)
     if look.grey is not None and not verdict.is_familiar:
@@ -102,7 +112,7 @@ def _checked(recogniser: Recognizer, look: Look, judged: list[tuple[Prepared, Ve
             as_turned(preprocess.prepare(np.ascontiguousarray(np.rot90(look.grey, turn))), direction)
             for turn, direction in TURNS.items()
         ]
-        verdicts = judge(recogniser, np.stack([each.image for each in turned]))
+        verdicts = ask(np.stack([each.image for each in turned]))
         sure = [each for each in zip(turned, verdicts, strict=True) if each[1].is_sure and each[1].answer != BAR]
         if len({each.answer for _, each in sure}) == 1:
             prepared, verdict = _clearest([(prepared, verdict), *sure], TURN_MARGIN)

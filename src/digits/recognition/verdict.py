@@ -14,6 +14,7 @@ from digits.checkpoints import promises
 from digits.checkpoints.recognizer import Recognizer, blocks_of
 from digits.images import check_images, to_input
 from digits.recognition import familiarity
+from digits.recognition.prototypes import AS_GOOD_AS, Prototypes
 from digits.reporting.words import listing, percent
 
 # For models without a card. Confidence is calibrated, so more than one answer in five below this is wrong on digits
@@ -37,6 +38,7 @@ class Verdict:
         prediction_set: the answer, and other digits if any are probable enough, ascending.
         coverage: at least this fraction of such sets has the true digit; 0 if the model's card promises nothing.
         distance: 1 minus the likeness to digits, from -0.5 to 2.5; 0 if the model can't tell.
+        uncorrected: the model's own answer where a person's corrections changed it, otherwise None.
     """
 
     probabilities: np.ndarray
@@ -47,6 +49,7 @@ class Verdict:
     prediction_set: tuple[int, ...] = ()
     coverage: float = 0
     distance: float = 0
+    uncorrected: int | None = None
 
     @property
     def answer(self) -> int:
@@ -140,12 +143,16 @@ class Verdict:
         }
 
 
-def judge(recogniser: Recognizer, images: np.ndarray) -> list[Verdict]:
+def judge(recogniser: Recognizer, images: np.ndarray, prototypes: Prototypes | None = None) -> list[Verdict]:
     """A model's verdicts on images, uint8 (N, 28, 28), from one run of the network.
 
     The probabilities are calibrated: a network's temperature is in its logits, a forest's on its card, and the card
     also has the threshold. Only models with convolutions can tell what looks like no digit; the first such verdict of a
     model takes a few seconds.
+
+    Args:
+        prototypes: a person's corrections as this model has learnt them. They may change its answer, and an image that
+            is as good as a corrected one shows a digit.
 
     Raises:
         FileNotFoundError: the training digits to compare with aren't in the data folder.
@@ -157,7 +164,7 @@ def judge(recogniser: Recognizer, images: np.ndarray) -> list[Verdict]:
     promise = promises.made(recogniser.card)
     coverage = 1 - promise.error_rate
     compares = familiarity.can_judge(recogniser)
-    outputs = ("probabilities", "features") if compares else ("probabilities",)
+    outputs = ("probabilities", "features") if compares or prototypes else ("probabilities",)
     verdicts = []
     for block in blocks_of(images):
         probabilities, *features = recogniser.run(to_input(block), *outputs)
@@ -172,5 +179,19 @@ def judge(recogniser: Recognizer, images: np.ndarray) -> list[Verdict]:
                 replace(verdict, is_familiar=bool(likeness >= reference.least), distance=1 - float(likeness))
                 for verdict, likeness in zip(given, reference.likeness(features[0]), strict=True)
             ]
+        if prototypes:
+            corrected = zip(given, *prototypes.correct(calibrated, features[0]), strict=True)
+            given = [_corrected(*each) for each in corrected]
         verdicts += given
     return verdicts
+
+
+def _corrected(verdict: Verdict, probabilities: np.ndarray, closeness: float) -> Verdict:
+    corrected = replace(
+        verdict, probabilities=probabilities, is_familiar=verdict.is_familiar or bool(closeness >= AS_GOOD_AS)
+    )
+    if corrected.answer == verdict.answer:
+        return corrected
+    # With one digit more, a prediction set keeps its coverage.
+    members = tuple(sorted({*verdict.prediction_set, corrected.answer}))
+    return replace(corrected, prediction_set=members, uncorrected=verdict.answer)

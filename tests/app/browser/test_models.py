@@ -52,7 +52,7 @@ def test_models_come_break_and_go(page, spare):
 
     whole = spare.read_text()
     spare.write_text(whole[: len(whole) // 2])
-    visitor.main(page).get_by_role("radio", name="7", exact=True).click()
+    visitor.choose_sample(page, 7)
     visitor.expect_sentence(page, "spare.json")
     visitor.expect_sentence(page, "No model can answer")
     visitor.choose(page, "Model", "mnist_cnn")
@@ -64,7 +64,7 @@ def test_models_come_break_and_go(page, spare):
     visitor.wait_until_idle(page)
     for file in spare.parent.glob("spare.*"):
         file.unlink()
-    visitor.main(page).get_by_role("radio", name="9", exact=True).click()
+    visitor.choose_sample(page, 9)
     visitor.expect_sentence(page, f"spare has been removed, so {DEFAULT} answers now")
     visitor.expect_answer(page, 9)
     visitor.wait_until_idle(page)

@@ -20,12 +20,12 @@ def test_why_shows_each_method_and_contrast_and_can_be_switched_off(page):
     visitor.caption(page, "support 4")
     visitor.wait_until_idle(page)
     # It is about the answer to the digit at hand.
-    visitor.main(page).get_by_role("radio", name="9", exact=True).click()
+    visitor.choose_sample(page, 9)
     visitor.caption(page, "support 9")
     visitor.wait_until_idle(page)
     shown = page.get_by_role("combobox", name="Evidence for", exact=True).input_value()
     assert shown in ("the answer, 9", "the answer")
-    visitor.main(page).get_by_role("radio", name="4", exact=True).click()
+    visitor.choose_sample(page, 4)
     visitor.expect_answer(page, 4)
     visitor.caption(page, "support 4")
     visitor.wait_until_idle(page)
@@ -52,7 +52,7 @@ def test_why_shows_each_method_and_contrast_and_can_be_switched_off(page):
 def test_compare_asks_every_model_and_stress_corrupts_in_28_ways(page):
     visitor.use_source(page, "Samples")
     visitor.expect_answer(page, 4)
-    visitor.main(page).get_by_role("radio", name="5", exact=True).click()
+    visitor.choose_sample(page, 5)
     visitor.expect_answer(page, 5)
     panel = visitor.open_panel(page, "Compare")
     visitor.wait_until_idle(page)

@@ -96,7 +96,7 @@ def test_samples_tell_their_true_digit_and_the_camera_takes_a_photo(page):
     visitor.use_source(page, "Samples")
     labels = data.load_test().labels
     for digit in (0, 9):
-        visitor.main(page).get_by_role("radio", name=f"{digit}", exact=True).click()
+        visitor.choose_sample(page, digit)
         visitor.expect_answer(page, digit)
         expect(visitor.verdict(page)).to_contain_text(f"The true digit is {digit}: right.")
     before = visitor.sample(page)

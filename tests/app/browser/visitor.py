@@ -194,6 +194,12 @@ def source(page: Page, name: str) -> Locator:
     return main(page).get_by_role("radio", name=name, exact=True)
 
 
+def choose_sample(page: Page, digit: int) -> None:
+    """The first of MNIST's test digits that shows this one."""
+    samples = main(page).get_by_role("radiogroup", name="One of MNIST's test digits")
+    samples.get_by_role("radio", name=f"{digit}", exact=True).click()
+
+
 def use_source(page: Page, name: str) -> None:
     source(page, name).click()
 
