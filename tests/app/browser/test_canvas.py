@@ -32,11 +32,12 @@ def test_nothing_is_cut_off_at_any_width(open_page):
         visitor.canvas_button(page, "Clear").click()
         visitor.expect_nothing(page)
         visitor.wait_until_idle(page)
-        # A stroke begun before the layout has settled would land beside where it was meant.
-        visitor.resting_box(visitor.canvas(page))
+        visitor.canvas(page).scroll_into_view_if_needed()
+        box = visitor.resting_box(visitor.canvas(page))
         visitor.draw(page, visitor.DIGITS[8])
         visitor.expect_answer(page, 8)
         visitor.until(page, visitor.SIGNS["Why"])
+        assert visitor.canvas(page).bounding_box() == box, f"the canvas moved under the pen at {width}"
         visitor.wait_until_idle(page)
         assert visitor.canvas(page).bounding_box()["width"] >= 280
         assert page.evaluate(STICKING_OUT) == [], width
