@@ -36,12 +36,9 @@ def show(verdict: Verdict, label: int | None) -> None:
     """Show the answer large, what else it might be, and all ten probabilities."""
     detail = escape(_sentence(verdict.alternatives(3)))
     if verdict.state == "not sure":
-        detail += f"<br>An answer of this model counts as sure at {escape(percent(verdict.sure_threshold))} or more."
-    if verdict.set_in_words:
-        detail += (
-            f"<br>Prediction set: {verdict.set_in_words}. Over all digits like MNIST's, at least "
-            f"{100 * verdict.coverage:g} % of such sets have the true digit."
-        )
+        detail += f"<br>This model is sure from {escape(percent(verdict.sure_threshold))} on."
+    if verdict.choice:
+        detail += f" On MNIST, at least {100 * verdict.coverage:g} % of such sets have the true digit."
     if not verdict.is_familiar:
         detail = f"It is unlike the digits that this model learned from. {detail}"
     if verdict.uncorrected is not None:

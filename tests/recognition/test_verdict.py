@@ -140,7 +140,7 @@ PROBABILITIES = np.array([0, 0.302, 0, 0, 0.04, 0.0004, 0, 0.61, 0, 0.0476])
         (
             Verdict(PROBABILITIES, prediction_set=(1, 7), coverage=0.999),
             1,
-            "not sure: perhaps 7 (61.0 %); prediction set: 1 or 7 (99.9 % coverage)",
+            "not sure, 1 or 7: perhaps 7 (61.0 %)",
         ),
         (Verdict(PROBABILITIES, prediction_set=(7,), coverage=0.95), 1, "not sure: perhaps 7 (61.0 %)"),
         (Verdict(PROBABILITIES, 0.6, prediction_set=(1, 7), coverage=0.95), 1, "7, 61.0 % sure"),

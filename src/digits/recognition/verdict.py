@@ -99,13 +99,15 @@ class Verdict:
 
     @property
     def headline(self) -> str:
-        """The state in a few words: `> 99.9 % sure`, `not sure`, `looks like no digit`, `3 digits found`."""
+        """The state in a few words: `> 99.9 % sure`, `not sure, 4 or 9`, `looks like no digit`, `3 digits found`."""
         if self.state == "several digits":
             return f"{self.digits_found} digits found"
-        return f"{percent(self.confidence)} sure" if self.is_sure else self.state
+        return (
+            f"{percent(self.confidence)} sure" if self.is_sure else ", ".join(filter(None, (self.state, self.choice)))
+        )
 
     @property
-    def set_in_words(self) -> str:
+    def choice(self) -> str:
         """The prediction set, `4 or 9`, where the model isn't sure and the set has several digits, but not all."""
         if self.state != "not sure" or not 1 < len(self.prediction_set) < len(self.probabilities):
             return ""
@@ -126,8 +128,6 @@ class Verdict:
         if self.is_sure:
             return "; ".join(filter(None, (f"{self.answer}, {self.headline}", self.alternatives(top)))) + marks
         hint = ", try --many" if self.state == "several digits" else ""
-        if self.set_in_words:
-            marks = f"; prediction set: {self.set_in_words} ({100 * self.coverage:g} % coverage){marks}"
         return f"{self.headline}{hint}{': ' if self.state == 'not sure' else '; '}{self.alternatives(top)}{marks}"
 
     def as_json(self) -> dict:
