@@ -30,13 +30,13 @@ from digits.recognition.verdict import judge
 
 MODELS = ("mnist_cnn", "mnist_advanced", "mnist_mlp")
 COUNTS = (1, 3, 10)
-# As the digits come, and shuffled; what MNIST loses is asked for the first few.
+# As the digits come, and shuffled; MNIST is read again for the first few only, which saves time.
 ORDERS, MNIST_ORDERS = 10, 3
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Digits as a model sees them without corrections."""
+    """Digits as a model sees them without corrections: `probabilities` (N, 10) and `features` (N, d)."""
 
     digits: Digits
     probabilities: np.ndarray
@@ -57,7 +57,7 @@ def see(model: Recognizer, digits: Digits) -> Seen:
 
 
 def form_writers(model: Recognizer) -> Iterator[tuple[Recognizer, Digits]]:
-    """A form of `load_digits` each; of those that the model learned from, none."""
+    """Each form of `load_digits` that the model didn't learn from."""
     stored = data.style_arrays("images", "labels", "source", "held_out")
     unknown = stored["held_out"] | (not model.card["recipe"].get("style_fraction"))
     for source in np.unique(stored["source"][unknown & (np.char.find(stored["source"], "written/") == 0)]):
@@ -85,7 +85,7 @@ def mnist_writers(writers: Path, folds: Path) -> Iterator[tuple[Recognizer, Digi
 
 
 def teach(model: Recognizer, seen: Seen, validation: Seen | None) -> dict[str, dict]:
-    """Read digits in order and correct each misread one; the errors if corrections end after so many, or never.
+    """Read digits in order and correct each misread one; give the errors after each of `COUNTS`, and after all.
 
     Args:
         validation: MNIST's digits, or None not to ask what they lose.
@@ -94,7 +94,7 @@ def teach(model: Recognizer, seen: Seen, validation: Seen | None) -> dict[str, d
     wrong, corrected = before, []
 
     def state(index: int) -> dict:
-        """The errors if no more is corrected: so far, one a correction; and on the digits after this one."""
+        """The errors so far, one per correction, and those on the digits after `index`."""
         rest = slice(index + 1, None)
         lost = validation.wrong(learned).sum() - validation.wrong().sum() if validation else np.nan
         return {

@@ -16,7 +16,7 @@ from digits.robustness.plan import default_models
 
 def main() -> None:
     if not {"WRITERS", "RATERS"} <= set(os.environ):
-        raise SystemExit("error: say where they are: make benchmark NAME=people WRITERS=FOLDER RATERS=FILE")
+        raise SystemExit("error: WRITERS and RATERS are needed: make benchmark NAME=people WRITERS=FOLDER RATERS=FILE")
     digits = data.load_test()
     writers = data.load_writers(Path(os.environ["WRITERS"]), "test")
     raters = data.load_raters(Path(os.environ["RATERS"]))

@@ -1,10 +1,10 @@
 """What fine-tuning gains and costs on real people's digits, by bases to which each of them is a stranger.
 
-Five bases are trained by the standard CNN's recipe, each without a fifth of MNIST's writers. For each of the students
-in a half of them, and each of scikit-learn's forms, a base is fine-tuned on 1, 3 and 5 digits of each class and reads
-the rest. Forgetting is measured on the fold's other people, from whom neither the base nor the fine-tuning learnt and
-who chose nothing. Everything is written at once, so an interrupted run resumes. The recipe is chosen on the half for
-tuning, such as with `--half tuning --sizes 5 --recipe.learning-rate 1e-3`; MNIST's test digits aren't used at all.
+Five bases are trained by the standard CNN's recipe, each without a fifth of MNIST's writers. For half of the students
+and half of scikit-learn's forms, a base is fine-tuned on 1, 3 and 5 digits of each class and reads the rest. Forgetting
+is measured on the fold's other people, from whom neither the base nor the fine-tuning learnt, and on whom nothing was
+chosen. Each result is written as soon as it is there, so an interrupted run resumes. The recipe is chosen on the half
+for tuning, such as with `--half tuning --sizes 5 --recipe.learning-rate 1e-3`; MNIST's test digits aren't used at all.
 """
 
 import hashlib
@@ -112,8 +112,12 @@ def tasks(folds: MnistFolds, options: Options) -> list[Task]:
     is_report, sizes = options.half == "report", sorted(options.sizes, reverse=True)
     chosen = []
     if "students" in options.people:
-        # The same people for all sizes up to five.
-        students = real_writers.half(folds.students(max(5, *sizes)), is_report)[: options.limit]
+        # The same halves for all sizes.
+        students = [
+            each
+            for each in real_writers.half(folds.students(least=5), is_report)
+            if np.bincount(each.digits.labels, minlength=10).min() >= max(sizes)
+        ][: options.limit]
         chosen += [Task("students", each, size, 0, each.fold) for each in students for size in sizes]
     if "forms" in options.people:
         chosen += [

@@ -93,8 +93,9 @@ def corrections(results: Mapping) -> str:
     header = [
         "model and digits",
         "misread without corrections",
-        *(f"left on the rest after {count}" for count in ("1", "3", "10")),
-        "misread if all are corrected",
+        "errors left on the rest after 1 correction",
+        *(f"after {count}" for count in ("3", "10")),
+        "errors while correcting",
         "fewer errors / more errors",
         "points lost on MNIST (maximum)",
         "seconds (maximum)",

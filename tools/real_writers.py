@@ -1,4 +1,4 @@
-"""Real people's digits for the benchmark of fine-tuning, which never belong to those that its bases learnt from.
+"""Real people's digits to benchmark fine-tuning on; no base has learnt from the person it is tuned for.
 
 MNIST's training digits are by 539 people, 250 of them high-school students. Each of `FOLDS` bases is trained without
 the digits of a fifth of the people. scikit-learn's 8×8 digits are people's in Turkey, who copied one printed form of
@@ -21,6 +21,7 @@ from digits.metrics.intervals import Estimate
 from tools import writer_split
 
 FOLDS = 5
+# Of `digits.data.writers.SERIES`.
 STUDENTS = 4
 SEED = 27
 # By how the text begins, 0123456789 three times, and by how it ends.
@@ -33,7 +34,7 @@ class Person:
 
     Attributes:
         name: the number of MNIST's writer or of scikit-learn's form.
-        fold: of MNIST's writers; the base of another never learnt from scikit-learn's digits either.
+        fold: the one whose base never saw this person. No base saw scikit-learn's digits, so any will do for a form.
     """
 
     name: int
@@ -63,7 +64,7 @@ class MnistFolds:
         return fold
 
     def splits(self, number: int, validation_size: int = 5000) -> Splits:
-        """Digits to train a fold's base and to choose its epoch, by other people than each other's and the fold's.
+        """Digits to train and to validate a fold's base; nobody wrote in two of training, validation and the fold.
 
         The fold's own digits are in the place of the test digits.
         """
@@ -123,7 +124,7 @@ def learnt(person: Person, size: int, draw: int = 0, seed: int = SEED) -> np.nda
 
 
 def summary(rows: Sequence[Mapping], replicates: int = 10_000) -> dict:
-    """What fine-tuning gained and cost, with 95 % intervals over people.
+    """What fine-tuning gained and cost, with 95 % intervals over people; the five bases are taken as given.
 
     Args:
         rows: a fine-tuning each: `person`, the number of digits `read`, those misread `before` and `after` as indices

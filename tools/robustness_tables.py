@@ -50,14 +50,16 @@ The amount of each corruption, with its 95 % interval, for the models that are a
 Accuracy on all 10,000 clean test digits by the people who wrote them, with 95 % intervals over writers. *Worst tenth*
 is the error rate of the tenth of the people with the highest rates. The last two columns check the
 [promises](methods.md#confidence-and-calibration): the share of the sure answers that is wrong, and of the prediction
-sets that doesn't have the true digit. `make benchmark NAME=people` repeats this and the next table.
+sets that misses the true digit. Where none is wrong, the interval is Wilson's over digits; "–": never sure.
+`make benchmark NAME=people WRITERS=FOLDER RATERS=FILE` repeats this and the next table.
 
 {writers}
 
 ## Contested labels
 
 Accuracy on the same digits with their labels as they are, without the labels that fewer than three of five raters
-confirmed, and with labels corrected where three agreed on another digit (Northcutt, Athalye and Mueller 2021).
+confirmed, and with labels corrected where three agreed on another digit, without the few digits on which no three did
+(Northcutt, Athalye and Mueller 2021).
 
 {raters}
 """
@@ -129,7 +131,7 @@ def _by_writer(models: Mapping) -> str:
         "wrong among sure answers",
         "sets without the digit",
     ]
-    return markdown_table(["model", "writers", "people", *scores], rows)
+    return markdown_table(["model", "series", "writers", *scores], rows)
 
 
 def _by_raters(models: Mapping) -> str:

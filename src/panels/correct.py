@@ -13,14 +13,14 @@ from panels.draw import Drawing
 
 
 def show(drawing: Drawing, verdict: Verdict, model: Model) -> None:
-    """Let the visitor say which digit it really is, and say what became of that."""
+    """Let the visitor say which digit it really is, and show what that changed."""
     if cache.IS_PUBLIC:
         return
     kept = corrections.find(drawing.image, paths.MY_DIGITS)
     digit = int(kept.parent.name) if kept else None
     with st.container(key="correct"):
         chosen = st.segmented_control(
-            "No, it's a",
+            "No, it's:",
             range(10),
             # What was chosen for one image or answer isn't chosen for the next.
             key=f"correct {drawing.key} {hash(drawing.image.tobytes())} {verdict.answer} {digit}",
@@ -47,7 +47,7 @@ def _what_became(digit: int, verdict: Verdict, model: Model) -> str:
     kept = f"Kept as {a_digit(digit)} in my_digits/{digit}/"
     if not can_learn(model.recogniser):
         name = page.literal(model.name)
-        return f"{kept} for fine-tuning and for other models: {name} has no features in which digits can be compared."
+        return f"{kept} for fine-tuning and for other models: {name} has no features to compare digits by."
     if verdict.answer != digit:
         return f"{kept}, but it doesn't change the answer."
     return f"{kept}. It counts from now on, and in the next fine-tuning."

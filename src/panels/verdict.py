@@ -36,9 +36,7 @@ def show(verdict: Verdict, label: int | None) -> None:
     """Show the answer large, what else it might be, and all ten probabilities."""
     detail = escape(_sentence(verdict.alternatives(3)))
     if verdict.state == "not sure":
-        detail += f"<br>This model is sure from {escape(percent(verdict.sure_threshold))} on."
-    if verdict.choice:
-        detail += f" On MNIST, at least {100 * verdict.coverage:g} % of such sets have the true digit."
+        detail += f"<br>{_when_sure(verdict)}"
     if not verdict.is_familiar:
         detail = f"It is unlike the digits that this model learned from. {detail}"
     if verdict.uncorrected is not None:
@@ -51,6 +49,12 @@ def show(verdict: Verdict, label: int | None) -> None:
         f"<span><strong>{escape(_sentence(verdict.headline))}</strong><br>{detail}</span></div>"
         + page.probability_bars(verdict.probabilities)
     )
+
+
+def _when_sure(verdict: Verdict) -> str:
+    if verdict.sure_threshold == 1:
+        return "This model is never sure."
+    return f"Answers of this model count as sure from {escape(percent(verdict.sure_threshold))}."
 
 
 def _sentence(words: str) -> str:

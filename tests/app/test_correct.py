@@ -11,7 +11,7 @@ from panels import cache
 from tests.app.apptest import Page, bars, words
 from tests.app.test_number import three
 
-LABEL = "No, it's a"
+LABEL = "No, it's:"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What a model's card promises: how rarely its sure answers are wrong, and how rarely its prediction sets are."""
+"""What a model's card promises: the largest error rate of its sure answers and of its prediction sets."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from digits import metrics
 
-# Of the answers that a model is sure of, at most such a fraction is wrong: the first that can be promised for at least
-# the second fraction of the digits.
+# A card promises the first of these error rates at which the model is sure of at least this fraction of the digits.
+# There is no correction for trying several: each is so much stricter than the next that chance rarely proves it first.
 ERROR_RATES, LEAST_SURE = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05), 0.5
 
 
@@ -15,11 +15,14 @@ ERROR_RATES, LEAST_SURE = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05), 0.5
 class Promise:
     """On digits like those of validation, at most `error_rate` of the sure answers is wrong, and of prediction sets.
 
+    The former was proved with 90 % confidence; the latter holds on average over draws of validation digits. A verdict
+    is sure only if the image also looks like a digit; the confidence alone counts here.
+
     Attributes:
         error_rate: from 0 to 1.
         sure_threshold: the confidence from which the model is sure.
         least_probability: from which a digit belongs to the prediction set.
-        temperature: of the probabilities, which they are calibrated by.
+        temperature: the logits are divided by it; 1 if the probabilities are calibrated already.
     """
 
     error_rate: float
@@ -36,12 +39,12 @@ class Promise:
         return metrics.prediction_sets(metrics.temper(probabilities, self.temperature), self.least_probability)
 
 
-# Of a model without a card: it is never sure, and a set is just the answer.
+# Of a model without a card. It is never sure in evaluations, and a set is just the answer.
 NONE = Promise(error_rate=1, sure_threshold=np.inf, least_probability=np.inf)
 
 
 def to_make(probabilities: np.ndarray, labels: np.ndarray) -> dict:
-    """The `sure` of a card: the strictest promise that validation digits prove.
+    """The `sure` of a card: the strictest promise that validation digits prove; if they prove none, it is never sure.
 
     Args:
         probabilities: calibrated, float (N, 10).
@@ -55,6 +58,7 @@ def to_make(probabilities: np.ndarray, labels: np.ndarray) -> dict:
             break
     return {
         "error_rate": error_rate,
+        # No confidence reaches 1: `temper` leaves every digit a probability.
         "threshold": 1.0 if threshold is None else threshold,
         "least_probability": metrics.least_probability(probabilities, labels, error_rate),
     }

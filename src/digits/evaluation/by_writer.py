@@ -27,7 +27,7 @@ class Group:
         worst: the error rate of the tenth of the people with the highest rates, all their digits together.
         sure_but_wrong: the fraction of sure answers that is wrong, with its interval over writers; None if there is
             no sure answer, or if the model's card promises nothing. Wilson's interval if none is wrong.
-        not_covered: the fraction of prediction sets without the true digit, likewise.
+        not_covered: the fraction of prediction sets that miss the true digit, likewise.
     """
 
     name: str
@@ -82,17 +82,17 @@ class ByWriter:
                     clustered_estimate(self.evaluation.correct[chosen], self.writers.people[chosen]),
                     (errors / digits)[order],
                     float(errors[tenth].sum() / digits[tenth].sum()),
-                    self._broken(~self.evaluation.correct, chosen & self.evaluation.is_sure),
-                    self._broken(~self.evaluation.is_covered, chosen),
+                    self._share(~self.evaluation.correct, chosen & self.evaluation.is_sure),
+                    self._share(~self.evaluation.is_covered, chosen),
                 )
 
-    def _broken(self, values: np.ndarray, chosen: np.ndarray) -> Estimate | None:
-        """The fraction of the chosen digits for which a promise is broken."""
+    def _share(self, values: np.ndarray, chosen: np.ndarray) -> Estimate | None:
+        """The fraction of the `chosen` digits for which a value is true, both bool (N,); None without a promise."""
         if self.evaluation.promise is NONE or not chosen.any():
             return None
-        broken = values[chosen]
+        among = values[chosen]
         # Resampling can't tell how rare something is that never occurred.
-        return clustered_estimate(broken, self.writers.people[chosen]) if broken.any() else wilson_estimate(broken)
+        return clustered_estimate(among, self.writers.people[chosen]) if among.any() else wilson_estimate(among)
 
     def misread(self, person: int) -> np.ndarray:
         """Indices of a person's misread digits, int (M,), the most confident errors first."""

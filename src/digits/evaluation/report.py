@@ -58,7 +58,7 @@ def write_evaluation(
         "risk_coverage": plots.risk_coverage({one.name: one.risk_coverage for one in evaluations}),
     }
     answered = {
-        one.name: {rate: report_tables.answered_at(one, rate) for rate in report_tables.ERROR_RATES}
+        one.name: {rate: report_tables.answered_at(one, rate) for rate in report_tables.ANSWERED_AT}
         for one in evaluations
     }
     results = {

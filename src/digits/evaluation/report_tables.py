@@ -12,8 +12,8 @@ from digits.metrics import intervals
 from digits.reporting import tables
 from digits.reporting.tables import Cell, Table
 
-# Of the answers given, at most this fraction wrong.
-ERROR_RATES = (0.001, 0.0005)
+# Error rates at which the table says how many digits can be answered: about that of people, and half of it.
+ANSWERED_AT = (0.001, 0.0005)
 
 
 def scores(evaluations: Sequence[evaluation.Evaluation]) -> Table:
@@ -47,8 +47,8 @@ def promises(evaluations: Sequence[evaluation.Evaluation]) -> Table:
         ("promised error rate", [tables.percent(promised, 1) for _, promised in made]),
         ("sure answers", [tables.percent(float(one.is_sure.mean())) for one, _ in made]),
         ("wrong among them", [_percent(each) for each in wrong]),
-        ("kept", kept(wrong)),
-        ("sets without the true digit", [_percent(each) for each in missed]),
+        ("kept by sure answers", kept(wrong)),
+        ("sets that miss the true digit", [_percent(each) for each in missed]),
         ("kept by sets", kept(missed)),
         ("digits per set", [tables.number(float(one.sets.sum(axis=1).mean()), ".3f") for one, _ in made]),
         ("sets of one digit", [tables.percent(float(np.mean(one.sets.sum(axis=1) == 1))) for one, _ in made]),
@@ -100,7 +100,7 @@ def selective(
                 f"answered at ≤ {100 * rate:g} % wrong",
                 [_percent(answered[one.name][rate]) for one in evaluations],
             )
-            for rate in ERROR_RATES
+            for rate in ANSWERED_AT
         ),
     ]
     return Table("selective", "Answering only where the model is confident, with 95 % intervals.", columns)
@@ -131,7 +131,7 @@ def by_digit(one: evaluation.Evaluation) -> Table:
         ("digit", list(range(10))),
         *((name, [tables.percent(found[str(digit)][key]) for digit in range(10)]) for name, key in scores.items()),
         ("images", [int(found[str(digit)]["support"]) for digit in range(10)]),
-        ("sets without the true digit", [_of_digit(one, ~one.is_covered, digit) for digit in range(10)]),
+        ("sets that miss the true digit", [_of_digit(one, ~one.is_covered, digit) for digit in range(10)]),
         ("wrong among sure answers", [_of_digit(one, ~one.correct, digit, one.is_sure) for digit in range(10)]),
     ]
     return Table(f"{safe_name(one.name)}_by_digit", f"Precision, recall and F1 of {one.name}.", columns)
@@ -159,7 +159,7 @@ def by_writer(errors: evaluation.ByWriter) -> Table:
         ("people without an error", [tables.percent(group.without_errors, 0) for group in found]),
         ("error rate of the worst tenth", [tables.percent(group.worst) for group in found]),
         ("wrong among sure answers", [_percent(group.sure_but_wrong) for group in found]),
-        ("sets without the true digit", [_percent(group.not_covered) for group in found]),
+        ("sets that miss the true digit", [_percent(group.not_covered) for group in found]),
     ]
     name = errors.evaluation.name
     return Table(

@@ -1,10 +1,10 @@
-"""Split-conformal prediction: sets of digits, of which at most a promised fraction misses the true one."""
+"""Split-conformal prediction: sets, at most a promised fraction of which misses the true digit."""
 
 import numpy as np
 
 
 def least_probability(probabilities: np.ndarray, labels: np.ndarray, error_rate: float) -> float:
-    """The probability from which a digit belongs to the prediction set, so that few sets miss the true digit.
+    """The probability from which a digit belongs to its image's prediction set.
 
     These are the least ambiguous sets (Sadinle, Lei and Wasserman 2019). If further digits are exchangeable with
     these, the sets of at most `error_rate` of them miss the true digit, on average over draws of these digits.
@@ -12,7 +12,7 @@ def least_probability(probabilities: np.ndarray, labels: np.ndarray, error_rate:
     Args:
         probabilities: float (N, 10), of digits that the model wasn't trained on.
         labels: int (N,).
-        error_rate: from 0 to 1.
+        error_rate: from 0 to below 1.
 
     Returns:
         From 0 to 1; 0, so that every set has all ten digits, if N is too small to promise more.

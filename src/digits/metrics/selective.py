@@ -41,7 +41,8 @@ class RiskCoverage:
     def augrc(self) -> float:
         """The area under generalised risk by coverage (Traub et al. 2024), wrong answers as a fraction of all digits.
 
-        It is the probability that a random digit is misread with at least the confidence of another random digit.
+        It is the probability that a random digit is misread with at least the confidence of another random digit, where
+        equal confidences count half.
         """
         total = self.answered[-1]
         return float(np.trapezoid(np.r_[0, self.wrong], np.r_[0, self.answered]) / total**2)
@@ -53,6 +54,7 @@ class RiskCoverage:
         without an error would be proof enough, until one fails (fixed sequence testing, Angelopoulos et al. 2021).
 
         Args:
+            error_rate: above 0 and below 1.
             confidence: the probability, over sets of digits to choose by, that the promise holds.
 
         Returns:

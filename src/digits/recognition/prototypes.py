@@ -13,10 +13,10 @@ from digits.images import to_input
 from digits.recognition import familiarity
 
 # A corrected image affects images whose cosine with it is above the first, and its own label's logit comes out ahead of
-# all others by the second. Both were chosen on forms by people unknown to the models (`benchmarks/corrections.py`), so
-# that no person's corrections cost more than 0.05 points on MNIST's validation digits.
+# all others by at least the second. Both were chosen on forms by people unknown to the models, none of whose
+# corrections cost more than 0.05 points on MNIST's validation digits (`benchmarks/corrections.py`).
 LEAST_COSINE, MARGIN = 0.5, 5
-# From here on an image is as good as the corrected one, and so shows a digit.
+# From this closeness, a cosine of 0.75, an image counts as a digit whatever it looks like.
 AS_GOOD_AS = 0.5
 
 
@@ -29,7 +29,7 @@ class Prototypes:
         whitening: from features to principal components of unit variance, float32 (d, k).
         whitened: the images' whitened features, float32 (M, k).
         labels: what the images show, int (M,).
-        boosts: what each image's label lacks to be ahead by `MARGIN`, in logits, float64 (M,).
+        boosts: logits from each image's label up to the highest, plus `MARGIN`, float64 (M,).
     """
 
     mean: np.ndarray
@@ -39,7 +39,15 @@ class Prototypes:
     boosts: np.ndarray
 
     def correct(self, probabilities: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The probabilities of images, (N, 10), with corrections, and how close a corrected image is, 0 to 1, (N,)."""
+        """Apply the corrections to images.
+
+        Args:
+            probabilities: calibrated, float (N, 10).
+            features: of the model, float32 (N, d).
+
+        Returns:
+            The probabilities with corrections, float64 (N, 10), and how close a corrected image is, from 0 to 1, (N,).
+        """
         cosines = familiarity.cosines((features - self.mean) @ self.whitening, self.whitened)
         nearest = cosines.argmax(axis=1)
         closeness = np.clip((cosines.max(axis=1) - LEAST_COSINE) / (1 - LEAST_COSINE), 0, 1)
@@ -57,7 +65,7 @@ def learn(recogniser: Recognizer, images: np.ndarray, labels: np.ndarray) -> Pro
     """Let a model see corrected images, uint8 (M, 28, 28) with M > 0, and their labels, int (M,).
 
     Raises:
-        FileNotFoundError: the training digits that features are whitened by aren't in the data folder.
+        FileNotFoundError: MNIST or the other styles, by which features are whitened, aren't in the data folder.
         ValueError: the model has no features, or the training digits are damaged.
     """
     runs = [recogniser.run(to_input(block), "probabilities", "features") for block in blocks_of(images)]

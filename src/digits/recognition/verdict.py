@@ -17,8 +17,8 @@ from digits.recognition import familiarity
 from digits.recognition.prototypes import AS_GOOD_AS, Prototypes
 from digits.reporting.words import listing, percent
 
-# For models without a card. Confidence is calibrated, so more than one answer in five below this is wrong on digits
-# like those of validation.
+# For models without a card, whose confidence may not be calibrated. If it were, more than one answer in five below this
+# would be wrong.
 SURE_THRESHOLD = 0.8
 OTHER_MARKS = "something else is beside it"
 
@@ -30,13 +30,15 @@ class Verdict:
     """A model's verdict on one image.
 
     Attributes:
-        probabilities: calibrated probabilities of the ten digits, float64 (10,).
+        probabilities: calibrated probabilities of the ten digits, changed by corrections if there are any, float64
+            (10,).
         sure_threshold: the confidence from which the model is sure.
         is_familiar: whether the image looks like the digits that the model learned from.
         digits_found: how many digits are on the picture that the image was made of.
         other_marks: how many other things, such as a minus, are beside the digit on that picture.
         prediction_set: the answer, and other digits if any are probable enough, ascending.
-        coverage: at least this fraction of such sets has the true digit; 0 if the model's card promises nothing.
+        coverage: at least this fraction of the sets of all digits has the true one; 0 if the model's card promises
+            nothing.
         distance: 1 minus the likeness to digits, from -0.5 to 2.5; 0 if the model can't tell.
         uncorrected: the model's own answer where a person's corrections changed it, otherwise None.
     """
@@ -114,7 +116,7 @@ class Verdict:
         return listing([str(digit) for digit in self.prediction_set], "or")
 
     def alternatives(self, top: int) -> str:
-        """The `top` most probable digits with their probabilities, without the answer where the headline gives its."""
+        """The `top` most probable digits with their probabilities, without the answer if the headline gives its."""
         first, *others = [f"{digit} ({percent(probability)})" for digit, probability in self.ranked[:top]]
         if self.is_sure:
             return f"next: {listing(others)}" if others else ""

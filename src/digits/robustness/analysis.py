@@ -173,12 +173,13 @@ class Robustness:
         return intervals.Estimate(float(values.mean()), *intervals.percentile_interval(samples).tolist())
 
     def promises(self) -> dict[str, dict]:
-        """What each card's promise is worth under damage, by model; those that promise nothing are left out.
+        """How sure answers and prediction sets fare under damage, by model; those that promise nothing are left out.
 
         Returns:
             `error_rate`; `by_severity`, over all corruptions: the `severity`, the fractions of answers that are `sure`,
             of these that are `wrong`, of prediction sets that are `not_covered`, and their mean `set_size`; and, over
-            the cells with corruption, in how many of `cells` the promises of `sure_kept` and `covered_kept` held.
+            the cells with corruption, in how many of `cells` the promises of `sure_kept` and `covered_kept` held. With
+            no sure answer, `wrong` is None, and the promise wasn't kept.
         """
         found = {}
         for model, name in enumerate(self.names):
@@ -197,7 +198,7 @@ class Robustness:
                     {
                         "severity": severity,
                         "sure": float(sure[chosen].mean()),
-                        "wrong": float(wrong[chosen].sum() / max(1, sure[chosen].sum())),
+                        "wrong": float(wrong[chosen].sum() / sure[chosen].sum()) if sure[chosen].any() else None,
                         "not_covered": float(1 - covered[chosen].mean()),
                         "set_size": float(size[chosen].mean()),
                     }
@@ -206,7 +207,10 @@ class Robustness:
                 "error_rate": promise.error_rate,
                 "by_severity": by_severity,
                 "cells": len(sure) - 1,
-                "sure_kept": int(np.sum(wrong[1:].sum(axis=1) <= promise.error_rate * sure[1:].sum(axis=1))),
+                "sure_kept": sum(
+                    bool(of_cell.any() and wrong_there.sum() <= promise.error_rate * of_cell.sum())
+                    for of_cell, wrong_there in zip(sure[1:], wrong[1:], strict=True)
+                ),
                 "covered_kept": int(np.sum((~covered[1:]).mean(axis=1) <= promise.error_rate)),
             }
         return found

@@ -72,7 +72,7 @@ def _thresholds(summary: dict) -> Table:
 
 
 def promises(summary: Mapping) -> Table:
-    """What the cards' promises are worth by severity, a row per model and severity; 0 is clean."""
+    """How sure answers and prediction sets fare, a row per model and severity; 0 is clean."""
     rows = [
         (name, promised, each) for name, promised in summary["promises"].items() for each in promised["by_severity"]
     ]
@@ -81,8 +81,8 @@ def promises(summary: Mapping) -> Table:
         ("severity", [each["severity"] for _, _, each in rows]),
         ("promised error rate", [percent(promised["error_rate"], 1) for _, promised, _ in rows]),
         ("sure answers", [percent(each["sure"], 1) for _, _, each in rows]),
-        ("wrong among them", [percent(each["wrong"]) for _, _, each in rows]),
-        ("sets without the true digit", [percent(each["not_covered"]) for _, _, each in rows]),
+        ("wrong among them", [None if each["wrong"] is None else percent(each["wrong"]) for _, _, each in rows]),
+        ("sets that miss the true digit", [percent(each["not_covered"]) for _, _, each in rows]),
         ("digits per set", [number(each["set_size"]) for _, _, each in rows]),
     ]
     return Table("promises", "Sure answers and prediction sets by severity, over all corruptions.", columns)

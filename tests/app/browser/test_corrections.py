@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from . import visitor
 
-NAME = "No, it's a"
+NAME = "No, it's:"
 
 
 def choices(page):
