@@ -155,6 +155,9 @@ def test_promises_are_checked_as_by_hand(two, some_digits, tmp_path):
     assert (results["promise"]["sure"], results["promise"]["sure_but_wrong"]) == (900, 45)
     assert results["by_writer"]["groups"][0]["sure_but_wrong"]["value"] == 0.05
     assert re.search(r"wrong among them.*5.00 %.*yes", html, re.DOTALL)
+    summary = (tmp_path / "summary.txt").read_text()
+    assert summary.count("promised") == 1
+    assert "promised at most 5.0% wrong: sure of 90.00%, 5.00% of these wrong; " in summary
     # What another model, without a card, is never said to promise.
     assert results["promise"]["error_rate"] == 0.05
     assert json.loads((tmp_path / "results.json").read_text())["models"]["bad"]["promise"] is None

@@ -109,6 +109,8 @@ def evaluation_summary(
         )
         pairs = metrics.most_confused(one.confusion, SHOWN_PAIRS)
         lines.append("  most confused: " + (", ".join(f"{t} as {p} ({n}×)" for t, p, n in pairs) or "none"))
+        if one.promise is not NONE:
+            lines.append(_promise_in_words(one))
         if raters:
             among = ", ".join(f"{each['accuracy']:.2%} {words}" for words, each in one.scores_by_raters(raters).items())
             lines.append(f"  accuracy: {among}")
@@ -122,6 +124,16 @@ def evaluation_summary(
             f"only {a} correct {result.only_a}×, only {b} correct {result.only_b}×"
         )
     return "\n".join(lines)
+
+
+def _promise_in_words(one: evaluation.Evaluation) -> str:
+    sure = one.correct[one.is_sure]
+    wrong = f", {np.mean(~sure):.2%} of these wrong" if len(sure) else ""
+    return (
+        f"  promised at most {one.promise.error_rate:.1%} wrong: sure of {np.mean(one.is_sure):.2%}{wrong}; "
+        f"{np.mean(~one.is_covered):.2%} of the prediction sets miss the true digit, "
+        f"{one.sets.sum(axis=1).mean():.3f} digits each on average"
+    )
 
 
 def _in_words(group: Group) -> str:
