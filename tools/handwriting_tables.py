@@ -145,53 +145,6 @@ def errors_by_samples(writers: Mapping) -> Figure:
     return figure
 
 
-def real_writers(results: Mapping) -> str:
-    """What fine-tuning gains and costs on real people's digits, by whose they are and how many were learnt.
-
-    Args:
-        results: `benchmarks/results/real_writers.json`.
-    """
-    header = [
-        "whose digits",
-        "samples of each digit",
-        "people",
-        "digits read",
-        "errors before → after",
-        "errors remaining",
-        "better for",
-        "worse for",
-        "points lost on other people's digits (maximum)",
-        "seconds (maximum)",
-    ]
-    titles = {"students": "NIST's students", "forms": "scikit-learn's forms"}
-    rows = [
-        [
-            title,
-            samples,
-            f"{row['people']}",
-            f"{row['digits_read']:,}",
-            f"{row['errors_before']} → {row['errors_after']}",
-            *(_interval(row[name], 100, "%") for name in ("errors_left", "share_better", "share_worse")),
-            f"{_interval(row['points_forgotten'], 1, decimals=2)} ({row['points_forgotten_at_most']:.2f})",
-            f"{row['seconds']:.0f} ({row['seconds_at_most']:.0f})",
-        ]
-        for kind, title in titles.items()
-        for samples, row in results[kind].items()
-    ]
-    misread = {kind: max(row["different_digits_misread_before"] for row in results[kind].values()) for kind in titles}
-    draws = {kind: max(row["fine_tunings"] // row["people"] for row in results[kind].values()) for kind in titles}
-    return (
-        f"{markdown_table(header, rows)}\n\n95 % intervals over people are in brackets. The base misread at most "
-        f"{misread['students']} different digits of the students and {misread['forms']} of the forms. Each form was "
-        f"fine-tuned {draws['forms']} times, on other samples, and a digit counts whenever it is read."
-    )
-
-
-def _interval(estimate: Mapping[str, float], factor: float, unit: str = "", decimals: int = 0) -> str:
-    value, low, high = (f"{factor * estimate[name]:z.{decimals}f}" for name in ("value", "low", "high"))
-    return f"{value}{unit} [{low}, {high}]"
-
-
 def _people(rows: Sequence[Mapping], mnist_wrong_before: int) -> str:
     learnt, judged, before, after = (
         sum(row[name] for row in rows) for name in ("learnt", "judged", "wrong_before", "wrong_after")

@@ -33,9 +33,8 @@ def show(drawing: Drawing, with_heat: bool) -> None:
     st.html(page.table(header, rows, "compare"))
     if any(verdict.state == "not sure" for _, verdict in answered):
         st.caption(
-            'Each model has its own threshold for "sure", above which at most one answer in a thousand is wrong on '
-            "digits like MNIST's (weaker models: one in a hundred). So 97 % can be sure for one model and not sure for "
-            "another."
+            'Each model has its own threshold for "sure", from which its card promises that hardly any answer is wrong '
+            "on digits like MNIST's. So 97 % can be sure for one model and not sure for another."
         )
     if with_heat:
         st.caption("Heat maps by occlusion: how much the answer's score drops when each patch is covered.")

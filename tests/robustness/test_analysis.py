@@ -9,7 +9,7 @@ from statsmodels.stats.proportion import proportion_confint
 from digits.corruptions import CORRUPTIONS, SEVERITIES
 from digits.data import Digits
 from digits.metrics import intervals
-from digits.robustness import analysis
+from digits.robustness import analysis, promises
 from digits.robustness import plan as sweep_plan
 from tests.robustness.sweeps import CARDS, IMAGES, KINDS, NAMES, RIGHT, mean_right, sweep_of
 
@@ -221,8 +221,8 @@ class Answering:
 def test_promises_are_kept_in_as_many_cells_as_counting_finds(three):
     sure = {"error_rate": 0.3, "threshold": 0.9, "least_probability": 0.1}
     promising = replace(three, cards=CARDS | {"bendy": CARDS["bendy"] | {"sure": sure}})
-    assert three.promises() == {}
-    ((name, found),) = promising.promises().items()
+    assert promises.kept(three) == {}
+    ((name, found),) = promises.kept(promising).items()
     assert (name, found["error_rate"], found["cells"]) == ("bendy", 0.3, 12)
     kept, at_five = 0, []
     for cell, correct in zip(three.results.cells, three.results.correct, strict=True):

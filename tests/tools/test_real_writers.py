@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from digits.data import Digits, Writers
-from tools import handwriting_tables, real_writers
+from tools import real_writers
 from tools.real_writers import FORM_STARTS, MnistFolds, Person
 
 
@@ -149,11 +149,3 @@ def test_summaries_by_size():
     rows = [row(1, [0], [], samples=1), row(1, [0], [], samples=5), row(2, [0], [0], samples=5)]
     found = real_writers.by_size(rows)
     assert {size: part["fine_tunings"] for size, part in found.items()} == {"1": 1, "5": 2}
-
-
-def test_the_table_has_a_row_for_each_size_with_its_intervals():
-    rows = [row(1, [0, 1], [0]), row(2, [2], [2]), row(1, [0], [0], samples=1)]
-    text = handwriting_tables.real_writers(dict.fromkeys(("students", "forms"), real_writers.by_size(rows)))
-    assert "| NIST's students | 5 | 2 | 120 | 3 → 2 | 67% [50, 100] | 50% [9, 91] | 0% [0, 66] |" in text
-    assert "| scikit-learn's forms | 1 | 1 | 60 | 1 → 1 | 100% [100, 100] |" in text
-    assert "misread at most 3 different digits" in text

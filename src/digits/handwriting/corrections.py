@@ -68,10 +68,10 @@ def stored(folder: Path = paths.MY_DIGITS) -> list[Path]:
     return sorted(folder.glob(f"[0-9]/{PREFIX}*.png"))
 
 
-def load(stored: list[Path]) -> Corrections:
+def load(pictures: list[Path]) -> Corrections:
     """Read corrections from their files; what can't be read is skipped."""
     images, labels, skipped = [np.empty((0, SIDE, SIDE), np.uint8)], [], {}
-    for path in stored:
+    for path in pictures:
         try:
             grey = preprocess.read_grey(path)
             # A picture of another size was put there by hand.

@@ -7,7 +7,6 @@ from itertools import combinations
 
 import numpy as np
 
-from digits.checkpoints import promises
 from digits.checkpoints.recognizer import Classifier
 from digits.corruptions import CORRUPTIONS, Corruption
 from digits.data import Digits
@@ -171,49 +170,6 @@ class Robustness:
             return None
         samples = self._replicates[part].reshape(-1, REPLICATES).mean(axis=0)
         return intervals.Estimate(float(values.mean()), *intervals.percentile_interval(samples).tolist())
-
-    def promises(self) -> dict[str, dict]:
-        """How sure answers and prediction sets fare under damage, by model; those that promise nothing are left out.
-
-        Returns:
-            `error_rate`; `by_severity`, over all corruptions: the `severity`, the fractions of answers that are `sure`,
-            of these that are `wrong`, of prediction sets that are `not_covered`, and their mean `set_size`; and, over
-            the cells with corruption, in how many of `cells` the promises of `sure_kept` and `covered_kept` held. With
-            no sure answer, `wrong` is None, and the promise wasn't kept.
-        """
-        found = {}
-        for model, name in enumerate(self.names):
-            promise = promises.made(self.cards[name])
-            if promise is promises.NONE:
-                continue
-            sure, covered, size = (
-                np.stack([getattr(cell, each)[model] for cell in self.results.cells])
-                for each in ("is_sure", "is_covered", "set_size")
-            )
-            wrong = sure & ~self.results.correct[:, model]
-            by_severity = []
-            for severity in self.severities:
-                chosen = [cell.severity == severity for cell in self.results.cells]
-                by_severity.append(
-                    {
-                        "severity": severity,
-                        "sure": float(sure[chosen].mean()),
-                        "wrong": float(wrong[chosen].sum() / sure[chosen].sum()) if sure[chosen].any() else None,
-                        "not_covered": float(1 - covered[chosen].mean()),
-                        "set_size": float(size[chosen].mean()),
-                    }
-                )
-            found[name] = {
-                "error_rate": promise.error_rate,
-                "by_severity": by_severity,
-                "cells": len(sure) - 1,
-                "sure_kept": sum(
-                    bool(of_cell.any() and wrong_there.sum() <= promise.error_rate * of_cell.sum())
-                    for of_cell, wrong_there in zip(sure[1:], wrong[1:], strict=True)
-                ),
-                "covered_kept": int(np.sum((~covered[1:]).mean(axis=1) <= promise.error_rate)),
-            }
-        return found
 
     def mnist_c(self) -> dict[str, dict[str, float]]:
         """Each model's accuracy, by corruption, under those of MNIST-C that the sweep has at MNIST-C's own amount."""

@@ -18,7 +18,7 @@ from digits.reporting.figures import save_figure
 from digits.reporting.html import write_figures, write_page
 from digits.reporting.thumbnails import data_uri, on_paper
 from digits.reporting.words import percent
-from digits.robustness import plots, tables, worst_case
+from digits.robustness import plots, promises, tables, worst_case
 from digits.robustness.analysis import ACCEPTABLE_ACCURACY, Robustness, score_all
 from digits.robustness.plan import Model, open_model
 from digits.robustness.sweep import Results
@@ -128,7 +128,7 @@ def summarise(robustness: Robustness, worst: dict, external: dict) -> dict:
             for row in robustness.thresholds
         ],
         "mnist_c": robustness.mnist_c(),
-        "promises": robustness.promises(),
+        "promises": promises.kept(robustness),
         "exposures": dict(zip(robustness.names, robustness.exposures.tolist(), strict=True)),
         "worst_case": {name: part for name, part in worst.items() if name != "by_pair"},
         "external": external,

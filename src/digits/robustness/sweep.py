@@ -190,7 +190,7 @@ class Results:
     def best_first(self) -> "Results":
         """The same results with the models sorted by their mean accuracy over corruptions."""
         order = np.argsort(-self.correct[1:].mean(axis=(0, 2)), kind="stable")
-        by_model = [field.name for field in fields(Cell)][4:]
+        by_model = {field.name for field in fields(Cell)} - {"corruption", "severity", "images_sha256", "seconds"}
         cells = [
             replace(
                 cell,
@@ -209,6 +209,7 @@ class Results:
             for index, model in enumerate(self.plan.models):
                 scores = intervals.accuracy_with_interval(int(correct[index].sum()), correct.shape[-1])
                 low, high = scores.pop("interval")
+                sure = cell.is_sure[index]
                 rows.append(
                     {
                         "model": model.name,
@@ -224,8 +225,8 @@ class Results:
                         "brier": float(cell.brier[index]),
                         "ece": float(cell.ece[index]),
                         "mean_confidence": float(cell.mean_confidence[index]),
-                        "sure": float(cell.is_sure[index].mean()),
-                        "sure_but_wrong": float((cell.is_sure[index] & ~correct[index]).mean()),
+                        "sure": float(sure.mean()),
+                        "sure_but_wrong": float(np.mean(~correct[index][sure])) if sure.any() else None,
                         "not_covered": float((~cell.is_covered[index]).mean()),
                         "mean_set_size": float(cell.set_size[index].mean()),
                         "seconds": float(cell.seconds[index + 1]),
