@@ -82,7 +82,6 @@ def write(robustness: Robustness, summary: dict, worst: dict, problems: Sequence
         "robustness.html.j2",
         summary=summary,
         tables=tables.of_report(summary),
-        kept=tables.promises_kept(summary),
         pictures=write_figures(_figures(robustness, worst), folder),
         surprising_errors={
             name: errors

@@ -43,6 +43,7 @@ def of_report(summary: dict) -> dict[str, Table]:
         _thresholds(summary),
         _pairwise_comparisons(summary["pairwise_comparisons"]),
         promises(summary),
+        promises_kept(summary),
         _by_model("external", "Accuracy on the original MNIST-C.", "set", summary["external"], names),
     ]
     if worst_case:
@@ -88,14 +89,17 @@ def promises(summary: Mapping) -> Table:
     return Table("promises", "Sure answers and prediction sets by severity, over all corruptions.", columns)
 
 
-def promises_kept(summary: Mapping) -> str:
-    """In how many of a sweep's cells the promises held, in a sentence for each model."""
-    return " ".join(
-        f"Under {promised['cells']} kinds and severities of corruption, the promise of {name}, "
-        f"{100 * promised['error_rate']:g} %, held for sure answers in {promised['sure_kept']} "
-        f"and for prediction sets in {promised['covered_kept']}."
-        for name, promised in summary["promises"].items()
-    )
+def promises_kept(summary: Mapping) -> Table:
+    """In how many of a sweep's cells with corruption the cards' promises held, a row per model."""
+    found = summary["promises"]
+    columns: list = [
+        ("model", list(found)),
+        ("promised error rate", [percent(each["error_rate"], 1) for each in found.values()]),
+        ("corruptions and severities", [each["cells"] for each in found.values()]),
+        ("kept by sure answers", [each["sure_kept"] for each in found.values()]),
+        ("kept by sets", [each["covered_kept"] for each in found.values()]),
+    ]
+    return Table("promises_kept", "Under how many corruptions and severities the promises held.", columns)
 
 
 def _sorted(limits: Sequence[float | None]) -> Sequence[float | None]:
