@@ -1,10 +1,20 @@
-"""The default model's answers to the test digits, and a page that counts few of them."""
+"""The default model's answers to the test digits, a page that counts few of them, and an empty collection."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from digits import paths
 from digits.checkpoints import recognizer
 from panels import cache
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """Where the collection is for this test."""
+    monkeypatch.setattr(paths, "MY_DIGITS", tmp_path)
+    return tmp_path
 
 
 @pytest.fixture

@@ -5,19 +5,13 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from digits import data, paths
+from digits import data
 from digits.handwriting import corrections
 from panels import cache
 from tests.app.apptest import Page, bars, words
 from tests.app.test_number import three
 
 LABEL = "No, it's:"
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "MY_DIGITS", tmp_path)
-    return tmp_path
 
 
 @pytest.fixture

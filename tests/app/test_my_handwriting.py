@@ -16,13 +16,6 @@ from tests.support import digit_counts
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Where the collection is for this test."""
-    monkeypatch.setattr(paths, "MY_DIGITS", tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def at(folder, monkeypatch) -> Page:
     return Page(monkeypatch).show("My handwriting")
 
